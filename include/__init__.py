@@ -1,0 +1,1 @@
+"""What a leaderboard is: plain Python that never imports airflow."""

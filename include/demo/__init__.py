@@ -1,0 +1,1 @@
+"""The demo: tiny models, small datasets, twelve requests, and the scripts that make them."""

@@ -1,0 +1,1 @@
+"""The domain: submissions, planning, scoring, details, results, publishing. Pure."""

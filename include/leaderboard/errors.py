@@ -1,0 +1,107 @@
+"""The one tree of errors.
+
+    LeaderboardError
+    ├── SettingsError             a configuration file is wrong: say the key and the file
+    ├── RefusedError              a submission cannot be evaluated: carries a Refusal for the submitter
+    ├── ResultsError              what the evaluator left behind cannot be used
+    │   ├── ResultsFormatError        a file is missing, malformed, or its hash differs
+    │   ├── ResultsIncompleteError    a task or rows are missing
+    │   └── GateError                 the numbers look wrong (canary, cross-check): parked for a person
+    ├── HubError                  the Hub answered something unexpected
+    │   ├── HubUnavailableError       outage, time-out, rate limit: try again later, nobody's fault
+    │   ├── HubNotFoundError          no such repository, revision or file
+    │   ├── HubGatedError             the repository is gated and our token has no access
+    │   └── StaleCommitError          somebody committed first: read again and re-apply
+    ├── StoreError                our database is unreachable or not migrated
+    └── StackError                the embedded stack cannot start or has lost a part
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a submission is not evaluated, in words that tell its sender what to do."""
+
+    code: str
+    """Stable identifier, e.g. ``not_found``; listed in docs/requests.md."""
+    message_en: str
+    message_fr: str
+
+    @property
+    def error_msg(self) -> str:
+        """What is written into the request file: code, then the English sentence."""
+        return f"{self.code}: {self.message_en}"
+
+    def to_json(self) -> dict[str, str]:
+        return asdict(self)
+
+
+class LeaderboardError(Exception):
+    """Base of every error that this project raises on purpose."""
+
+
+class SettingsError(LeaderboardError):
+    """A configuration file is wrong."""
+
+
+class RefusedError(LeaderboardError):
+    """A submission cannot be evaluated."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.error_msg)
+        self.refusal = refusal
+
+
+class ResultsError(LeaderboardError):
+    """What the evaluator left behind cannot be used."""
+
+
+class ResultsFormatError(ResultsError):
+    """A file is missing or malformed, or its hash is not the manifest's."""
+
+
+class ResultsIncompleteError(ResultsError):
+    """A task, or rows of a task, are missing."""
+
+
+class GateError(ResultsError):
+    """The numbers look wrong; parked for a person, never published."""
+
+
+class HubError(LeaderboardError):
+    """The Hub answered something unexpected."""
+
+
+class HubUnavailableError(HubError):
+    """Outage, time-out or rate limit: try again later."""
+
+
+class HubNotFoundError(HubError):
+    """No such repository, revision or file.
+
+    Attributes:
+        what: ``repository``, ``revision`` or ``file``.
+    """
+
+    def __init__(self, message: str, *, what: str) -> None:
+        super().__init__(message)
+        self.what = what
+
+
+class HubGatedError(HubError):
+    """The repository is gated, and our token has no access."""
+
+
+class StaleCommitError(HubError):
+    """The branch moved since it was read: read again and re-apply."""
+
+
+class StoreError(LeaderboardError):
+    """Our database is unreachable, or its schema is not the one this code needs."""
+
+
+class StackError(LeaderboardError):
+    """The embedded stack cannot start, or has lost a part."""
