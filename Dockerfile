@@ -28,7 +28,7 @@ COPY dags ./dags
 COPY docker/entrypoint.py docker/init.sh ./docker/
 RUN python -m compileall -q dags include plugins && pip check
 
-FROM ${PYTHON_IMAGE}
+FROM ${PYTHON_IMAGE} AS airflow
 LABEL org.opencontainers.image.title="Palmarès: Airflow" org.opencontainers.image.licenses="Apache-2.0"
 RUN useradd --uid 10001 --gid 0 --create-home --home-dir /home/palmares palmares \
     && install --directory --owner=palmares --group=0 --mode=0770 \
