@@ -1,19 +1,19 @@
 """The one tree of errors.
 
-    LeaderboardError
-    ├── SettingsError             a configuration file is wrong: say the key and the file
-    ├── RefusedError              a submission cannot be evaluated: carries a Refusal for the submitter
-    ├── ResultsError              what the evaluator left behind cannot be used
-    │   ├── ResultsFormatError        a file is missing, malformed, or its hash differs
-    │   ├── ResultsIncompleteError    a task or rows are missing
-    │   └── GateError                 the numbers look wrong (canary, cross-check): parked for a person
-    ├── HubError                  the Hub answered something unexpected
-    │   ├── HubUnavailableError       outage, time-out, rate limit: try again later, nobody's fault
-    │   ├── HubNotFoundError          no such repository, revision or file
-    │   ├── HubGatedError             the repository is gated and our token has no access
-    │   └── StaleCommitError          somebody committed first: read again and re-apply
-    ├── StoreError                our database is unreachable or not migrated
-    └── StackError                the embedded stack cannot start or has lost a part
+LeaderboardError
+├── SettingsError             a configuration file is wrong: say the key and the file
+├── RefusedError              a submission cannot be evaluated: carries a Refusal for the submitter
+├── ResultsError              what the evaluator left behind cannot be used
+│   ├── ResultsFormatError        a file is missing, malformed, or its hash differs
+│   ├── ResultsIncompleteError    a task or rows are missing
+│   └── GateError                 the numbers look wrong (canary, cross-check): parked for a person
+├── HubError                  the Hub answered something unexpected
+│   ├── HubUnavailableError       outage, time-out, rate limit: try again later, nobody's fault
+│   ├── HubNotFoundError          no such repository, revision or file
+│   ├── HubGatedError             the repository is gated and our token has no access
+│   └── StaleCommitError          somebody committed first: read again and re-apply
+├── StoreError                our database is unreachable or not migrated
+└── StackError                the embedded stack cannot start or has lost a part
 """
 
 from __future__ import annotations

@@ -1,0 +1,90 @@
+"""The machines that a job can be placed on, and the constants that its plan is computed with."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+
+
+class Memory(BaseModel):
+    """Constants of the memory estimate, in bytes a GPU; estimates, to be calibrated."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    engine_bytes: int = Field(ge=0)
+    """The engine's own: CUDA context, libraries."""
+    communication_bytes: int = Field(ge=0)
+    """NCCL's buffers; counted when a job spans several GPUs."""
+    graphs_bytes: int = Field(ge=0)
+    """CUDA graphs; not counted with ``enforce_eager``."""
+    batched_tokens: PositiveInt
+    """Tokens of one step, whose activations live at once."""
+
+
+class Speed(BaseModel):
+    """Constants of the wall-time estimate."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    startup_s: float = Field(ge=0)
+    load_bytes_per_s: float = Field(gt=0)
+    """Reading weights from the cluster's storage."""
+    memory_bytes_per_s: float = Field(gt=0)
+    """GPU memory bandwidth: what a decoding step is bound by."""
+    flops: float = Field(gt=0)
+    """Sustained floating-point operations a second: what prefill is bound by."""
+    step_s: float = Field(default=0.01, ge=0)
+    """Fixed cost of one decoding step."""
+    margin: float = Field(default=3.0, ge=1)
+    """The wall time is this many times the estimate."""
+
+
+class Cluster(BaseModel):
+    """One cluster: ``clusters.yaml`` holds these by name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    title: str = ""
+    nodes: PositiveInt
+    gpus_per_node: PositiveInt
+    gpu_memory_bytes: PositiveInt
+    allocation: Literal["node", "gpu"]
+    """What the batch scheduler hands out: whole nodes, or single GPUs."""
+    fabric_inside_node: bool = True
+    fabric_between_nodes: bool = False
+    """False: tensor parallelism stays inside a node, pipeline parallelism spans nodes."""
+    backend: Literal["vllm", "hf"]
+    queues: dict[str, str] = Field(min_length=1)
+    """ClearML queue by shape, e.g. ``2x2`` (nodes x GPUs a node) or ``*`` for any other."""
+    gpu_memory_utilization: float = Field(gt=0, le=1)
+    enforce_eager: bool = False
+    max_num_seqs: PositiveInt
+    preferred_concurrency: PositiveInt = 8
+    """Sequences that should fit in the KV cache at once; fewer is accepted only if nothing larger fits."""
+    max_walltime: str = Field(pattern=r"^\d{1,3}:[0-5]\d$")
+    min_walltime: str = Field(pattern=r"^\d{1,3}:[0-5]\d$")
+    gpu_power_kw: float = Field(default=0.0, ge=0)
+    carbon_kg_per_kwh: float = Field(default=0.0, ge=0)
+    cost_per_gpu_hour: float = Field(default=0.0, ge=0)
+    memory: Memory
+    speed: Speed
+
+    @model_validator(mode="after")
+    def _walltimes_are_ordered(self) -> Self:
+        if minutes(self.min_walltime) > minutes(self.max_walltime):
+            raise ValueError(
+                f"min_walltime {self.min_walltime} is longer than max_walltime {self.max_walltime}"
+            )
+        return self
+
+    def queue(self, *, nodes: int, gpus_per_node: int) -> str | None:
+        """Find the queue that serves a shape; None when the cluster has none."""
+        return self.queues.get(f"{nodes}x{gpus_per_node}", self.queues.get("*"))
+
+
+def minutes(walltime: str) -> int:
+    """Read ``HH:MM``."""
+    hours, rest = walltime.split(":")
+    return int(hours) * 60 + int(rest)

@@ -1,0 +1,1 @@
+"""From a request file to a submission that is pinned, checked and keyed."""
