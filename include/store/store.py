@@ -1,0 +1,34 @@
+"""All durable state of the leaderboard, behind one door."""
+
+from __future__ import annotations
+
+from include.store.attempts import Attempts
+from include.store.evaluations import Evaluations
+from include.store.outbox_entries import OutboxEntry, OutboxStatus, PendingEntry
+from include.store.outbox_table import OutboxTable
+from include.store.records import AcceptedResults, Attempt, Evaluation, StoredRefusal
+from include.store.refusals import Refusals
+from include.store.states import LIVE, STOPPED, ClaimOutcome, EvaluationState
+
+__all__ = [
+    "LIVE",
+    "STOPPED",
+    "AcceptedResults",
+    "Attempt",
+    "ClaimOutcome",
+    "Evaluation",
+    "EvaluationState",
+    "OutboxEntry",
+    "OutboxStatus",
+    "PendingEntry",
+    "Store",
+    "StoredRefusal",
+]
+
+
+class Store(Evaluations, Attempts, Refusals, OutboxTable):
+    """One PostgreSQL database: evaluations, attempts, accepted results, refusals and the outbox.
+
+    Every method is one transaction, is safe to run twice, and raises `StoreError` when the database is
+    unreachable. A store may be shared by threads; open one in each process.
+    """

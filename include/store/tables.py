@@ -1,0 +1,145 @@
+"""The tables of our database; `migrations/` creates them."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+SCHEMA_REVISION = "0001"
+"""The newest migration; a test holds it equal to the one in ``migrations/versions``."""
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+
+def _json(name: str, *, nullable: bool = True) -> Column[object]:
+    # none_as_null: "no plan" is SQL NULL, never the JSON text null.
+    return Column(name, JSONB(none_as_null=True), nullable=nullable)
+
+
+def _now(name: str) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+evaluations = Table(
+    "evaluations",
+    metadata,
+    Column("job_key", Text, primary_key=True),
+    Column("request_path", Text, nullable=False),
+    Column("model_id", Text, nullable=False),
+    Column("revision", Text, nullable=False),
+    Column("precision", Text, nullable=False),
+    _json("submission", nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reached", Text, nullable=False, comment="last state on the way to published"),
+    Column("dag_run_id", Text, nullable=False, comment="the run that holds the claim"),
+    Column("clearml_task_id", Text),
+    Column("attempt", Integer),
+    _json("plan"),
+    Column("failure_class", Text),
+    Column("reason_code", Text),
+    Column("reason", Text),
+    _json("scores"),
+    _now("created_at"),
+    _now("updated_at"),
+    CheckConstraint("state <> 'published' OR scores IS NOT NULL", name="published_has_scores"),
+    CheckConstraint("attempt >= 1", name="attempt_from_one"),
+    Index("ix_evaluations_dag_run_id_state", "dag_run_id", "state"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("job_key", Text, ForeignKey("evaluations.job_key"), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("clearml_task_id", Text, nullable=False),
+    _json("plan", nullable=False),
+    Column("failure_class", Text),
+    Column("reason", Text),
+    _now("started_at"),
+    Column("ended_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("job_key", "attempt"),
+    CheckConstraint("attempt >= 1", name="attempt_from_one"),
+)
+
+accepted_results = Table(
+    "accepted_results",
+    metadata,
+    # One row a key: this is what makes "at most one result" true.
+    Column("job_key", Text, ForeignKey("evaluations.job_key"), primary_key=True),
+    Column("attempt", Integer, nullable=False),
+    _json("manifest", nullable=False),
+    Column("manifest_sha256", Text, nullable=False),
+    Column("raw_url", Text, nullable=False),
+    _now("accepted_at"),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("request_path", Text, nullable=False),
+    Column("blob_oid", Text, nullable=False),
+    Column("model_id", Text),
+    Column("code", Text, nullable=False),
+    Column("message_en", Text, nullable=False),
+    Column("message_fr", Text, nullable=False),
+    Column("dag_run_id", Text, nullable=False),
+    _now("created_at"),
+    Column("lifted_at", DateTime(timezone=True), comment="the request was admitted later"),
+    PrimaryKeyConstraint("request_path", "blob_oid"),
+    Index("ix_refusals_dag_run_id", "dag_run_id"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("repo_id", Text, nullable=False),
+    Column("private", Boolean, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("content", LargeBinary, comment="emptied once committed"),
+    _json("changes"),
+    Column("digest", Text, nullable=False, comment="of what is to be written"),
+    Column("job_key", Text),
+    Column("message", Text, nullable=False),
+    Column("status", Text, nullable=False, server_default="pending"),
+    Column("reason", Text, comment="why it failed"),
+    Column("commit_oid", Text, comment="null when there was nothing to change"),
+    _now("created_at"),
+    Column("settled_at", DateTime(timezone=True)),
+    UniqueConstraint("key"),
+    CheckConstraint("kind IN ('put', 'edit_request')", name="kind"),
+    CheckConstraint("status IN ('pending', 'done', 'failed')", name="status"),
+    CheckConstraint(
+        "status = 'done' OR content IS NOT NULL OR changes IS NOT NULL",
+        name="has_payload",
+    ),
+    Index("ix_outbox_pending", "repo_id", "id", postgresql_where=text("status = 'pending'")),
+)
