@@ -164,3 +164,9 @@ def test_airflow_components_are_those_of_airflow_3(services: Services):
     ]
     assert len(environments) == 6
     assert {environment["AIRFLOW__CORE__EXECUTOR"] for environment in environments} == {"CeleryExecutor"}
+
+
+def test_agents_serve_queues_of_the_shipped_clusters(services: Services):
+    clusters = yaml.safe_load((ROOT / "include/config/clusters.yaml").read_text())["clusters"]
+    queues = {queue for cluster in clusters.values() for queue in cluster["queues"].values()}
+    assert {services[agent]["command"][0] for agent in AGENTS} <= queues

@@ -130,7 +130,7 @@ def test_with_its_secrets_it_becomes_the_command(compose_with: Any, made: dict[s
     show = "import os; print(sorted(n for n in os.environ if n.startswith('PALMARES_')))"
     found = run_entrypoint(environment, tmp_path, sys.executable, "-c", show)
     password_file = tmp_path / "simple_auth_manager_passwords.json.generated"
-    assert (found.returncode, found.stdout.strip()) == (0, "['PALMARES_STORAGE_URL']")
+    assert (found.returncode, found.stdout.strip()) == (0, "['PALMARES_CONFIG_DIR', 'PALMARES_STORAGE_URL']")
     assert json.loads(password_file.read_text()) == {"admin": made["AIRFLOW_ADMIN_PASSWORD"]}
     assert stat.S_IMODE(password_file.stat().st_mode) == 0o600
 
