@@ -1,4 +1,4 @@
-"""An Airflow provider for ClearML: hook, operators, triggers and links, of use to any project with a ClearML server."""
+"""An Airflow provider for ClearML: hook, operators, triggers and links, for any ClearML server."""
 
 from __future__ import annotations
 
@@ -12,4 +12,62 @@ def get_provider_info() -> dict[str, object]:
         "name": "ClearML",
         "description": __doc__,
         "versions": [__version__],
+        "integrations": [
+            {
+                "integration-name": "ClearML",
+                "external-doc-url": "https://clear.ml/docs/",
+                "tags": ["software"],
+            }
+        ],
+        "operators": [
+            {
+                "integration-name": "ClearML",
+                "python-modules": ["clearml_provider.operators.enqueue", "clearml_provider.operators.wait"],
+            }
+        ],
+        "hooks": [{"integration-name": "ClearML", "python-modules": ["clearml_provider.hook"]}],
+        "triggers": [{"integration-name": "ClearML", "python-modules": ["clearml_provider.triggers"]}],
+        "extra-links": ["clearml_provider.links.ClearMLTaskLink", "clearml_provider.links.ClearMLLogLink"],
+        "connection-types": [
+            {
+                "connection-type": "clearml",
+                "hook-class-name": "clearml_provider.hook.ClearMLHook",
+                "hook-name": "ClearML",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema", "port"],
+                    "relabeling": {
+                        "host": "API server",
+                        "login": "Access key",
+                        "password": "Secret key",
+                    },
+                    "placeholders": {"host": "https://api.clearml.example.org"},
+                },
+                "conn-fields": {
+                    "files_host": {
+                        "label": "File server",
+                        "description": "Empty: as the API server, with files. for api., 8081 for 8008.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "web_host": {
+                        "label": "Web server",
+                        "description": "Empty: as the API server, with app. for api., 8080 for 8008.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "verify_tls": {
+                        "label": "Verify TLS certificates",
+                        "schema": {"type": ["boolean", "null"], "default": True},
+                    },
+                    "ca_file": {
+                        "label": "CA file",
+                        "description": "PEM file on every machine of Airflow; empty: the system's.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "timeout_s": {
+                        "label": "Time-out of one request",
+                        "description": "Seconds.",
+                        "schema": {"type": ["number", "null"], "default": 30},
+                    },
+                },
+            }
+        ],
     }

@@ -1,0 +1,258 @@
+"""Two transports, one blocking and one awaiting, that carry the flows of `calls` and `lifecycle`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+from tenacity import AsyncRetrying, RetryCallState, Retrying
+
+from clearml_provider.connection import ClearMLSettings
+from clearml_provider.exceptions import ClearMLAuthError, ClearMLUnavailableError
+from clearml_provider.wire import (
+    API_PREFIX,
+    Answer,
+    Call,
+    Flow,
+    Pause,
+    RetryableError,
+    RetryPolicy,
+    give_up,
+    is_retryable,
+    read_answer,
+    transport_error,
+)
+
+T = TypeVar("T")
+
+_LOGIN = Call("auth.login")
+
+
+class _Transport:
+    """What both transports share: requests, and the token they carry."""
+
+    def __init__(self, settings: ClearMLSettings, *, retry: RetryPolicy | None = None) -> None:
+        self.settings = settings
+        self.retry = retry or RetryPolicy()
+        self._token: str | None = None
+
+    def _url(self, request: Call) -> str:
+        return f"{self.settings.api_host}{API_PREFIX}/{request.endpoint}"
+
+    def _login_request(self) -> dict[str, Any]:
+        auth = httpx.BasicAuth(self.settings.access_key, self.settings.secret_key)
+        return {"url": self._url(_LOGIN), "json": {}, "auth": auth}
+
+    def _request(self, request: Call) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self._token}"}
+        return {"url": self._url(request), "json": dict(request.payload), "headers": headers}
+
+    def _client_options(self) -> dict[str, Any]:
+        return {"timeout": self.settings.timeout_s, "verify": self.settings.ssl_verify()}
+
+    def _retry_options(self, request: Call) -> dict[str, Any]:
+        def last_word(state: RetryCallState) -> Any:
+            error = state.outcome.exception() if state.outcome else None
+            if isinstance(error, RetryableError):
+                tries = state.attempt_number
+                raise give_up(error, request, url=self.settings.api_host, tries=tries) from error.cause
+            raise error or RuntimeError("tenacity stopped without an outcome")
+
+        return {
+            "wait": self.retry.wait,
+            "stop": lambda state: not _again(state, request) or self.retry.is_over(state),
+            "retry": lambda state: isinstance(
+                state.outcome.exception() if state.outcome else None, RetryableError
+            ),
+            "retry_error_callback": last_word,
+        }
+
+
+def _again(state: RetryCallState, request: Call) -> bool:
+    error = state.outcome.exception() if state.outcome else None
+    return error is not None and is_retryable(error, request)
+
+
+class ClearMLClient(_Transport):
+    """Blocking client, for hooks and operators: ``client.run(calls.get_task(task_id))``.
+
+    Args:
+        settings: Addresses and keys.
+        retry: How long to keep trying; the default gives up after 60 s.
+        transport: httpx transport, for tests of the wire itself.
+    """
+
+    def __init__(
+        self,
+        settings: ClearMLSettings,
+        *,
+        retry: RetryPolicy | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        super().__init__(settings, retry=retry)
+        self._http = httpx.Client(transport=transport, **self._client_options())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def run(self, flow: Flow[T]) -> T:
+        """Carry *flow* to its end and return its result.
+
+        Raises:
+            ClearMLError: What the flow did not handle.
+        """
+        try:
+            step = next(flow)
+            while True:
+                try:
+                    result = self._perform(step)
+                except Exception as error:  # noqa: BLE001 - handed to the flow, which raises it or handles it
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(result)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+
+    def _perform(self, step: Call | Pause) -> Answer | None:
+        if isinstance(step, Pause):
+            time.sleep(step.seconds)
+            return None
+        if self._token is None:
+            self._login()
+        try:
+            return self._send(step)
+        except ClearMLAuthError:  # the token ran out, or the server forgot it
+            self._login()
+            return self._send(step)
+
+    def _login(self) -> None:
+        self._token = None
+        self._token = str(self._send(_LOGIN).data["token"])
+
+    def _send(self, request: Call) -> Answer:
+        def once() -> Answer:
+            options = self._login_request() if request is _LOGIN else self._request(request)
+            try:
+                response = self._http.post(**options)
+            except httpx.TransportError as error:
+                raise transport_error(error) from error
+            return read_answer(response, request)
+
+        answer: Answer = Retrying(**self._retry_options(request))(once)
+        return answer
+
+    @contextmanager
+    def stream(self, url: str) -> Iterator[httpx.Response]:
+        """Open a download from the file server, with the token; to any other host nothing is sent.
+
+        Raises:
+            ClearMLUnavailableError: The server did not answer, or with a status that may pass.
+            httpx.HTTPStatusError: It refused.
+        """
+        for last in (False, True):
+            if self._token is None:
+                self._login()
+            headers = {"Authorization": f"Bearer {self._token}", "Accept-Encoding": "identity"}
+            try:
+                with self._http.stream("GET", url, headers=headers) as response:
+                    if response.status_code in {401, 403} and not last:
+                        self._token = None
+                        continue
+                    if response.status_code >= 500 or response.status_code == 429:
+                        raise ClearMLUnavailableError(f"{_shown(url)}: HTTP {response.status_code}")
+                    response.raise_for_status()
+                    yield response
+                    return
+            except httpx.TransportError as error:
+                raise ClearMLUnavailableError(f"{_shown(url)}: {type(error).__name__}: {error}") from error
+
+
+class AsyncClearMLClient(_Transport):
+    """Awaiting client, for triggers: the same flows, ``await client.run(calls.get_task(task_id))``."""
+
+    def __init__(
+        self,
+        settings: ClearMLSettings,
+        *,
+        retry: RetryPolicy | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        super().__init__(settings, retry=retry)
+        self._http = httpx.AsyncClient(transport=transport, **self._client_options())
+        self._login_lock = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Carry *flow* to its end and return its result; see `ClearMLClient.run`."""
+        try:
+            step = next(flow)
+            while True:
+                try:
+                    result = await self._perform(step)
+                except Exception as error:  # noqa: BLE001 - handed to the flow, which raises it or handles it
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(result)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+
+    async def _perform(self, step: Call | Pause) -> Answer | None:
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+            return None
+        token = await self._login(stale=None)
+        try:
+            return await self._send(step)
+        except ClearMLAuthError:
+            await self._login(stale=token)
+            return await self._send(step)
+
+    async def _login(self, *, stale: str | None) -> str:
+        """The current token, fetched once however many triggers ask; *stale* is one that was refused."""
+        async with self._login_lock:
+            if self._token is None or self._token == stale:
+                self._token = None
+                self._token = str((await self._send(_LOGIN)).data["token"])
+            return self._token
+
+    async def _send(self, request: Call) -> Answer:
+        async def once() -> Answer:
+            options = self._login_request() if request is _LOGIN else self._request(request)
+            try:
+                response = await self._http.post(**options)
+            except httpx.TransportError as error:
+                raise transport_error(error) from error
+            return read_answer(response, request)
+
+        answer: Answer = await AsyncRetrying(**self._retry_options(request))(once)
+        return answer
+
+
+def _shown(url: str) -> str:
+    """An address without query, which may hold a signature."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -1,0 +1,158 @@
+"""What an ending means and what to try next: the words in which a caller's policy is passed in.
+
+The provider knows lifecycles; which failure deserves another attempt is the caller's business. A
+*classifier* takes an `EndedTask` and returns an `Ending`; a *next-attempt function* takes both and returns
+an `AttemptEdit`, or None when no further attempt makes sense. Both may be given as dotted paths.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Literal
+
+from clearml_provider.exceptions import ClearMLConfigError
+from clearml_provider.models import TaskInfo
+from clearml_provider.status import TaskStatus
+
+Outcome = Literal["succeeded", "retry", "fail", "skip", "cancelled"]
+
+CAUSE_NODE_LOST = "node_lost"
+CAUSE_DEADLINE = "deadline"
+CAUSE_KILLED = "killed"
+
+STOP_CAUSE = "stop_cause"
+"""User property ``<attempt>:<cause>``: that attempt was stopped by us, and why."""
+STOP_REASON = "stop_reason"
+"""User property: the same in a sentence, because ClearML overwrites ``status_reason``."""
+ENDINGS = "endings"
+"""User property: JSON list of ``[attempt, failure class]``, the endings that Airflow was told of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """A classifier's verdict."""
+
+    outcome: Outcome
+    """succeeded: go on; retry: Airflow's retry makes the next attempt; fail: no retry; skip: skip what
+    follows (nobody's failure); cancelled: a person's will, failed without retry."""
+    failure_class: str
+    """Short identifier, e.g. ``node_lost``; ``succeeded`` when it did."""
+    reason: str
+    """A sentence for people; it is logged, so it never quotes data."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastEnding:
+    attempt: int
+    failure_class: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedTask:
+    """Everything a classifier may look at."""
+
+    info: TaskInfo
+    """With hyperparameters and artifacts."""
+    stop_cause: str | None
+    """``node_lost``, ``deadline`` or ``killed`` if Airflow stopped this attempt; None: it ended otherwise."""
+    past: tuple[PastEnding, ...]
+    """Endings of earlier attempts since the last fresh enqueue, oldest first: retry budgets count these."""
+    log_lines: tuple[str, ...] = ()
+    """Last lines of the console, for classifying only: they may quote hidden data. Empty after a success."""
+
+    @property
+    def attempt(self) -> int:
+        return self.info.attempt
+
+    def count(self, failure_class: str) -> int:
+        """How many earlier attempts ended as *failure_class*."""
+        return sum(1 for ending in self.past if ending.failure_class == failure_class)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEdit:
+    """What to change on the ClearML task before it is enqueued again."""
+
+    hyperparams: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Section → name → value; others stay."""
+    user_properties: Mapping[str, str] = field(default_factory=dict)
+    queue: str | None = None
+    """Queue's name; None: where it was queued last."""
+    note: str = ""
+    """What is different, for the log."""
+
+
+Classifier = Callable[[EndedTask], Ending]
+NextAttempt = Callable[[EndedTask, Ending], AttemptEdit | None]
+
+
+def classify_by_status(ended: EndedTask) -> Ending:
+    """The default classifier: status and reason, as measured with clearml-agent 3.0 and server 2.3."""
+    task = ended.info
+    words = task.user_properties.get(STOP_REASON) or task.status_reason or task.status_message
+    if task.status.is_success:
+        return Ending(outcome="succeeded", failure_class="succeeded", reason=words)
+    if ended.stop_cause == CAUSE_NODE_LOST:
+        return Ending(outcome="retry", failure_class="node_lost", reason=words)
+    if ended.stop_cause == CAUSE_DEADLINE:
+        return Ending(outcome="fail", failure_class="wall_time", reason=words)
+    if task.status is TaskStatus.STOPPED:
+        if "non-responsive" in task.status_reason:  # the server's watchdog
+            return Ending(outcome="retry", failure_class="node_lost", reason=words)
+        if task.status_reason == "user abort":  # the agent got SIGTERM: its node was drained
+            return Ending(outcome="retry", failure_class="preempted", reason=words)
+        return Ending(outcome="cancelled", failure_class="cancelled", reason=words)
+    return Ending(outcome="retry", failure_class="failed", reason=words)
+
+
+def same_again(ended: EndedTask, ending: Ending) -> AttemptEdit | None:
+    """The default next attempt: nothing changed, the queue where it was last."""
+    del ended, ending
+    return AttemptEdit()
+
+
+def ended_task(task: TaskInfo, log_lines: tuple[str, ...] = ()) -> EndedTask:
+    """Put together what classifiers see."""
+    past = tuple(e for e in past_endings(task) if e.attempt != task.attempt)
+    return EndedTask(info=task, stop_cause=stop_cause(task), past=past, log_lines=log_lines)
+
+
+def stop_cause(task: TaskInfo) -> str | None:
+    """Why Airflow stopped the current attempt; None: it did not."""
+    attempt, _, cause = task.user_properties.get(STOP_CAUSE, "").partition(":")
+    return cause if cause and attempt == str(task.attempt) else None
+
+
+def past_endings(task: TaskInfo) -> tuple[PastEnding, ...]:
+    """Read the user property; one that a person mangled counts as empty."""
+    try:
+        rows = json.loads(task.user_properties.get(ENDINGS) or "[]")
+        return tuple(PastEnding(attempt=int(a), failure_class=str(c)) for a, c in rows)
+    except (ValueError, TypeError):
+        return ()
+
+
+def was_reported(task: TaskInfo) -> bool:
+    """Whether Airflow was already told how the current attempt ended."""
+    return any(e.attempt == task.attempt for e in past_endings(task))
+
+
+def load_function(function: Callable[..., Any] | str) -> Callable[..., Any]:
+    """The function itself, or what a dotted path names.
+
+    Raises:
+        ClearMLConfigError: There is nothing callable at that path.
+    """
+    if callable(function):
+        return function
+    module, _, name = function.rpartition(".")
+    try:
+        found = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ClearMLConfigError(f"Cannot import {function!r}: {error}") from error
+    if not callable(found):
+        raise ClearMLConfigError(f"{function!r} is a {type(found).__name__}, expected a function.")
+    return found  # type: ignore[no-any-return]

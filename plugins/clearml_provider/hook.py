@@ -1,0 +1,162 @@
+"""The door from Airflow to ClearML: a connection's settings, clients, and the things that tasks do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow.sdk import BaseHook
+
+if TYPE_CHECKING:
+    from clearml_provider.client import AsyncClearMLClient, ClearMLClient
+    from clearml_provider.connection import ClearMLSettings
+    from clearml_provider.models import Queue, TaskInfo, TaskSpec
+    from clearml_provider.wire import Flow, RetryPolicy
+
+T = TypeVar("T")
+
+
+class ClearMLHook(BaseHook):
+    """Talk to the ClearML server that an Airflow connection of type ``clearml`` names.
+
+    Args:
+        clearml_conn_id: The connection: host is the API server, login and password are access and secret
+            key, extra may hold files_host, web_host, verify_tls, ca_file and timeout_s.
+        retry: How long one call keeps trying; the default gives up after 60 s.
+    """
+
+    conn_name_attr = "clearml_conn_id"
+    default_conn_name = "clearml_default"
+    conn_type = "clearml"
+    hook_name = "ClearML"
+
+    def __init__(self, clearml_conn_id: str = default_conn_name, *, retry: RetryPolicy | None = None) -> None:
+        super().__init__()
+        self.clearml_conn_id = clearml_conn_id
+        self.retry = retry
+
+    @cached_property
+    def settings(self) -> ClearMLSettings:
+        """The connection, read once."""
+        from clearml_provider.connection import ClearMLSettings
+
+        return ClearMLSettings.from_airflow(self.get_connection(self.clearml_conn_id))
+
+    @cached_property
+    def _client(self) -> ClearMLClient:
+        from clearml_provider.client import ClearMLClient
+
+        return ClearMLClient(self.settings, retry=self.retry)
+
+    def get_conn(self) -> ClearMLClient:
+        """The blocking client, one for each hook."""
+        return self._client
+
+    async def aclient(self) -> AsyncClearMLClient:
+        """A new awaiting client, for triggers; the caller closes it (``async with``)."""
+        from clearml_provider.client import AsyncClearMLClient
+        from clearml_provider.connection import ClearMLSettings
+
+        connection = await self.aget_connection(self.clearml_conn_id)
+        return AsyncClearMLClient(ClearMLSettings.from_airflow(connection), retry=self.retry)
+
+    def run(self, flow: Flow[T]) -> T:
+        """Carry a flow of `calls` or `lifecycle` to its end."""
+        return self.get_conn().run(flow)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """What the button in the connection form does: sign in, and ask for the server's version."""
+        from clearml_provider import calls
+        from clearml_provider.client import ClearMLClient
+        from clearml_provider.exceptions import ClearMLError
+        from clearml_provider.wire import RetryPolicy
+
+        try:
+            with ClearMLClient(self.settings, retry=RetryPolicy(budget_s=5.0)) as client:
+                info = client.run(calls.server_info())
+        except ClearMLError as error:
+            return False, str(error)
+        return True, f"Signed in to ClearML server {info.get('version')} (API {info.get('api_version')})"
+
+    def enqueue_once(
+        self, spec: TaskSpec, queue: str, key: str, *, create_queue_if_missing: bool = False
+    ) -> str:
+        """See `clearml_provider.lifecycle.enqueue_once`; returns the task's id."""
+        from clearml_provider import lifecycle
+
+        flow = lifecycle.enqueue_once(
+            spec, queue=queue, key=key, create_queue_if_missing=create_queue_if_missing
+        )
+        return self.run(flow).id
+
+    def task(self, task_id: str) -> TaskInfo:
+        """A task with its hyperparameters, user properties and artifacts.
+
+        Raises:
+            ClearMLNotFoundError: It does not exist.
+        """
+        from clearml_provider import calls
+
+        return self.run(calls.get_task(task_id, fields=calls.FULL_FIELDS))
+
+    def tasks(self, task_ids: Sequence[str]) -> dict[str, TaskInfo]:
+        """Many tasks, without artifacts; every id comes back, or an error names those that do not."""
+        from clearml_provider import calls
+
+        return self.run(calls.get_tasks(task_ids))
+
+    def find_by_key(self, key: str) -> TaskInfo | None:
+        """The task that `enqueue_once` made for *key*, if any."""
+        from clearml_provider import lifecycle
+
+        return self.run(lifecycle.find_by_key(key))
+
+    def queues(self) -> list[Queue]:
+        from clearml_provider import calls
+
+        return self.run(calls.get_queues())
+
+    def cancel(self, task_id: str, *, reason: str, grace_s: float = 30.0) -> bool:
+        """Stop the task's current attempt, whoever waits for it; see `clearml_provider.lifecycle.cancel`."""
+        from clearml_provider import calls, lifecycle
+
+        attempt = self.run(calls.get_task(task_id)).attempt
+        flow = lifecycle.cancel(task_id, attempt=attempt, cause="cancelled", reason=reason, grace_s=grace_s)
+        return self.run(flow)
+
+    def log_tail(self, task_id: str, *, lines: int = 100) -> list[str]:
+        """The console's last lines; they may quote the job's data."""
+        from clearml_provider import calls
+
+        return self.run(calls.get_log_tail(task_id, lines=lines))
+
+    def download_artifact(self, task_id: str, name: str, to: Path, **limits: Any) -> Path:
+        """Fetch an artifact into the file *to*; see `clearml_provider.artifacts.download`."""
+        from clearml_provider import artifacts
+
+        return artifacts.download(
+            self.get_conn(), artifacts.find_artifact(self.task(task_id), name), Path(to), **limits
+        )
+
+    @staticmethod
+    def unpack_artifact(archive: Path, to: Path, **limits: Any) -> list[Path]:
+        """Unpack a zip safely into the new folder *to*; see `clearml_provider.artifacts.unpack_zip`."""
+        from clearml_provider import artifacts
+
+        return artifacts.unpack_zip(Path(archive), Path(to), **limits)
+
+    def task_url(self, task_id: str, project_id: str | None = None) -> str:
+        """The task's page in ClearML's web UI."""
+        return self.settings.task_url(task_id, project_id)
+
+    def log_url(self, task_id: str, project_id: str | None = None) -> str:
+        """The task's console in ClearML's web UI."""
+        return self.settings.log_url(task_id, project_id)
+
+    def close(self) -> None:
+        """Close the blocking client."""
+        if "_client" in self.__dict__:
+            self._client.close()
+            del self.__dict__["_client"]

@@ -1,0 +1,210 @@
+"""What goes into a ClearML task and what is read from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from clearml_provider.status import TaskStatus
+
+PROPERTIES = "properties"
+"""Section of the hyperparameters that ClearML shows as user properties."""
+
+STATUS_FIELDS = (
+    "id", "name", "status", "status_reason", "status_message", "created", "started", "completed",
+    "last_update", "last_worker", "last_worker_report", "project", "parent", "tags", "system_tags",
+    "execution.queue", f"hyperparams.{PROPERTIES}",
+)  # fmt: skip
+"""``only_fields`` that `TaskInfo` needs, but for artifacts: a row of about 600 bytes."""
+
+TaskType = Literal[
+    "training", "testing", "inference", "data_processing", "application", "monitor", "controller",
+    "optimizer", "service", "qc", "custom",
+]  # fmt: skip
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Script(_Spec):
+    """What the agent runs: a whole script in ``diff``, or a repository at a commit."""
+
+    entry_point: str
+    """File name that the script gets, or the file to run in the repository."""
+    diff: str = ""
+    """The whole script; with a repository, uncommitted changes on top of it."""
+    repository: str = ""
+    branch: str = ""
+    version_num: str = ""
+    """Commit of the repository."""
+    working_dir: str = "."
+    binary: str = "python3"
+    requirements: dict[str, str] = Field(default_factory=lambda: {"pip": ""})
+
+    @model_validator(mode="after")
+    def _has_code(self) -> Self:
+        if not self.diff and not self.repository:
+            raise ValueError("a script needs `diff` (the whole script) or `repository`")
+        return self
+
+
+class Container(_Spec):
+    """Image in which an agent in docker mode runs the script."""
+
+    image: str = ""
+    arguments: str = ""
+    setup_shell_script: str = ""
+
+
+class Template(_Spec):
+    """An existing task to clone, by name: exactly one must match."""
+
+    project: str
+    name: str
+
+
+class TaskSpec(_Spec):
+    """What to create: from a script, or as a clone of a template, never both."""
+
+    name: str = Field(min_length=3)
+    """ClearML refuses names shorter than 3 characters."""
+    project: str | None = Field(default=None, min_length=3)
+    """Project name (``a/b`` nests), created when missing; None: no project, or the template's."""
+    type: TaskType = "testing"
+    script: Script | None = None
+    template_task_id: str | None = None
+    template: Template | None = None
+    hyperparams: dict[str, dict[str, str]] = Field(default_factory=dict)
+    """Section → name → value; merged over the template's. ClearML knows strings only."""
+    user_properties: dict[str, str] = Field(default_factory=dict)
+    tags: list[str] = Field(default_factory=list)
+    container: Container | None = None
+    comment: str = ""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        sources = [s for s in ("script", "template_task_id", "template") if getattr(self, s) is not None]
+        if len(sources) != 1:
+            raise ValueError(
+                f"give exactly one of script, template_task_id and template, found {sources or 'none'}"
+            )
+        if PROPERTIES in self.hyperparams:
+            raise ValueError("put user properties into `user_properties`, not into the section `properties`")
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A file that a task left behind."""
+
+    key: str
+    uri: str
+    size_bytes: int | None
+    sha256: str | None
+    """Of the file as uploaded; None: the uploader gave none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskInfo:
+    """A task as the server describes it; a field that was not asked for is empty or None."""
+
+    id: str
+    name: str
+    status: TaskStatus
+    status_reason: str
+    status_message: str
+    created: datetime | None
+    started: datetime | None
+    completed: datetime | None
+    last_update: datetime | None
+    last_worker: str | None
+    last_worker_report: datetime | None
+    queue_id: str | None
+    project_id: str | None
+    parent_id: str | None
+    tags: tuple[str, ...]
+    system_tags: tuple[str, ...]
+    user_properties: Mapping[str, str]
+    hyperparams: Mapping[str, Mapping[str, str]]
+    """Section → name → value, without the user properties."""
+    artifacts: tuple[Artifact, ...]
+    server_time: datetime
+    """The server's clock when it answered."""
+
+    @classmethod
+    def from_api(cls, row: Mapping[str, Any], *, server_time: datetime | None = None) -> TaskInfo:
+        """Read one row of ``tasks.get_all``.
+
+        Raises:
+            ClearMLUnknownStatusError: The row's status is none that is known.
+        """
+        execution = row.get("execution") or {}
+        sections = {
+            section: {name: str(entry.get("value") or "") for name, entry in entries.items()}
+            for section, entries in (row.get("hyperparams") or {}).items()
+        }
+        return cls(
+            id=row["id"],
+            name=row.get("name") or "",
+            status=TaskStatus.parse(row["status"], task_id=row["id"]),
+            status_reason=row.get("status_reason") or "",
+            status_message=row.get("status_message") or "",
+            created=_when(row.get("created")),
+            started=_when(row.get("started")),
+            completed=_when(row.get("completed")),
+            last_update=_when(row.get("last_update")),
+            last_worker=row.get("last_worker"),
+            last_worker_report=_when(row.get("last_worker_report")),
+            queue_id=execution.get("queue"),
+            project_id=row.get("project"),
+            parent_id=row.get("parent"),
+            tags=tuple(row.get("tags") or ()),
+            system_tags=tuple(row.get("system_tags") or ()),
+            user_properties=sections.pop(PROPERTIES, {}),
+            hyperparams=sections,
+            artifacts=tuple(
+                Artifact(
+                    key=a["key"],
+                    uri=a.get("uri") or "",
+                    size_bytes=a.get("content_size"),
+                    sha256=a.get("hash") or None,
+                )
+                for a in execution.get("artifacts") or ()
+            ),
+            server_time=server_time or datetime.now(UTC),
+        )
+
+    @property
+    def attempt(self) -> int:
+        """Number of the current attempt; 1 for a task that this provider did not create."""
+        value = self.user_properties.get("attempt", "")
+        return int(value) if value.isdecimal() else 1
+
+    @property
+    def silent_s(self) -> float | None:
+        """Seconds without a sign of life while in progress, on the server's clock; None: does not apply."""
+        if self.status is not TaskStatus.IN_PROGRESS:
+            return None
+        signs = [t for t in (self.last_update, self.last_worker_report) if t is not None]
+        return (self.server_time - max(signs)).total_seconds() if signs else None
+
+    def artifact(self, name: str) -> Artifact | None:
+        return next((a for a in self.artifacts if a.key == name), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    id: str
+    name: str
+
+
+def _when(value: str | None) -> datetime | None:
+    if not value:
+        return None
+    moment = datetime.fromisoformat(value)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,77 @@
+"""Enqueue a ClearML task exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from clearml_provider.exceptions import ClearMLConfigError
+from clearml_provider.hook import ClearMLHook
+from clearml_provider.operators.base import ClearMLOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class ClearMLEnqueueOperator(ClearMLOperator):
+    """Create a ClearML task and enqueue it, once for a key, however often this runs.
+
+    Running again (retry, clear, another DAG run, an answer that got lost) finds the task by its key: one that
+    is queued, running or done is adopted; one that failed or was stopped starts its next attempt.
+
+    Returns the ClearML task's id.
+
+    Args:
+        task_spec: `clearml_provider.models.TaskSpec` as a dict, checked when the task runs.
+        queue: Name of an existing queue.
+        idempotency_key: What makes this job the same job.
+        create_queue_if_missing: Else an unknown queue is an error that lists the known ones.
+        clearml_conn_id: The connection.
+    """
+
+    template_fields: Sequence[str] = ("task_spec", "queue", "idempotency_key", "clearml_conn_id")
+    template_fields_renderers = {"task_spec": "json"}  # noqa: RUF012 - as Airflow's own operators
+    ui_color = "#dceefb"
+
+    def __init__(
+        self,
+        *,
+        task_spec: dict[str, Any],
+        queue: str,
+        idempotency_key: str,
+        create_queue_if_missing: bool = False,
+        clearml_conn_id: str = ClearMLHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.task_spec = task_spec
+        self.queue = queue
+        self.idempotency_key = idempotency_key
+        self.create_queue_if_missing = create_queue_if_missing
+        self.clearml_conn_id = clearml_conn_id
+
+    def execute(self, context: Context) -> str:
+        """Enqueue once.
+
+        Raises:
+            ClearMLConfigError: The spec, the queue or the template is wrong; trying again cannot help.
+        """
+        from pydantic import ValidationError
+
+        from clearml_provider import lifecycle
+        from clearml_provider.models import TaskSpec
+
+        try:
+            spec = TaskSpec.model_validate(self.task_spec)
+        except ValidationError as error:
+            raise ClearMLConfigError(f"task_spec of {self.task_id} is not valid: {error}") from error
+        flow = lifecycle.enqueue_once(
+            spec,
+            queue=self.queue,
+            key=self.idempotency_key,
+            create_queue_if_missing=self.create_queue_if_missing,
+        )
+        task = self.hook.run(flow)
+        self._remember_links(task)
+        self.log.info("ClearML task %s: %s, attempt %d", self.clearml_task_url, task.status, task.attempt)
+        return task.id
