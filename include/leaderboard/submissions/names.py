@@ -16,7 +16,7 @@ MAX_REVISION = 200
 def validate_model_id(model_id: str) -> str:
     """Accept what the Hub accepts: ``name`` or ``organisation/name``.
 
-    Letters, digits, ``-``, ``_`` and ``.``; no ``--`` or ``..``; neither ``-`` nor ``.`` at an end; no ``.git``
+    Letters, digits, ``-``, ``_`` and ``.``; no ``--`` or ``..``; no ``-`` or ``.`` at an end; no ``.git``
     at the end; at most 96 characters each (huggingface_hub's ``validate_repo_id``).
 
     Returns:

@@ -1,0 +1,34 @@
+"""A plan in the words that worker scripts and dashboards read: section ``General`` of the ClearML task."""
+
+from __future__ import annotations
+
+from include.leaderboard.planning.plan import JobPlan
+from include.leaderboard.submissions.submission import Submission
+from include.leaderboard.suites import Suite
+
+
+def hyperparameters(submission: Submission, plan: JobPlan, suite: Suite) -> dict[str, str]:
+    """Write the section ``General`` (docs/architecture.md, "ClearML task"); every value is a string.
+
+    Booleans are ``True`` and ``False``, as Python and the original scripts do; an absent limit is empty.
+    """
+    return {
+        "model": submission.model_id,
+        "revision": submission.revision,
+        "cluster": plan.cluster,
+        "nb_nodes": str(plan.nodes),
+        "nb_gpus_per_node": str(plan.gpus_per_node),
+        "gpu_memory_utilization": str(plan.gpu_memory_utilization),
+        "tasks": ",".join(suite.task_keys),
+        "max_model_length": str(plan.max_model_len),
+        "use_chat_template": str(submission.use_chat_template),
+        "walltime": plan.walltime,
+        "dtype": plan.dtype,
+        "enforce_eager": str(plan.enforce_eager),
+        "backend": plan.backend,
+        "suite": suite.name,
+        "suite_hash": submission.suite_hash,
+        "job_key": submission.job_key,
+        "limit_samples": "" if submission.limit_samples is None else str(submission.limit_samples),
+        "seed": str(submission.seed),
+    }
