@@ -1,0 +1,119 @@
+"""Which processes belong to a stack, and ending every one of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from include.cli.stack.paths import StackPaths
+from include.cli.stack.state import StackState, Supervisor
+
+STACK_VARIABLE = "PALMARES_STACK_ID"
+"""In the environment of every process of a stack, the jobs that an agent runs included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Memory of one process, its shared pages divided among their users."""
+
+    pid: int
+    command: str
+    pss_bytes: int
+
+
+def supervisor_process(state: StackState) -> psutil.Process | None:
+    """The stack's living supervisor, or None; never another process that got its number."""
+    return _same_process(state.supervisor) if state.supervisor else None
+
+
+def _same_process(supervisor: Supervisor) -> psutil.Process | None:
+    try:
+        process = psutil.Process(supervisor.pid)
+        same = abs(process.create_time() - supervisor.create_time) < 1
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+    except psutil.NoSuchProcess:
+        return None
+
+
+def stack_processes(paths: StackPaths, state: StackState) -> list[psutil.Process]:
+    """Every living process of the stack, its supervisor included.
+
+    A process belongs when its environment carries the stack's id; or, for those that rewrote their environment
+    (setproctitle writes a long title over it), when it is in the supervisor's session and works in the state
+    folder; or when it is a PostgreSQL server on the stack's data.
+    """
+    marker = f"{STACK_VARIABLE}={state.stack_id}".encode()
+    session = _session_of(state.supervisor)
+    found = []
+    for process in psutil.process_iter():
+        if process.pid == os.getpid():
+            continue
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            if (
+                _carries(process, marker)
+                or (
+                    session is not None
+                    and os.getsid(process.pid) == session
+                    and _works_in(process, paths.home)
+                )
+                or (process.name() == "postgres" and _works_in(process, paths.postgres_data))
+            ):
+                found.append(process)
+    return found
+
+
+def _session_of(supervisor: Supervisor | None) -> int | None:
+    # A session's number is not given away while it has members, unless another process already leads it.
+    if supervisor is None:
+        return None
+    if psutil.pid_exists(supervisor.pid) and _same_process(supervisor) is None:
+        return None
+    return supervisor.pid
+
+
+def _carries(process: psutil.Process, marker: bytes) -> bool:
+    # Not psutil's environ(): it stops at the first entry that has no "=".
+    try:
+        entries = Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0")
+    except FileNotFoundError:  # no such process, or no /proc on this system
+        key, _, value = marker.decode().partition("=")
+        return process.environ().get(key) == value
+    except PermissionError:
+        return False
+    return marker in entries
+
+
+def _works_in(process: psutil.Process, folder: Path) -> bool:
+    return Path(process.cwd()).is_relative_to(folder.resolve())
+
+
+def kill_all(processes: Iterable[psutil.Process], *, grace_s: float = 3.0) -> list[psutil.Process]:
+    """Terminate, then kill; return those that survive even that."""
+    remaining = list(processes)
+    for process in remaining:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, remaining = psutil.wait_procs(remaining, timeout=grace_s)
+    for process in remaining:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    _, remaining = psutil.wait_procs(remaining, timeout=5)
+    return [one for one in remaining if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+
+def memory_of(processes: Iterable[psutil.Process]) -> list[Memory]:
+    """Proportional set size of each process, largest first."""
+    measured = []
+    for process in processes:
+        with contextlib.suppress(psutil.Error, AttributeError):
+            full = process.memory_full_info()
+            command = " ".join(process.cmdline())[:120].strip() or process.name()
+            measured.append(Memory(pid=process.pid, command=command, pss_bytes=full.pss))
+    return sorted(measured, key=lambda one: -one.pss_bytes)

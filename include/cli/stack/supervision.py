@@ -1,0 +1,247 @@
+"""Running the parts under supervisor 4: its configuration, its process, and its remote interface."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import pwd
+import subprocess
+import sys
+import time
+import xmlrpc.client
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from supervisor.xmlrpc import SupervisorTransport
+
+from include.cli.stack.files import write_atomically
+from include.cli.stack.interrupts import shielded
+from include.cli.stack.paths import StackPaths
+from include.cli.stack.processes import STACK_VARIABLE
+from include.cli.stack.programs import Program
+from include.cli.stack.running import tail
+from include.cli.stack.state import StackState, Supervisor
+from include.leaderboard.errors import StackError
+
+START_DEADLINE_S = 20.0
+POLL_S = 0.05
+STOPPED_STATES = frozenset({"STOPPED", "EXITED", "FATAL", "UNKNOWN"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartStatus:
+    """What the supervisor knows about one part."""
+
+    name: str
+    state: str
+    """Supervisor's word: STOPPED, STARTING, RUNNING, BACKOFF, STOPPING, EXITED, FATAL, UNKNOWN."""
+    pid: int
+    """0: it does not run."""
+    exit_status: int
+    """Of the last end; -1 after a signal."""
+    since: int
+    """Seconds since the epoch when it last started."""
+    log: Path
+
+    @property
+    def is_stopped(self) -> bool:
+        return self.state in STOPPED_STATES
+
+
+def configuration(paths: StackPaths, state: StackState, programs: Iterable[Program]) -> str:
+    """The text of ``supervisord.conf``."""
+    sections: list[tuple[str, dict[str, object]]] = [
+        (
+            "unix_http_server",
+            {"file": paths.socket(state.stack_id), "chmod": "0700"},
+        ),
+        (
+            "supervisord",
+            {
+                "nodaemon": "true",
+                "silent": "true",
+                "user": pwd.getpwuid(os.geteuid()).pw_name,
+                "umask": "077",
+                "directory": paths.home,
+                "logfile": paths.logs / "supervisor.log",
+                "logfile_maxbytes": "5MB",
+                "logfile_backups": 1,
+                "pidfile": paths.run / "supervisor.pid",
+                "childlogdir": paths.logs,
+                "identifier": f"palmares-{state.stack_id}",
+                "nocleanup": "true",
+            },
+        ),
+        (
+            "rpcinterface:supervisor",
+            {"supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"},
+        ),
+    ]
+    for program in programs:
+        sections.append(
+            (
+                f"program:{program.name}",
+                {
+                    "command": " ".join(_quoted_argument(part) for part in program.command),
+                    "environment": ",".join(
+                        f"{name}={_quoted_value(name, value)}"
+                        for name, value in sorted(program.environment.items())
+                    ),
+                    "directory": program.directory,
+                    "autostart": "false",
+                    "autorestart": "true",
+                    "startsecs": 2,
+                    "startretries": 5,
+                    "stopsignal": program.stop_signal,
+                    "stopwaitsecs": program.stop_wait_s,
+                    "killasgroup": "true",
+                    "redirect_stderr": "true",
+                    "stdout_logfile": program.log,
+                    "stdout_logfile_maxbytes": "10MB",
+                    "stdout_logfile_backups": 1,
+                },
+            )
+        )
+    return "\n".join(
+        f"[{title}]\n" + "".join(f"{key} = {_unexpanded(key, value)}\n" for key, value in options.items())
+        for title, options in sections
+    )
+
+
+def _unexpanded(key: str, value: object) -> str:
+    text = str(value)
+    if "\n" in text or " ;" in text or " #" in text:
+        raise StackError(
+            f"Supervisor's configuration cannot hold {key}={text!r}. Rename the folder or variable it comes from."
+        )
+    return text.replace("%", "%%")  # supervisor expands %(…)s
+
+
+def _quoted_argument(argument: str) -> str:
+    # Supervisor splits commands with shlex in POSIX mode.
+    return "'" + argument.replace("'", "'\"'\"'") + "'"
+
+
+def _quoted_value(name: str, value: str) -> str:
+    # Supervisor splits environments with shlex in its other mode, where nothing can be escaped, and strips
+    # both kinds of quotes from both ends.
+    quote = '"' if '"' not in value else "'"
+    if quote in value or value.strip("'\"") != value:
+        raise StackError(f"{name}={value!r} mixes quotes: supervisor cannot pass it on. Change the variable.")
+    return f"{quote}{value}{quote}"
+
+
+class SupervisorClient:
+    """Calls to a running supervisor over its unix socket."""
+
+    def __init__(self, paths: StackPaths, state: StackState) -> None:
+        self._paths = paths
+        self._socket = paths.socket(state.stack_id)
+
+    def _call(self, method: str, *arguments: object) -> Any:
+        # One connection a call: supervisor closes idle ones.
+        transport = SupervisorTransport(None, None, f"unix://{self._socket}")
+        proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+        try:
+            return getattr(proxy.supervisor, method)(*arguments)
+        except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
+            raise StackError(
+                f"The supervisor does not answer ({error}). Log: {self._paths.logs / 'supervisor.log'}. "
+                f"Run: palmares down, then palmares up"
+            ) from error
+        finally:
+            transport.close()
+
+    def is_answering(self) -> bool:
+        try:
+            return bool(self._call("getSupervisorVersion"))
+        except StackError:
+            return False
+
+    def parts(self) -> list[PartStatus]:
+        """The status of every part."""
+        return [
+            PartStatus(
+                name=info["name"],
+                state=info["statename"],
+                pid=info["pid"],
+                exit_status=info["exitstatus"],
+                since=info["start"],
+                log=Path(info["stdout_logfile"]),
+            )
+            for info in self._call("getAllProcessInfo")
+        ]
+
+    def start(self, names: Sequence[str]) -> None:
+        """Ask for parts to be started; does not wait."""
+        for name in names:
+            with _tolerate("ALREADY_STARTED"):
+                self._call("startProcess", name, False)
+
+    def stop(self, names: Sequence[str], *, deadline_s: float) -> list[str]:
+        """Stop parts side by side; return those that still run at the deadline."""
+        for name in names:
+            with _tolerate("NOT_RUNNING"):
+                self._call("stopProcess", name, False)
+        deadline = time.monotonic() + deadline_s
+        while remaining := [one.name for one in self.parts() if one.name in names and not one.is_stopped]:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(POLL_S)
+        return remaining
+
+    def shut_down(self) -> None:
+        self._call("shutdown")
+
+
+@contextlib.contextmanager
+def _tolerate(fault: str) -> Any:
+    try:
+        yield
+    except xmlrpc.client.Fault as error:
+        if not error.faultString.startswith(fault):
+            raise StackError(f"The supervisor refused: {error.faultString}") from error
+
+
+def launch(paths: StackPaths, state: StackState, programs: Iterable[Program]) -> StackState:
+    """Start the supervisor with every part stopped; the returned state is saved and names its process.
+
+    Raises:
+        StackError: It did not come up.
+    """
+    config = paths.run / "supervisord.conf"
+    write_atomically(config, configuration(paths, state, programs))
+    paths.socket(state.stack_id).unlink(missing_ok=True)
+    log = paths.logs / "supervisord.out"
+    with shielded(), log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # What a part needs is in its own section: the supervisor itself needs nothing.
+            env={STACK_VARIABLE: state.stack_id, "PATH": os.environ.get("PATH", os.defpath)},
+            cwd=paths.home,
+            start_new_session=True,  # a Ctrl-C in the terminal is for us alone
+        )
+        create_time = psutil.Process(process.pid).create_time()
+        state = state.model_copy(update={"supervisor": Supervisor(pid=process.pid, create_time=create_time)})
+        state.save(paths)
+    try:
+        client = SupervisorClient(paths, state)
+        deadline = time.monotonic() + START_DEADLINE_S
+        while not client.is_answering():
+            if process.poll() is not None:
+                raise StackError(f"The supervisor ended at once. Log: {log}\n{tail(log)}")
+            if time.monotonic() > deadline:
+                raise StackError(f"The supervisor did not answer in {START_DEADLINE_S:.0f} s. Log: {log}")
+            time.sleep(POLL_S)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    return state
