@@ -10,6 +10,7 @@ import stat
 import tempfile
 import time
 import zipfile
+import zlib
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,6 +25,15 @@ log = logging.getLogger(__name__)
 GIB = 1024**3
 _CHUNK_BYTES = 1024 * 1024
 _TRIES = 4
+_UNSOUND = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,  # a compression that zipfile does not know
+    RuntimeError,  # encrypted
+    FileExistsError,  # two members of one name
+    NotADirectoryError,  # a member below another member that is a file
+)
 
 
 def find_artifact(task: TaskInfo, name: str) -> Artifact:
@@ -139,7 +149,7 @@ def unpack_zip(archive: Path, to: Path, *, max_bytes: int = 20 * GIB, max_files:
             to.rmdir()
         staging.chmod(0o755)
         staging.rename(to)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except _UNSOUND as error:
         raise ClearMLArtifactError(f"{archive.name} is not a sound zip file ({error}).") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)

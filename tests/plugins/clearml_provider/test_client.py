@@ -115,7 +115,9 @@ def test_a_call_that_creates_is_repeated_when_it_certainly_did_not_happen(run, t
 def test_it_gives_up_within_the_budget_and_says_so(run):
     script = WireScript(server__info=refusal(503, message="overloaded"))
     started = time.monotonic()
-    with pytest.raises(ClearMLUnavailableError, match=r"server\.info at http://api\.test:8008: gave up.*overl"):
+    with pytest.raises(
+        ClearMLUnavailableError, match=r"server\.info at http://api\.test:8008: gave up.*overl"
+    ):
         run(script, calls.server_info(), RetryPolicy(budget_s=0.2, base_s=0.01, cap_s=0.05))
     assert time.monotonic() - started < 1
     assert script.count("server.info") > 2
@@ -159,7 +161,11 @@ def test_many_tasks_are_asked_for_500_at_a_time_and_come_back_in_order(run):
     ids = [f"t{i}" for i in range(1234)]
     script = WireScript(tasks__get_all=_rows)
     assert list(run(script, calls.get_tasks(ids))) == ids
-    assert [len(body["id"]) for name, body, _ in script.requests if name == "tasks.get_all"] == [500, 500, 234]
+    assert [len(body["id"]) for name, body, _ in script.requests if name == "tasks.get_all"] == [
+        500,
+        500,
+        234,
+    ]
 
 
 def test_a_task_that_did_not_come_back_is_named(run):

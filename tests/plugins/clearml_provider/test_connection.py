@@ -1,0 +1,94 @@
+"""From an Airflow connection to settings."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from typing import Any
+
+import pytest
+from airflow.sdk import Connection
+
+from clearml_provider.connection import ClearMLSettings
+from clearml_provider.exceptions import ClearMLConfigError
+from clearml_provider.hook import ClearMLHook
+
+
+def settings(extra: dict[str, Any] | None = None, **fields: Any) -> ClearMLSettings:
+    fields = {"host": "http://h:8008", "login": "key", "password": "secret"} | fields
+    extra_text = json.dumps(extra) if extra is not None else None
+    return ClearMLSettings.from_airflow(Connection(conn_id="c", extra=extra_text, **fields))
+
+
+@pytest.mark.parametrize(
+    ("api", "files", "web"),
+    [
+        ("http://h:8008/", "http://h:8081", "http://h:8080"),
+        ("https://api.clear.ml", "https://files.clear.ml", "https://app.clear.ml"),
+    ],
+)
+def test_the_other_hosts_are_derived_from_the_api_server(api, files, web):
+    found = settings(host=api)
+    assert (found.files_host, found.web_host) == (files, web)
+
+
+def test_extra_holds_what_the_form_offers():
+    extra = {"files_host": "https://f/", "web_host": "https://w", "verify_tls": "false", "timeout_s": 5}
+    found = settings(extra)
+    assert (found.files_host, found.web_host) == ("https://f", "https://w")
+    assert (found.ssl_verify(), found.timeout_s) == (False, 5.0)
+
+
+def test_the_connection_may_come_from_a_uri(monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_CLEARML_URI", "clearml://key:secret@clearml.test:8008/http")
+    found = ClearMLHook("clearml_uri").settings
+    assert (found.api_host, found.access_key, found.secret_key) == (
+        "http://clearml.test:8008",
+        "key",
+        "secret",
+    )
+
+
+def test_the_connection_may_come_from_json(monkeypatch):
+    conn = {"conn_type": "clearml", "host": "https://api.x.org", "login": "k", "password": "s"}
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_CLEARML_JSON", json.dumps(conn | {"extra": {"web_host": "https://w.org"}})
+    )
+    hook = ClearMLHook("clearml_json")
+    assert hook.task_url("t", "p") == "https://w.org/projects/p/experiments/t/execution"
+    assert hook.log_url("t") == "https://w.org/projects/*/experiments/t/output/log"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"host": None}, "has no host"),
+        ({"host": "ftp://h"}, "host is 'ftp://h'"),
+        ({"login": None}, "has no login"),
+        ({"password": ""}, "has no password"),
+        ({"extra": {"files_host": "files"}}, "files_host is 'files'"),
+        ({"extra": {"verify_tls": "perhaps"}}, "verify_tls is 'perhaps'"),
+        ({"extra": {"timeout_s": -1}}, "timeout_s is -1"),
+        ({"extra": {"ca_file": "/no/such.pem"}}, "'/no/such.pem' is not a file"),
+    ],
+)
+def test_a_wrong_field_is_named(fields, words):
+    with pytest.raises(ClearMLConfigError, match=words):
+        settings(**fields)
+
+
+def test_a_ca_file_replaces_the_systems_authorities(tmp_path):
+    system = ssl.get_default_verify_paths().cafile
+    if system is None:
+        pytest.skip("this machine has no file of authorities to copy")
+    text = open(system).read()  # noqa: PTH123, SIM115
+    first = text[: text.index("-----END CERTIFICATE-----")] + "-----END CERTIFICATE-----\n"
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_text(first[first.index("-----BEGIN") :])
+    context = settings({"ca_file": str(ca_file)}).ssl_verify()
+    assert isinstance(context, ssl.SSLContext)
+    assert len(context.get_ca_certs()) == 1
+
+
+def test_the_secret_is_not_shown():
+    assert "secret" not in repr(settings()).replace("secret_key", "")

@@ -1,0 +1,58 @@
+"""Endings, classified by status, and the notes on a task that they are read from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clearml_provider.endings import classify_by_status, ended_task, load_function, was_reported
+from clearml_provider.exceptions import ClearMLConfigError
+from clearml_provider.models import TaskInfo
+
+
+def task(status: str, reason: str = "", **properties: str) -> TaskInfo:
+    row: dict[str, Any] = {"id": "t", "name": "job", "status": status, "status_reason": reason}
+    row["hyperparams"] = {"properties": {name: {"value": value} for name, value in properties.items()}}
+    return TaskInfo.from_api(row)
+
+
+@pytest.mark.parametrize(
+    ("ended", "outcome", "failure_class"),
+    [
+        (task("completed", "worker execution done"), "succeeded", "succeeded"),
+        (task("published"), "succeeded", "succeeded"),
+        (task("failed", "worker execution exit code 1"), "retry", "failed"),
+        (task("failed", "worker execution exit code -9"), "retry", "failed"),
+        (task("stopped", "task was stopped by tasks.stop"), "cancelled", "cancelled"),
+        (task("stopped", "user abort"), "retry", "preempted"),
+        (task("stopped", "Forced stop (non-responsive)"), "retry", "node_lost"),
+        (task("stopped", attempt="2", stop_cause="2:node_lost", stop_reason="silent"), "retry", "node_lost"),
+        (task("stopped", attempt="2", stop_cause="2:deadline", stop_reason="late"), "fail", "wall_time"),
+        (task("stopped", "user abort", attempt="2", stop_cause="1:deadline"), "retry", "preempted"),
+    ],
+)
+def test_the_default_classifier_goes_by_status_reason_and_our_own_cause(ended, outcome, failure_class):
+    ending = classify_by_status(ended_task(ended))
+    assert (ending.outcome, ending.failure_class) == (outcome, failure_class)
+
+
+def test_budgets_count_earlier_attempts_only():
+    failed = task("failed", attempt="3", endings='[[1, "node_lost"], [2, "node_lost"], [3, "node_lost"]]')
+    assert was_reported(failed)
+    assert ended_task(failed).count("node_lost") == 2
+
+
+@pytest.mark.parametrize("mangled", ["", "{}", "[1]", "[[1]]", "not json", "null"])
+def test_a_note_that_a_person_mangled_counts_as_none(mangled):
+    assert not was_reported(task("failed", endings=mangled))
+
+
+def test_functions_are_found_by_dotted_path():
+    assert load_function("clearml_provider.endings.classify_by_status") is classify_by_status
+
+
+@pytest.mark.parametrize("path", ["nowhere", "no.such.module", "clearml_provider.endings.nothing"])
+def test_a_wrong_dotted_path_is_named(path):
+    with pytest.raises(ClearMLConfigError, match=f"Cannot import '{path}'"):
+        load_function(path)
