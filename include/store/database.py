@@ -54,6 +54,7 @@ def open_engine(url: str) -> Engine:
         pool_size=2,
         max_overflow=14,
         pool_pre_ping=True,
+        hide_parameters=True,  # they would be in every message, with the contents of files
         connect_args={"connect_timeout": _CONNECT_TIMEOUT_S, "application_name": "palmares"},
     )
 
@@ -153,13 +154,13 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            # Only the first line: the rest of psycopg's message may quote rows, and rows may be hidden ones.
             message = str(error.orig).partition("\n")[0]
             if error.connection_invalidated or isinstance(error.orig, psycopg.OperationalError):
                 raise StoreError(
                     f"{self.address}: {message}. Check that PostgreSQL runs, and the connection palmares_db."
                 ) from error
-            raise StoreError(f"{self.address} refused the statement: {message}.") from error
+            # PostgreSQL quotes the row below the first line, and task logs print causes: rows may be hidden.
+            raise StoreError(f"{self.address} refused the statement: {message}.") from None
         except PoolTimeoutError as error:
             raise StoreError(
                 f"{self.address}: every connection of this process is in use ({error})."
