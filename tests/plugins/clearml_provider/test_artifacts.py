@@ -6,13 +6,14 @@ import hashlib
 import stat
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-
 from clearml_provider.artifacts import download, unpack_zip
 from clearml_provider.exceptions import ClearMLArtifactError, ClearMLUnavailableError
 from clearml_provider.models import Artifact
+
 from tests.plugins.clearml_provider.wire_script import WireScript
 
 CONTENT = b"scores" * 1000
@@ -29,7 +30,7 @@ def artifact(**changes: object) -> Artifact:
 
 
 def served(*replies: httpx.Response | Exception) -> WireScript:
-    return WireScript(**{"results__zip": list(replies)})
+    return WireScript(results__zip=list(replies))
 
 
 def test_a_sound_artifact_arrives_with_the_token_sent_along(tmp_path):
@@ -94,7 +95,7 @@ def test_lasting_trouble_is_given_up(tmp_path):
         download(client, artifact(), tmp_path / "results.zip")
 
 
-def a_zip(path: Path, **members: bytes | str) -> Path:
+def a_zip(path: Path, **members: Any) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as zipped:
         for name, content in members.items():
             zipped.writestr(name, content)
@@ -111,7 +112,7 @@ def test_a_sound_zip_is_unpacked(tmp_path):
     "name", ["../evil", "a/../../evil", "/etc/evil", "..\\evil", "C:\\evil", "a//b", "./a/./b"]
 )
 def test_a_path_that_escapes_is_refused_and_nothing_is_unpacked(tmp_path, name):
-    archive = a_zip(tmp_path / "a.zip", **{"good": "x", name: "y"})
+    archive = a_zip(tmp_path / "a.zip", **{name: "y", "good": "x"})
     with pytest.raises(ClearMLArtifactError, match="leads out of the folder"):
         unpack_zip(archive, tmp_path / "out")
     assert [p.name for p in tmp_path.iterdir()] == ["a.zip"]
@@ -127,7 +128,7 @@ def test_a_symbolic_link_is_refused(tmp_path):
 
 
 def test_a_bomb_is_stopped_while_it_is_written(tmp_path):
-    archive = a_zip(tmp_path / "a.zip", **{"zeros": b"\0" * 10_000_000})
+    archive = a_zip(tmp_path / "a.zip", zeros=b"\0" * 10_000_000)
     assert archive.stat().st_size < 20_000
     with pytest.raises(ClearMLArtifactError, match="more than the limit"):
         unpack_zip(archive, tmp_path / "out", max_bytes=1_000_000)
@@ -142,7 +143,7 @@ def test_too_many_files_are_refused(tmp_path):
 
 @pytest.mark.parametrize("damage", ["not a zip", "cut", "flipped"])
 def test_a_damaged_zip_is_refused(tmp_path, damage):
-    archive = a_zip(tmp_path / "a.zip", **{"data": bytes(range(256)) * 100})
+    archive = a_zip(tmp_path / "a.zip", data=bytes(range(256)) * 100)
     content = bytearray(archive.read_bytes())
     if damage == "not a zip":
         content = bytearray(b"<html>")

@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import pytest
-
 from clearml_provider import calls
 from clearml_provider.exceptions import (
     ClearMLAPIError,
@@ -22,6 +21,7 @@ from clearml_provider.exceptions import (
     ClearMLUnknownStatusError,
 )
 from clearml_provider.wire import Flow, RetryPolicy, call
+
 from tests.plugins.clearml_provider.wire_script import QUICK, WireScript, ok, refusal
 
 Run = Callable[..., Any]
@@ -124,7 +124,7 @@ def test_it_gives_up_within_the_budget_and_says_so(run):
 
 
 def test_retry_after_is_waited_for(run):
-    script = WireScript(server__info=[refusal(429, **{"Retry-After": "0.15"}), INFO])
+    script = WireScript(server__info=[refusal(429, headers={"Retry-After": "0.15"}), INFO])
     started = time.monotonic()
     run(script, calls.server_info())
     assert time.monotonic() - started >= 0.15
@@ -133,7 +133,7 @@ def test_retry_after_is_waited_for(run):
 @pytest.mark.parametrize("as_date", [False, True])
 def test_a_retry_after_beyond_the_budget_ends_the_tries_without_waiting(run, as_date):
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=120), usegmt=True) if as_date else "120"
-    script = WireScript(server__info=refusal(503, **{"Retry-After": later}))
+    script = WireScript(server__info=refusal(503, headers={"Retry-After": later}))
     started = time.monotonic()
     with pytest.raises(ClearMLUnavailableError):
         run(script, calls.server_info(), RetryPolicy(budget_s=60))
@@ -183,7 +183,7 @@ def test_an_unknown_status_is_an_error_that_says_so(run):
 def test_ages_are_measured_on_the_servers_clock(run):
     row = {"id": "t", "name": "t", "status": "in_progress", "last_update": "2026-11-20T23:00:00+00:00"}
     row["last_worker_report"] = "2026-11-20T23:01:00.000000+00:00"
-    script = WireScript(tasks__get_all=ok({"tasks": [row]}, Date="Fri, 20 Nov 2026 23:05:00 GMT"))
+    script = WireScript(tasks__get_all=ok({"tasks": [row]}, {"Date": "Fri, 20 Nov 2026 23:05:00 GMT"}))
     assert run(script, calls.get_task("t")).silent_s == pytest.approx(240)
 
 

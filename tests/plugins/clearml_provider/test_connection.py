@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from airflow.sdk import Connection
-
 from clearml_provider.connection import ClearMLSettings
 from clearml_provider.exceptions import ClearMLConfigError
 from clearml_provider.hook import ClearMLHook

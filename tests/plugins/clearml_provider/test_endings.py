@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from clearml_provider.endings import classify_by_status, ended_task, load_function, was_reported
 from clearml_provider.exceptions import ClearMLConfigError
 from clearml_provider.models import TaskInfo

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import ValidationError
-
 from clearml_provider.models import TaskInfo, TaskSpec
 from clearml_provider.status import TaskStatus
+from pydantic import ValidationError
 
 SCRIPT = {"entry_point": "a.py", "diff": "print(1)"}
 
@@ -47,7 +46,10 @@ def test_a_row_of_the_real_server_is_read():
     }
     task = TaskInfo.from_api(row)
     assert (task.attempt, task.hyperparams) == (3, {"General": {"lr": "0.5"}})
-    assert (task.queue_id, task.parent_id) == (row["execution"]["queue"], row["parent"])
+    assert (task.queue_id, task.parent_id) == (
+        "35955a4f86ca4752b4f1103bdd481526",
+        "623265cdcb554257a1d98d3b0e58b0aa",
+    )
     artifact = task.artifact("res")
     assert artifact is not None
     assert (artifact.size_bytes, artifact.sha256) == (14, "a767")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpx
-
 from clearml_provider.client import AsyncClearMLClient, ClearMLClient
 from clearml_provider.connection import ClearMLSettings
 from clearml_provider.wire import RetryPolicy
@@ -25,12 +24,14 @@ SETTINGS = ClearMLSettings(
 QUICK = RetryPolicy(budget_s=1.0, base_s=0.001, cap_s=0.002)
 
 
-def ok(data: dict[str, Any] | None = None, **headers: str) -> httpx.Response:
+def ok(data: dict[str, Any] | None = None, headers: dict[str, str] | None = None) -> httpx.Response:
     meta = {"result_code": 200, "result_subcode": 0, "result_msg": "OK"}
     return httpx.Response(200, json={"meta": meta, "data": data or {}}, headers=headers)
 
 
-def refusal(status: int, subcode: int = 0, message: str = "no", **headers: str) -> httpx.Response:
+def refusal(
+    status: int, subcode: int = 0, message: str = "no", headers: dict[str, str] | None = None
+) -> httpx.Response:
     meta = {"result_code": status, "result_subcode": subcode, "result_msg": message}
     return httpx.Response(status, json={"meta": meta, "data": {}}, headers=headers)
 
@@ -38,8 +39,10 @@ def refusal(status: int, subcode: int = 0, message: str = "no", **headers: str) 
 class WireScript:
     """Answers each endpoint with its replies in turn, the last one for ever; log-in always works."""
 
-    def __init__(self, **replies: Reply | list[Reply]) -> None:
-        self.replies = {k.replace("__", "."): v if isinstance(v, list) else [v] for k, v in replies.items()}
+    def __init__(self, **replies: Reply | Sequence[Reply]) -> None:
+        self.replies = {
+            k.replace("__", "."): list(v) if isinstance(v, Sequence) else [v] for k, v in replies.items()
+        }
         self.requests: list[tuple[str, dict[str, Any], httpx.Headers]] = []
         self._turn: dict[str, int] = defaultdict(int)
 
