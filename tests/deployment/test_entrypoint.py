@@ -163,3 +163,28 @@ def test_scripts_stop_before_doing_anything_without_what_they_need(
     )
     assert found.returncode != 0
     assert complaint in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("service", "key", "name"),
+    [
+        ("redis", "command", "REDIS_PASSWORD"),
+        ("clearml-apiserver", "entrypoint", "CLEARML_API_ACCESS_KEY"),
+        ("clearml-apiserver", "entrypoint", "CLEARML_API_SECRET_KEY"),
+        ("clearml-apiserver", "entrypoint", "CLEARML_SERVER_SECRET"),
+    ],
+)
+def test_servers_of_others_stop_at_an_empty_secret_too(
+    compose_with: Any, made: dict[str, str], service: str, key: str, name: str
+):
+    found = compose_with({**made, name: ""})["services"][service]
+    ended = subprocess.run(
+        found[key],
+        env={**found["environment"], "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode != 0
+    assert name in ended.stderr
+    assert "is empty in .env" in ended.stderr
