@@ -103,6 +103,7 @@ def server_of(app: Any) -> uvicorn.Server:
             timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=_GRACE_S,
             backlog=_BACKLOG,
+            http="httptools",
             ws="none",
             server_header=False,
         )
@@ -114,7 +115,7 @@ def watch_connections(hub_app: Any, server: uvicorn.Server) -> None:
 
     def is_open(client: tuple[str, int]) -> bool:
         connections = list(server.server_state.connections)
-        return any(connection.client == client for connection in connections)
+        return any(getattr(connection, "client", None) == client for connection in connections)
 
     hub_app.state.hub.committer.is_open = is_open
 

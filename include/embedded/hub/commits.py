@@ -132,7 +132,8 @@ class Committer:
                 ),
             )
             connection.execute("UPDATE repos SET last_modified = ? WHERE id = ?", (date, repository.key))
-        self._remember(repository, commit, sender)
+            # Before others see the commit: one who meets it must find its sender.
+            self._remember(repository, commit, sender)
         return commit
 
     def _remember(self, repository: Repository, commit: Commit, sender: _Sender) -> None:

@@ -133,5 +133,6 @@ class ObjectStore:
                     "SELECT substr(data, ?, ?) AS data FROM blobs WHERE oid = ?",
                     (start + 1, _WHOLE if length is None else length, oid),
                 ).fetchone()
-        data: bytes = row["data"]
+        # SQLite's substr of an empty blob is NULL.
+        data: bytes = row["data"] or b""
         return data

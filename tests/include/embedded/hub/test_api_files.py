@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+from pathlib import Path
 
 import httpx
 import pytest
@@ -36,12 +37,13 @@ def test_a_snapshot_at_a_commit_is_that_commit_s_files(api, new_repo, tmp_path):
 
 def test_every_suffix_is_kept_as_an_ordinary_file(api, new_repo, tmp_path):
     repo_id = new_repo()
-    files = {name: name.encode() * 100 for name in ("x.parquet", "x.safetensors", "x.bin", "x.zip", ".gitignore")}
+    files = {
+        name: name.encode() * 100 for name in ("x.parquet", "x.safetensors", "x.bin", "x.zip", ".gitignore")
+    }
     _commit(api, repo_id, files)
     for name, content in files.items():
         path = api.hf_hub_download(repo_id, name, repo_type="dataset", cache_dir=tmp_path)
-        with open(path, "rb") as file:
-            assert file.read() == content
+        assert Path(path).read_bytes() == content
 
 
 def test_upload_file_and_folder_work(api, new_repo, tmp_path):
@@ -155,14 +157,21 @@ def test_safetensors_metadata_is_read_and_counted(api, new_repo):
         }
     ).encode()
     content = struct.pack("<Q", len(header)) + header + bytes(404)
-    _commit(api, repo_id, {"model.safetensors": content, "config.json": b'{"model_type": "llama"}'}, repo_type="model")
+    _commit(
+        api,
+        repo_id,
+        {"model.safetensors": content, "config.json": b'{"model_type": "llama"}'},
+        repo_type="model",
+    )
     assert api.get_safetensors_metadata(repo_id).parameter_count == {"BF16": 200, "F32": 1}
     info = api.model_info(repo_id)
     assert (info.safetensors.total, info.safetensors.parameters) == (201, {"BF16": 200, "F32": 1})
     assert info.config == {"model_type": "llama"}
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff" * 8, struct.pack("<Q", 5) + b"[1,2]", struct.pack("<Q", 2) + b"{"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff" * 8, struct.pack("<Q", 5) + b"[1,2]", struct.pack("<Q", 2) + b"{"]
+)
 def test_broken_safetensors_never_break_the_info(api, new_repo, content):
     repo_id = new_repo("model")
     _commit(api, repo_id, {"model.safetensors": content, "config.json": b"[" * 10_000}, repo_type="model")
@@ -171,7 +180,20 @@ def test_broken_safetensors_never_break_the_info(api, new_repo, content):
     assert info.config is None
 
 
-HOSTILE = ["../x", "/etc/passwd", "a/../../b", "a//b", "./a", "a\0b", ".git/config", "a/.GIT/x", "a\\b", "", "x" * 1025, "a\nb"]
+HOSTILE = [
+    "../x",
+    "/etc/passwd",
+    "a/../../b",
+    "a//b",
+    "./a",
+    "a\0b",
+    ".git/config",
+    "a/.GIT/x",
+    "a\\b",
+    "",
+    "x" * 1025,
+    "a\nb",
+]
 
 
 @pytest.mark.parametrize("path", HOSTILE)
@@ -191,10 +213,16 @@ def test_a_hostile_path_is_refused_in_a_commit(api, hub_server, path):
     assert api.dataset_info(repo_id).sha == before
 
 
-@pytest.mark.parametrize("path", ["..%2F..%2Fetc%2Fpasswd", "%2Fetc%2Fpasswd", "a%00b", "%ff%fe", "a/%2e%2e/b"])
+@pytest.mark.parametrize(
+    "path", ["..%2F..%2Fetc%2Fpasswd", "%2Fetc%2Fpasswd", "a%00b", "%ff%fe", "a/%2e%2e/b"]
+)
 def test_a_hostile_path_is_refused_in_a_download(api, hub_server, path):
     api.create_repo("demo/hostile", repo_type="dataset", exist_ok=True)
-    for url in ("datasets/demo/hostile/resolve/main/", "api/datasets/demo/hostile/tree/main/", "datasets/demo/hostile/blob/main/"):
+    for url in (
+        "datasets/demo/hostile/resolve/main/",
+        "api/datasets/demo/hostile/tree/main/",
+        "datasets/demo/hostile/blob/main/",
+    ):
         # Not through a client that tidies the path.
         response = httpx.request("GET", f"{hub_server.endpoint}/{url}{path}")
         assert response.status_code in {400, 404}, (url, response.text)

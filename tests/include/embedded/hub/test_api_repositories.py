@@ -172,7 +172,15 @@ def test_info_describes_files_and_card(api, new_repo):
 
 @pytest.mark.parametrize(
     "front",
-    ["a: &x [1]\nb: *x", "a: [", "- 1", "a: .nan", "? {a: 1}\n: 2", "d: 2020-01-01", "a: !!python/object:os.system x"],
+    [
+        "a: &x [1]\nb: *x",
+        "a: [",
+        "- 1",
+        "a: .nan",
+        "? {a: 1}\n: 2",
+        "d: 2020-01-01",
+        "a: !!python/object:os.system x",
+    ],
 )
 def test_a_strange_card_never_breaks_the_info(api, new_repo, front):
     repo_id = new_repo()
@@ -194,7 +202,10 @@ def test_branches_and_tags_name_commits(api, new_repo):
     api.create_tag(repo_id, repo_type="dataset", tag="v1", tag_message="first", revision=first[:8])
     second = _put(api, repo_id, "b.txt", revision="exp/one").oid
     refs = api.list_repo_refs(repo_id, repo_type="dataset")
-    assert {branch.name: branch.target_commit for branch in refs.branches} == {"main": first, "exp/one": second}
+    assert {branch.name: branch.target_commit for branch in refs.branches} == {
+        "main": first,
+        "exp/one": second,
+    }
     assert {tag.name: tag.target_commit for tag in refs.tags} == {"v1": first}
     assert api.dataset_info(repo_id, revision="exp/one").sha == second
     assert api.dataset_info(repo_id, revision="refs/heads/exp/one").sha == second
@@ -246,7 +257,15 @@ def test_history_is_kept_and_paged(api, new_repo):
         ("POST", "/api/validate-yaml"),
     ],
 )
-@pytest.mark.parametrize("body", [b"{", b"[1]", b'{"name": ["x"], "files": 3, "content": {}, "startingPoint": 1, "gated": 5}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"[1]",
+        b'{"name": ["x"], "files": 3, "content": {}, "startingPoint": 1, "gated": 5}',
+        b"\xff\xfe",
+    ],
+)
 def test_malformed_json_is_answered_in_json(api, hub_server, method, path, body):
     api.create_repo("demo/json", repo_type="dataset", exist_ok=True)
     response = httpx.request(
