@@ -68,7 +68,7 @@ def up(
         },
     )
     stays = sys.stdout.isatty() if foreground is None else foreground
-    refuse_if_broken(paths)
+    refuse_if_broken(paths, chosen_ports=dict(options.ports))
     begin = time.monotonic()
     try:
         with Progress() as progress:

@@ -129,6 +129,7 @@ def _start_parts(paths: StackPaths, state: StackState, report: Report) -> StackS
     report("Preparing PostgreSQL")
     server = postgres.find_server(paths)
     postgres.ensure_cluster(paths, state, server)
+    postgres.remove_stale_lock(paths)
     settings.write_settings(paths, state)
     programs = stack_programs(paths, state, server)
     state = launch(paths, state, programs)
@@ -151,15 +152,14 @@ def _start_parts(paths: StackPaths, state: StackState, report: Report) -> StackS
     health.ensure_queue(state)
     agents = agent_names(state)
     client.start(agents)
-    for part in AIRFLOW_PARTS:
-        _wait(client, [part], lambda part=part: _airflow_part_healthy(state, part), f"{part} is healthy")
+    _wait(client, AIRFLOW_PARTS, lambda: _airflow_healthy(state), "all of Airflow is healthy")
     health.ensure_pools(paths, state)
     _wait(client, agents, lambda: _all_running(client, agents), "the agents run")
     return state
 
 
-def _airflow_part_healthy(state: StackState, part: str) -> bool:
-    return health.airflow_health(state)[part].healthy
+def _airflow_healthy(state: StackState) -> bool:
+    return all(answer.healthy for answer in health.airflow_health(state).values())
 
 
 def _all_running(client: SupervisorClient, names: Iterable[str]) -> bool:

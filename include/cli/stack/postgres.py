@@ -9,6 +9,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from include.cli.stack.files import write_atomically
 from include.cli.stack.paths import StackPaths
 from include.cli.stack.processes import STACK_VARIABLE
@@ -184,6 +186,34 @@ def ensure_databases(state: StackState) -> None:
                 )
             if name not in databases:
                 connection.execute(sql.SQL("create database {} owner {}").format(identifier, identifier))
+
+
+def lock_owner(paths: StackPaths) -> int | None:
+    """The process that ``postmaster.pid`` names; None where there is no such file."""
+    try:
+        return int((paths.postgres_data / "postmaster.pid").read_text().split("\n", 1)[0])
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def server_process(paths: StackPaths, pid: int) -> psutil.Process | None:
+    """Process *pid*, if it is a server on our data."""
+    try:
+        process = psutil.Process(pid)
+        is_ours = process.name() == "postgres" and Path(process.cwd()) == paths.postgres_data.resolve()
+    except psutil.Error:
+        return None
+    return process if is_ours else None
+
+
+def remove_stale_lock(paths: StackPaths) -> None:
+    """Remove the ``postmaster.pid`` of a killed server.
+
+    The server would do so itself, but not when another process of the same user has its number by now.
+    """
+    pid = lock_owner(paths)
+    if pid is not None and server_process(paths, pid) is None:
+        (paths.postgres_data / "postmaster.pid").unlink(missing_ok=True)
 
 
 def _admin_url(state: StackState) -> str:

@@ -43,9 +43,9 @@ def _same_process(supervisor: Supervisor) -> psutil.Process | None:
 def stack_processes(paths: StackPaths, state: StackState) -> list[psutil.Process]:
     """Every living process of the stack, its supervisor included.
 
-    A process belongs when its environment carries the stack's id; or, for those that rewrote their environment
-    (setproctitle writes a long title over it), when it is in the supervisor's session and works in the state
-    folder; or when it is a PostgreSQL server on the stack's data.
+    A process belongs when its environment carries the stack's id; or, for those that rewrote their
+    environment (setproctitle writes a long title over it), when it is in the supervisor's session and works
+    in the state folder; or when it is a PostgreSQL server on the stack's data.
     """
     marker = f"{STACK_VARIABLE}={state.stack_id}".encode()
     session = _session_of(state.supervisor)

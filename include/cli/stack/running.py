@@ -31,8 +31,8 @@ class Job:
 def run_jobs(*jobs: Job) -> None:
     """Run commands side by side to their ends with their output in their logs.
 
-    Each gets a session of its own: a Ctrl-C in the terminal reaches us, and we end them in order. However this
-    function is left, none of them lives on.
+    Each gets a session of its own: a Ctrl-C in the terminal reaches us, and we end them in order. However
+    this function is left, none of them lives on.
 
     Raises:
         StackError: One failed; the message ends with its log's last lines.

@@ -1,4 +1,4 @@
-"""What each part of the stack has in its environment: one place, nobody else's variables, no more than it needs."""
+"""What each part of the stack has in its environment: no more than it needs, all of it said here."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def services_environment(paths: StackPaths, state: StackState) -> dict[str, str]
 def airflow_environment(paths: StackPaths, state: StackState) -> dict[str, str]:
     """For Airflow's components; with it, the ``airflow`` command talks about this stack."""
     keys, url = state.keys, state.url("airflow")
-    options = {
+    options: dict[str, dict[str, object]] = {
         "core": {
             "dags_folder": paths.root / "dags",
             "plugins_folder": paths.root / "plugins",
@@ -149,9 +149,7 @@ def write_settings(paths: StackPaths, state: StackState) -> None:
     password = {ADMIN_USER: state.keys.airflow_admin_password}
     write_atomically(paths.airflow / "passwords.json", json.dumps(password) + "\n")
     # Airflow writes a file of defaults with keys of its own where there is none, and not in one step.
-    write_atomically(
-        paths.airflow / "airflow.cfg", f"# Settings are in the environment: see {paths.env_file}\n"
-    )
+    write_atomically(paths.airflow / "airflow.cfg", f"# Settings are in the environment: {paths.env_file}\n")
     # The agent disables its look for updates on the network by configuration only.
     for number in range(state.agents):
         folder = paths.agent(number)

@@ -81,42 +81,39 @@ def configuration(paths: StackPaths, state: StackState, programs: Iterable[Progr
             {"supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"},
         ),
     ]
-    for program in programs:
-        sections.append(
-            (
-                f"program:{program.name}",
-                {
-                    "command": " ".join(_quoted_argument(part) for part in program.command),
-                    "environment": ",".join(
-                        f"{name}={_quoted_value(name, value)}"
-                        for name, value in sorted(program.environment.items())
-                    ),
-                    "directory": program.directory,
-                    "autostart": "false",
-                    "autorestart": "true",
-                    "startsecs": 2,
-                    "startretries": 5,
-                    "stopsignal": program.stop_signal,
-                    "stopwaitsecs": program.stop_wait_s,
-                    "killasgroup": "true",
-                    "redirect_stderr": "true",
-                    "stdout_logfile": program.log,
-                    "stdout_logfile_maxbytes": "10MB",
-                    "stdout_logfile_backups": 1,
-                },
-            )
-        )
+    sections += [_section(program) for program in programs]
     return "\n".join(
         f"[{title}]\n" + "".join(f"{key} = {_unexpanded(key, value)}\n" for key, value in options.items())
         for title, options in sections
     )
 
 
+def _section(program: Program) -> tuple[str, dict[str, object]]:
+    variables = sorted(program.environment.items())
+    return f"program:{program.name}", {
+        "command": " ".join(_quoted_argument(part) for part in program.command),
+        "environment": ",".join(f"{name}={_quoted_value(name, value)}" for name, value in variables),
+        "directory": program.directory,
+        "autostart": "false",
+        "autorestart": "true",
+        "startsecs": 2,
+        "startretries": 5,
+        "stopsignal": program.stop_signal,
+        "stopwaitsecs": program.stop_wait_s,
+        "killasgroup": "true",
+        "redirect_stderr": "true",
+        "stdout_logfile": program.log,
+        "stdout_logfile_maxbytes": "10MB",
+        "stdout_logfile_backups": 1,
+    }
+
+
 def _unexpanded(key: str, value: object) -> str:
     text = str(value)
     if "\n" in text or " ;" in text or " #" in text:
         raise StackError(
-            f"Supervisor's configuration cannot hold {key}={text!r}. Rename the folder or variable it comes from."
+            f"Supervisor's configuration cannot hold {key}={text!r}. "
+            f"Rename the folder or the variable that it comes from."
         )
     return text.replace("%", "%%")  # supervisor expands %(…)s
 
@@ -232,16 +229,19 @@ def launch(paths: StackPaths, state: StackState, programs: Iterable[Program]) ->
         state = state.model_copy(update={"supervisor": Supervisor(pid=process.pid, create_time=create_time)})
         state.save(paths)
     try:
-        client = SupervisorClient(paths, state)
-        deadline = time.monotonic() + START_DEADLINE_S
-        while not client.is_answering():
-            if process.poll() is not None:
-                raise StackError(f"The supervisor ended at once. Log: {log}\n{tail(log)}")
-            if time.monotonic() > deadline:
-                raise StackError(f"The supervisor did not answer in {START_DEADLINE_S:.0f} s. Log: {log}")
-            time.sleep(POLL_S)
+        _wait_for_answer(SupervisorClient(paths, state), process, log)
     except BaseException:
         process.kill()
         process.wait()
         raise
     return state
+
+
+def _wait_for_answer(client: SupervisorClient, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_DEADLINE_S
+    while not client.is_answering():
+        if process.poll() is not None:
+            raise StackError(f"The supervisor ended at once. Log: {log}\n{tail(log)}")
+        if time.monotonic() > deadline:
+            raise StackError(f"The supervisor did not answer in {START_DEADLINE_S:.0f} s. Log: {log}")
+        time.sleep(POLL_S)

@@ -1,0 +1,78 @@
+# What a person does with this checkout. `make` alone says what there is.
+
+# The Python that the environments are made from: 3.11, 3.12 or 3.13.
+PYTHON ?= python3
+# Package index with the torch build for the evaluator; empty: pip's own configuration decides. Without a CPU
+# build there, Linux gets gigabytes of CUDA: make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+# Further arguments for pytest, e.g. make test PYTEST_ARGS="-k planning"
+PYTEST_ARGS ?=
+
+BIN := .venv/bin
+# Compiled files halve the start of every Airflow process.
+unexport PYTHONDONTWRITEBYTECODE
+unexport PYTHONPATH
+unexport PYTHONHOME
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down status doctor test check lock clean
+
+help: ## Say what there is
+	@echo "Palmarès: the back end of an LLM leaderboard. First: make demo"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@echo "Variables: PYTHON=$(PYTHON)  TORCH_INDEX=$(TORCH_INDEX)  (see the Makefile's first lines)"
+
+setup: ## Make both environments (.venv, .venv-evaluator) from their locks; again: instant, or carries on
+	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON): no such Python. Install Python 3.11, 3.12 or 3.13, or name it: make setup PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit("Python %d.%d (%s) is too %s: Palmares needs 3.11, 3.12 or 3.13. Install one and name it: make setup PYTHON=python3.11" % (v + (sys.executable, "old" if v < (3, 11) else "new")) if not (3, 11) <= v <= (3, 13) else 0)'
+	@$(PYTHON) include/cli/install.py --torch-index "$(TORCH_INDEX)"
+
+demo: setup ## Evaluate three tiny models on this machine, and print the leaderboard
+	@$(BIN)/palmares demo
+
+up: setup ## Start the embedded stack, and watch it until Ctrl-C
+	@$(BIN)/palmares up --foreground
+
+down: ## Stop the embedded stack
+	@$(BIN)/palmares down
+
+status: ## Say what runs, where, and how to log in
+	@$(BIN)/palmares status
+
+doctor: ## Say what is wrong with this machine or install, and what to do
+	@$(BIN)/palmares doctor
+
+# The evaluator's tests need its own environment; pytest there imports only the files that have such tests.
+test: setup ## Run every test
+	@worst=0; \
+	$(BIN)/pytest -m "not evaluator" $(PYTEST_ARGS) || worst=$$?; \
+	files=$$(grep -rlE --include='test_*.py' 'mark\.evaluator' tests || true); \
+	if [ -n "$$files" ]; then \
+	  .venv-evaluator/bin/python -m pytest -m evaluator $(PYTEST_ARGS) $$files; status=$$?; \
+	  if [ $$status -gt $$worst ]; then worst=$$status; fi; \
+	fi; \
+	exit $$worst
+
+check: setup ## Lint, formats, types, and which room imports which
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check --select AIR --preview dags plugins
+	$(BIN)/mypy include plugins dags tests
+	$(BIN)/lint-imports
+
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --quiet
+
+lock: ## Write the locks anew from requirements*.in
+	$(COMPILE) requirements.in -o requirements.txt
+	$(COMPILE) requirements-dev.in -o requirements-dev.txt
+	@for input in $(wildcard requirements-evaluator*.in); do \
+	  echo "$$input has a lock of its own kind: see its first lines"; \
+	done
+
+clean: ## Stop the stack and remove its state folder (.palmares or PALMARES_HOME): demo results are forgotten
+	@if [ -x $(BIN)/palmares ]; then $(BIN)/palmares down; fi
+	@home="$${PALMARES_HOME:-.palmares}"; \
+	if [ -e "$$home" ] && [ ! -e "$$home/stack.json" ] && [ -n "$$(ls -A "$$home")" ]; then \
+	  echo "$$home has no stack.json: not a state folder, left alone" >&2; exit 1; \
+	fi; \
+	rm -rf "$$home"
