@@ -1,4 +1,4 @@
-"""Makes both environments from their locks; ``make setup`` runs it with a bare Python: standard library only."""
+"""Makes both environments from their locks; run with a bare Python, so it needs the standard library only."""
 
 from __future__ import annotations
 

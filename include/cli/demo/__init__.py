@@ -1,0 +1,1 @@
+"""The demo's steps: trigger the sweep, follow it, show the leaderboard."""
