@@ -1,0 +1,297 @@
+"""Endpoints that move a task from one status to the next, in and out of queues, and out of the world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from pydantic import Field
+
+from include.embedded.clearml.documents import Document, load_task, moment_of, now, save_task, stamp
+from include.embedded.clearml.envelope import Body, Call, Registry
+from include.embedded.clearml.errors import ApiError
+from include.embedded.clearml.lifecycle import change_status, find_queue, push, remove_from_queues
+from include.embedded.clearml.status import Status, check_transition, is_allowed
+from include.embedded.clearml.workers import is_watched
+
+endpoint = Registry()
+
+_WORKER_SILENCE = timedelta(seconds=600)
+"""A task not heard of for longer has no worker that could stop it (the real server's default)."""
+
+
+class StatusBody(Body):
+    task: str
+    status_reason: str = ""
+    status_message: str = ""
+    force: bool = False
+
+
+class ManyBody(Body):
+    ids: list[str] = Field(min_length=1)
+    status_reason: str = ""
+    status_message: str = ""
+    force: bool = False
+
+
+class EnqueueOptions(Body):
+    queue: str | None = None
+    queue_name: str | None = None
+    verify_watched_queue: bool = False
+
+
+class EnqueueBody(StatusBody, EnqueueOptions):
+    pass
+
+
+class EnqueueManyBody(ManyBody, EnqueueOptions):
+    pass
+
+
+class DequeueBody(StatusBody):
+    new_status: Status | None = None
+    remove_from_all_queues: bool = False
+
+
+class ResetBody(StatusBody):
+    clear_all: bool = False
+
+
+class ResetManyBody(ManyBody):
+    clear_all: bool = False
+
+
+def _many(call: Call, body: ManyBody, action: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    """Act on each id; one that is refused leaves the others alone."""
+    succeeded, failed = [], []
+    for task_id in body.ids:
+        call.db.execute("SAVEPOINT item")
+        try:
+            succeeded.append({"id": task_id, **action(task_id)})
+        except ApiError as e:
+            call.db.execute("ROLLBACK TO item")
+            error = {"codes": [e.code, e.subcode], "msg": str(e), "data": {}}
+            failed.append({"id": task_id, "error": error})
+        finally:
+            call.db.execute("RELEASE item")
+    return {"succeeded": succeeded, "failed": failed}
+
+
+def _answer(fields: Document) -> dict[str, Any]:
+    return {"fields": fields, "updated": 1}
+
+
+def _move(call: Call, body: StatusBody, new: Status) -> dict[str, Any]:
+    return _answer(
+        change_status(
+            call.db,
+            load_task(call.db, body.task),
+            new,
+            reason=body.status_reason,
+            message=body.status_message,
+            force=body.force,
+        )
+    )
+
+
+@endpoint("tasks.started", StatusBody, writes=True)
+def started(call: Call, body: StatusBody) -> dict[str, Any]:
+    return {"started": 1, **_move(call, body, Status.IN_PROGRESS)}
+
+
+@endpoint("tasks.stopped", StatusBody, writes=True)
+def stopped(call: Call, body: StatusBody) -> dict[str, Any]:
+    return _move(call, body, Status.STOPPED)
+
+
+@endpoint("tasks.failed", StatusBody, writes=True)
+def failed(call: Call, body: StatusBody) -> dict[str, Any]:
+    return _move(call, body, Status.FAILED)
+
+
+@endpoint("tasks.close", StatusBody, writes=True)
+def close(call: Call, body: StatusBody) -> dict[str, Any]:
+    return _move(call, body, Status.CLOSED)
+
+
+@endpoint("tasks.completed", StatusBody, writes=True)
+def completed(call: Call, body: StatusBody) -> dict[str, Any]:
+    return {"published": 0, **_move(call, body, Status.COMPLETED)}
+
+
+@endpoint("tasks.publish", StatusBody, writes=True)
+def publish(call: Call, body: StatusBody) -> dict[str, Any]:
+    answer = _move(call, body, Status.PUBLISHED)
+    task = load_task(call.db, body.task)
+    task["published"] = answer["fields"]["published"] = answer["fields"]["status_changed"]
+    save_task(call.db, task)
+    return answer
+
+
+def _stop(call: Call, task_id: str, *, reason: str, force: bool) -> dict[str, Any]:
+    """Stop at once what no worker runs; otherwise leave a word that the agent finds within seconds."""
+    task = load_task(call.db, task_id)
+    current = Status(task["status"])
+    heard = now() - moment_of(task["last_update"]) < _WORKER_SILENCE
+    run_by_worker = bool(task.get("last_worker")) and heard
+    if current == Status.QUEUED or "development" in task["system_tags"] or not run_by_worker:
+        remove_from_queues(call.db, task_id)
+        new, message = Status.STOPPED, f"Stopped by {call.user_name}"
+    else:
+        new, message = current, "stopping"
+    return _answer(change_status(call.db, task, new, reason=reason, message=message, force=force))
+
+
+@endpoint("tasks.stop", StatusBody, writes=True)
+def stop(call: Call, body: StatusBody) -> dict[str, Any]:
+    return _stop(call, body.task, reason=body.status_reason, force=body.force)
+
+
+@endpoint("tasks.stop_many", ManyBody, writes=True)
+def stop_many(call: Call, body: ManyBody) -> dict[str, Any]:
+    return _many(
+        call, body, lambda task_id: _stop(call, task_id, reason=body.status_reason, force=body.force)
+    )
+
+
+def _enqueue(call: Call, task_id: str, body: StatusBody | ManyBody, queue_id: str) -> dict[str, Any]:
+    task = load_task(call.db, task_id)
+    before = task["status"]
+    if before == Status.QUEUED:
+        before = task.get("enqueue_status", Status.CREATED)
+    task["execution"]["queue"] = queue_id
+    fields = change_status(
+        call.db,
+        task,
+        Status.QUEUED,
+        reason=body.status_reason,
+        message=body.status_message,
+        force=body.force,
+        enqueue_status=str(before),
+    )
+    push(call.db, queue_id, task_id)
+    remove_from_queues(call.db, task_id, keep=queue_id)
+    return {"queued": 1, **_answer({**fields, "execution.queue": queue_id})}
+
+
+def _watched(call: Call, options: EnqueueOptions, queue_id: str) -> dict[str, Any]:
+    return {"queue_watched": is_watched(call.db, queue_id)} if options.verify_watched_queue else {}
+
+
+@endpoint("tasks.enqueue", EnqueueBody, writes=True)
+def enqueue(call: Call, body: EnqueueBody) -> dict[str, Any]:
+    # Before the queue: a refused task must not leave a queue behind that its name created.
+    current = Status(load_task(call.db, body.task)["status"])
+    check_transition(current, Status.QUEUED, force=body.force)
+    queue_id = find_queue(call.db, queue_id=body.queue, name=body.queue_name)
+    return _enqueue(call, body.task, body, queue_id) | _watched(call, body, queue_id)
+
+
+@endpoint("tasks.enqueue_many", EnqueueManyBody, writes=True)
+def enqueue_many(call: Call, body: EnqueueManyBody) -> dict[str, Any]:
+    queue_id = find_queue(call.db, queue_id=body.queue, name=body.queue_name)
+    done = _many(call, body, lambda task_id: _enqueue(call, task_id, body, queue_id))
+    return done | _watched(call, body, queue_id)
+
+
+@endpoint("tasks.dequeue", DequeueBody, writes=True)
+def dequeue(call: Call, body: DequeueBody) -> dict[str, Any]:
+    """Out of the queues, and back to the status from before, or to ``new_status``."""
+    task = load_task(call.db, body.task)
+    remove_from_queues(call.db, body.task)
+    current = Status(task["status"])
+    if current not in (Status.QUEUED, Status.IN_PROGRESS):
+        return {"dequeued": 1, "fields": {}, "updated": 0}
+    new = body.new_status
+    if new is None:
+        new = Status(task.get("enqueue_status", Status.CREATED))
+        new = new if is_allowed(current, new) else Status.CREATED
+    fields = change_status(
+        call.db, task, new, reason=body.status_reason, message=body.status_message, enqueue_status=None
+    )
+    return {"dequeued": 1, **_answer(fields)}
+
+
+def _reset(call: Call, task_id: str, *, force: bool, clear_all: bool) -> dict[str, Any]:
+    """Back to ``created``, without outputs, events and runtime."""
+    task = load_task(call.db, task_id)
+    if not force and task["status"] == Status.PUBLISHED:
+        raise ApiError(400, 110, task_id=task_id, status=task["status"])
+    dequeued = remove_from_queues(call.db, task_id)
+    call.db.execute("DELETE FROM events WHERE task = ?", (task_id,))
+    execution = task["execution"]
+    execution.pop("queue", None)
+    execution["artifacts"] = [each for each in execution["artifacts"] if each.get("mode") == "input"]
+    task["models"]["output"] = []
+    task["output"] = {k: v for k, v in task["output"].items() if k not in ("result", "error")}
+    emptied: Document = {"last_iteration": 0, "last_metrics": {}, "unique_metrics": [], "metric_stats": {}}
+    if clear_all:
+        task["execution"] = {**execution, "parameters": {}, "model_desc": {}, "artifacts": []}
+        task.pop("script", None)
+    task.pop("_active_since", None)
+    times = ("started", "completed", "published", "active_duration")
+    for name in (*times, "enqueue_status", "last_worker", "last_worker_report"):
+        task.pop(name, None)
+    task |= {**emptied, "runtime": {}}
+    fields = change_status(call.db, task, Status.CREATED, reason="reset", message="reset", force=force)
+    return {
+        "deleted_models": 0,
+        "updated_children": 0,
+        "updated_models": 0,
+        "urls": None,
+        "dequeued": {"removed": dequeued} if dequeued else {},
+        **_answer(fields),
+    }
+
+
+@endpoint("tasks.reset", ResetBody, writes=True)
+def reset(call: Call, body: ResetBody) -> dict[str, Any]:
+    return _reset(call, body.task, force=body.force, clear_all=body.clear_all)
+
+
+@endpoint("tasks.reset_many", ResetManyBody, writes=True)
+def reset_many(call: Call, body: ResetManyBody) -> dict[str, Any]:
+    return _many(call, body, lambda task: _reset(call, task, force=body.force, clear_all=body.clear_all))
+
+
+def _delete(call: Call, task_id: str, *, force: bool) -> dict[str, Any]:
+    """The task, its events and queue entries; files stay, their owner deletes them on the file server."""
+    task = load_task(call.db, task_id)
+    if task["status"] != Status.CREATED and "archived" not in task["system_tags"] and not force:
+        raise ApiError(
+            400,
+            123,
+            "due to status, use force=True",
+            task=task_id,
+            expected=Status.CREATED,
+            current=task["status"],
+        )
+    remove_from_queues(call.db, task_id)
+    call.db.execute("DELETE FROM events WHERE task = ?", (task_id,))
+    call.db.execute("DELETE FROM tasks WHERE id = ?", (task_id,))
+    at, children = stamp(), 0
+    for (child_id,) in call.db.execute(
+        "SELECT id FROM tasks WHERE json_extract(doc, '$.parent') = ?", (task_id,)
+    ).fetchall():
+        save_task(
+            call.db, load_task(call.db, child_id) | {"parent": f"__DELETED__{task_id}", "last_change": at}
+        )
+        children += 1
+    return {
+        "deleted": True,
+        "updated_children": children,
+        "updated_models": 0,
+        "deleted_models": 0,
+        "urls": None,
+    }
+
+
+@endpoint("tasks.delete", StatusBody, writes=True)
+def delete(call: Call, body: StatusBody) -> dict[str, Any]:
+    return _delete(call, body.task, force=body.force)
+
+
+@endpoint("tasks.delete_many", ManyBody, writes=True)
+def delete_many(call: Call, body: ManyBody) -> dict[str, Any]:
+    return _many(call, body, lambda task_id: _delete(call, task_id, force=body.force))
