@@ -10,18 +10,17 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from include.cli.commands.stack import Home, show_addresses, stop_visibly
+from include.cli.commands.stack import Home, show_addresses, stop_visibly, watch_visibly
 from include.cli.demo.board import scored_rows, show_board, write_board
 from include.cli.demo.progress import SweepProgress
 from include.cli.demo.sweep import DAG_ID, Sweep, SweepState, TaskState
 from include.cli.output import Progress, console
 from include.cli.stack.health import airflow_client
-from include.cli.stack.interrupts import Interrupted
 from include.cli.stack.lifecycle import StartOptions, start_stack
 from include.cli.stack.paths import StackPaths
 from include.cli.stack.settings import storage_url
 from include.cli.stack.state import StackState
-from include.cli.stack.watch import Watcher, watch
+from include.cli.stack.watch import Watcher
 from include.leaderboard.errors import StackError
 
 POLL_S = 1.0
@@ -71,7 +70,8 @@ def demo(
         show_addresses(started.state)
         _tell_red(paths, sweep)
         if stays:
-            _stay(paths, started.state)
+            console.print("Everything stays up until Ctrl-C.")
+            watch_visibly(paths, started.state)
     finally:
         if stops:
             stop_visibly(paths)
@@ -153,11 +153,3 @@ def _log(paths: StackPaths, task: TaskState) -> str:
         if log.exists():
             return str(log)
     return str(folder)
-
-
-def _stay(paths: StackPaths, state: StackState) -> None:
-    console.print("Everything stays up until Ctrl-C.")
-    try:
-        watch(paths, state, lambda line: console.print(line, style="yellow", markup=False))
-    except Interrupted:
-        console.print()  # after the terminal's ^C

@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 
 from include.cli.output import Progress, console
+from include.cli.stack.interrupts import Interrupted
 from include.cli.stack.lifecycle import StartOptions, start_stack, stop_stack
 from include.cli.stack.overview import Overview, look, memory
 from include.cli.stack.paths import StackPaths
@@ -70,25 +71,30 @@ def up(
     stays = sys.stdout.isatty() if foreground is None else foreground
     refuse_if_broken(paths, chosen_ports=dict(options.ports))
     begin = time.monotonic()
+    with Progress() as progress:
+        started = start_stack(paths, options, progress.step)
+    if started.was_running:
+        console.print("The stack is up already.")
+        show_addresses(started.state)
+        return
     try:
-        with Progress() as progress:
-            started = start_stack(paths, options, progress.step)
-        if started.was_running:
-            console.print("The stack is up already.")
-            show_addresses(started.state)
-            return
         console.print(f"[green]The stack is healthy[/] ({time.monotonic() - begin:.0f} s).")
         show_addresses(started.state)
-        if not stays:
-            console.print("Stop it: palmares down")
-            return
-        console.print("Ctrl-C stops everything.")
-        watch(paths, started.state, lambda line: console.print(line, style="yellow", markup=False))
-        console.print("The stack was stopped by another command.")
-    except BaseException:
+        console.print("Ctrl-C stops everything." if stays else "Stop it: palmares down")
+        if stays:
+            watch_visibly(paths, started.state)
+    finally:
         if stays:
             stop_visibly(paths)
-        raise
+
+
+def watch_visibly(paths: StackPaths, state: StackState) -> None:
+    """Tell what happens to the stack until it is stopped; Ctrl-C and SIGTERM are an orderly end."""
+    try:
+        watch(paths, state, lambda line: console.print(line, style="yellow", markup=False))
+        console.print("The stack was stopped by another command.")
+    except Interrupted:
+        console.print()  # after the terminal's ^C
 
 
 def down(home: Home = None) -> None:

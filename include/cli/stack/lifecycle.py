@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import logging
@@ -80,7 +81,8 @@ def start_stack(paths: StackPaths, options: StartOptions, report: Report) -> Sta
         try:
             state = _start_parts(paths, state, report)
         except BaseException:
-            report("Stopping what was started")
+            with contextlib.suppress(OSError):  # a closed pipe may be what broke the start
+                report("Stopping what was started")
             _stop_parts(paths, load_state(paths) or state)
             raise
         return Started(state=state, was_running=False)
