@@ -1,0 +1,1 @@
+"""BAC-fr: short answers to questions of the French baccalauréat."""

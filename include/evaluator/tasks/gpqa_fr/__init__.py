@@ -1,0 +1,1 @@
+"""GPQA-fr: expert questions with four choices."""

@@ -1,0 +1,1 @@
+"""IFEval-fr: instructions whose following a program can check."""
