@@ -19,7 +19,7 @@ def clean_text(value: str) -> str:
 
 
 def clean_json(value: Any, *, what: str) -> Any:
-    """A copy of *value* that JSONB holds and gives back equal.
+    """A copy of *value* that JSONB holds and gives back equal (floats from 1e16 on may come back as ints).
 
     Raises:
         StoreError: It is not JSON; NaN and infinities are not JSON either.

@@ -11,31 +11,48 @@ import pytest
 
 from include.store.migrate import migrate
 from include.store.store import Store
+from include.store.tables import metadata
 from tests.fixtures.postgres import temporary_postgres
 
+SHARED = "shared"
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A running server, with the migrated database ``template`` to copy from."""
+    """A running server, with the migrated database that tests share."""
     with temporary_postgres() as url:
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("CREATE DATABASE template")
-        migrate(_database(url, "template"))
+            connection.execute(f"CREATE DATABASE {SHARED}")
+        migrate(_database(url, SHARED))
         yield url
 
 
 @pytest.fixture
 def empty_url(postgres_url: str) -> Iterator[str]:
-    """A database without any table."""
-    yield from _fresh(postgres_url, template="template0")
+    """A database of the test's own, without any table."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield _database(postgres_url, name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def migrated_url(empty_url: str) -> str:
+    """A migrated database of the test's own, whose schema it may change."""
+    migrate(empty_url)
+    return empty_url
 
 
 @pytest.fixture
 def store_url(postgres_url: str) -> Iterator[str]:
-    """A migrated, empty database."""
-    yield from _fresh(postgres_url, template="template")
+    """A migrated database without any row."""
+    url = _database(postgres_url, SHARED)
+    yield url
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET lock_timeout = '10s'")  # a test that left a transaction open fails, not hangs
+        connection.execute(f"TRUNCATE {', '.join(metadata.tables)}")
 
 
 @pytest.fixture
@@ -54,14 +71,6 @@ def submission() -> dict[str, Any]:
         "precision": "bfloat16",
         "use_chat_template": True,
     }
-
-
-def _fresh(server_url: str, *, template: str) -> Iterator[str]:
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        yield _database(server_url, name)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _database(server_url: str, name: str) -> str:

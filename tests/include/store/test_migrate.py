@@ -37,8 +37,8 @@ def test_four_migrations_at_once_leave_one_schema(empty_url):
     Store.connect(empty_url).close()
 
 
-def test_migrations_build_exactly_the_tables_that_the_code_uses(store_url):
-    engine = open_engine(store_url)
+def test_migrations_build_exactly_the_tables_that_the_code_uses(migrated_url):
+    engine = open_engine(migrated_url)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     engine.dispose()
@@ -50,27 +50,27 @@ def test_the_code_knows_the_newest_migration():
     assert ScriptDirectory.from_config(config).get_heads() == [SCHEMA_REVISION]
 
 
-def test_a_migration_can_be_taken_back(store_url):
+def test_a_migration_can_be_taken_back(migrated_url):
     from alembic import command
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    engine = open_engine(store_url)
+    engine = open_engine(migrated_url)
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, "base")
     engine.dispose()
-    migrate(store_url)
-    Store.connect(store_url).close()
+    migrate(migrated_url)
+    Store.connect(migrated_url).close()
 
 
-def test_a_newer_database_is_left_alone_and_told(store_url):
-    with psycopg.connect(store_url, autocommit=True) as connection:
+def test_a_newer_database_is_left_alone_and_told(migrated_url):
+    with psycopg.connect(migrated_url, autocommit=True) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(StoreError, match="update this code"):
-        migrate(store_url)
+        migrate(migrated_url)
     with pytest.raises(StoreError, match="is at migration 9999, this code needs"):
-        Store.connect(store_url)
+        Store.connect(migrated_url)
 
 
 def test_the_command_migrates_the_database_of_the_environment(empty_url):

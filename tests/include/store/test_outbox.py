@@ -1,0 +1,347 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Barrier
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from include.leaderboard.errors import HubNotFoundError, HubUnavailableError, StaleCommitError, StoreError
+from include.store import outbox
+from include.store.outbox import OutboxEntry, drain_outbox
+from include.store.store import OutboxStatus, Store
+from tests.include.store.fake_committer import FakeCommitter
+
+REPO = "org/requests"
+REQUEST = b'{\n  "model": "org/model",\n  "status": "PENDING",\n  "extra": 1\n}\n'
+
+
+@pytest.fixture
+def hub():
+    return FakeCommitter().with_files(REPO, {"a.json": REQUEST, "b.json": REQUEST})
+
+
+def put(path="new.json", content=b"{}", **other):
+    given: dict[str, Any] = {"key": f"put:{path}", "repo_id": REPO, "private": False}
+    given |= {"message": f"Write {path}"} | other
+    return OutboxEntry(kind="put", path=path, content=content, **given)
+
+
+def edit(path="a.json", *, key=None, **changes):
+    return OutboxEntry(
+        key=key or f"edit:{path}:{sorted(changes.items())}",
+        repo_id=REPO,
+        private=False,
+        kind="edit_request",
+        path=path,
+        changes=changes,
+        message=f"Edit {path}",
+    )
+
+
+def content(hub, path="a.json"):
+    return json.loads(hub.files(REPO)[path])
+
+
+def test_entries_become_one_commit(store, hub):
+    store.add_to_outbox([put(), edit("a.json", status="RUNNING"), edit("b.json", status="FAILED")])
+    report = drain_outbox(store, hub, REPO)
+    assert (report.committed, report.commits, report.failed) == (3, ["c1"], {})
+    assert hub.files(REPO)["new.json"] == b"{}"
+    assert hub.files(REPO)["a.json"] == REQUEST.replace(b"PENDING", b"RUNNING")
+    assert store.outbox_pending() == []
+
+
+def test_the_message_names_every_change(store, hub):
+    store.add_to_outbox([put("x"), put("y"), edit("a.json", status="RUNNING")])
+    drain_outbox(store, hub, REPO)
+    assert hub.messages == ["Write x (and 2 more)\n\n- Write x\n- Write y\n- Edit a.json"]
+
+
+def test_an_empty_outbox_asks_nothing_of_the_hub(store, hub):
+    hub.down = True
+    assert drain_outbox(store, hub, REPO).committed == 0
+
+
+def test_an_entry_is_added_once_whatever_it_says_later(store, hub, caplog):
+    store.add_to_outbox([put(content=b"first")])
+    store.add_to_outbox([put(content=b"first")])
+    assert "another payload" not in caplog.text
+    store.add_to_outbox([put(content=b"second")])
+    assert "another payload" in caplog.text
+    drain_outbox(store, hub, REPO)
+    store.add_to_outbox([put(content=b"third")])
+    assert drain_outbox(store, hub, REPO).commits == []
+    assert hub.files(REPO)["new.json"] == b"first"
+
+
+def test_entries_are_added_all_or_none(store):
+    broken = put("b", message="x")
+    object.__setattr__(broken, "kind", "unknown")  # what the schema refuses
+    with pytest.raises(StoreError, match="ck_outbox_kind"):
+        store.add_to_outbox([put("a"), broken])
+    assert store.outbox_pending() == []
+
+
+def test_each_repository_has_its_own_queue(store, hub):
+    hub.with_files("org/other", {})
+    store.add_to_outbox([put(), put(key="other", repo_id="org/other")])
+    drain_outbox(store, hub, REPO)
+    assert [entry.key for entry in store.outbox_pending()] == ["other"]
+    assert store.outbox_pending(REPO) == []
+
+
+def test_contents_leave_the_database_once_written(store, hub):
+    store.add_to_outbox([put(content=b"x" * 1000)])
+    (entry,) = store.outbox_pending()
+    assert entry.content_bytes == 1000
+    drain_outbox(store, hub, REPO)
+    assert store.outbox_contents([entry.id]) == {}
+
+
+def test_edits_of_one_file_build_on_one_another(store, hub):
+    store.add_to_outbox([edit(status="RUNNING", job_id="t"), edit(status="FINISHED")])
+    assert len(drain_outbox(store, hub, REPO).commits) == 1
+    assert content(hub) == {"model": "org/model", "status": "FINISHED", "extra": 1, "job_id": "t"}
+
+
+def test_an_edit_may_follow_a_put_of_the_same_file(store, hub):
+    store.add_to_outbox([put("c.json", REQUEST), edit("c.json", status="RUNNING")])
+    drain_outbox(store, hub, REPO)
+    assert content(hub, "c.json")["status"] == "RUNNING"
+
+
+def test_what_is_there_already_is_not_committed(store, hub):
+    store.add_to_outbox([edit(status="PENDING"), put("b.json", REQUEST)])
+    report = drain_outbox(store, hub, REPO)
+    assert (report.committed, report.commits) == (2, [])
+    assert len(hub.history[REPO]) == 1
+
+
+def test_many_files_become_several_commits(store, hub):
+    store.add_to_outbox([put(f"f{number:03}", b"x") for number in range(250)])
+    report = drain_outbox(store, hub, REPO)
+    assert (report.committed, len(report.commits)) == (250, 3)
+    assert len(hub.files(REPO)) == 252
+
+
+def test_large_contents_become_several_commits(store, hub, monkeypatch):
+    monkeypatch.setattr(outbox, "MAX_COMMIT_BYTES", 1000)
+    store.add_to_outbox([put(f"f{number}", bytes(600)) for number in range(3)])
+    assert len(drain_outbox(store, hub, REPO).commits) == 3
+
+
+def test_a_change_by_another_writer_is_kept(store, hub):
+    def other_writer():
+        hub.before_commit = None
+        hub.write(REPO, "a.json", REQUEST.replace(b'"extra": 1', b'"extra": "theirs"'))
+        hub.write(REPO, "theirs.json", b"{}")
+
+    hub.before_commit = other_writer
+    store.add_to_outbox([edit(status="RUNNING")])
+    assert drain_outbox(store, hub, REPO).committed == 1
+    assert content(hub) == {"model": "org/model", "status": "RUNNING", "extra": "theirs"}
+    assert "theirs.json" in hub.files(REPO)
+
+
+def test_a_writer_who_is_always_faster_makes_the_entries_wait(store, hub, monkeypatch):
+    monkeypatch.setattr(outbox, "MAX_TRIES", 2)
+    hub.before_commit = lambda: hub.write(REPO, "theirs.json", b"")
+    store.add_to_outbox([edit(status="RUNNING")])
+    with pytest.raises(StaleCommitError):
+        drain_outbox(store, hub, REPO)
+    assert len(store.outbox_pending()) == 1
+    hub.before_commit = None
+    drain_outbox(store, hub, REPO)
+    assert content(hub)["status"] == "RUNNING"
+
+
+def test_an_outage_makes_the_entries_wait_and_frees_the_lock(store, hub):
+    store.add_to_outbox([edit(status="RUNNING")])
+    hub.down = True
+    with pytest.raises(HubUnavailableError):
+        drain_outbox(store, hub, REPO)
+    hub.down = False
+    assert drain_outbox(store, hub, REPO, lock_timeout_s=5).committed == 1
+
+
+def test_a_lost_answer_gives_no_second_commit(store, hub):
+    hub.lose_answers = 1
+    store.add_to_outbox([put(), edit(status="RUNNING")])
+    with pytest.raises(HubUnavailableError):
+        drain_outbox(store, hub, REPO)
+    report = drain_outbox(store, hub, REPO)
+    assert (report.committed, report.commits) == (2, [])
+    assert len(hub.messages) == 1
+
+
+def test_a_crash_between_commit_and_marking_gives_no_second_commit(store, hub, monkeypatch):
+    store.add_to_outbox([put(), edit(status="RUNNING")])
+
+    def crash(*_args, **_named):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "settle_outbox", crash)
+        with pytest.raises(KeyboardInterrupt):
+            drain_outbox(store, hub, REPO)
+    assert len(store.outbox_pending()) == 2
+    assert drain_outbox(store, hub, REPO).commits == []
+    assert len(hub.messages) == 1
+
+
+def test_drains_at_once_write_each_effect_once(store_url, hub):
+    barrier = Barrier(4)
+
+    def work(number):
+        with Store.connect(store_url) as store:
+            store.add_to_outbox([put(f"{number}-{i}", b"x", message=f"m{number}-{i}") for i in range(20)])
+            barrier.wait(20)
+            return drain_outbox(store, hub, REPO)
+
+    with ThreadPoolExecutor(4) as pool:
+        reports = list(pool.map(work, range(4)))
+    assert sum(report.committed for report in reports) == 80
+    assert len(hub.files(REPO)) == 82
+    written = "\n".join(hub.messages)
+    assert all(written.count(f"- m{number}-{i}\n") <= 1 for number in range(4) for i in range(20))
+
+
+def test_a_drain_waits_for_another_one_but_not_for_ever(store, store_url, hub):
+    store.add_to_outbox([put()])
+    with (
+        Store.connect(store_url) as other,
+        other.advisory_lock(f"outbox:{REPO}", timeout_s=1),
+        pytest.raises(StoreError, match="another process has held the lock"),
+    ):
+        drain_outbox(store, hub, REPO, lock_timeout_s=0.1)
+    assert drain_outbox(store, hub, REPO).committed == 1
+
+
+def test_a_request_that_was_taken_back_blocks_nobody(store, hub):
+    store.add_to_outbox([edit("gone.json", status="RUNNING"), edit("a.json", status="RUNNING")])
+    report = drain_outbox(store, hub, REPO)
+    assert (report.committed, len(report.commits)) == (1, 1)
+    ((key, reason),) = report.failed.items()
+    assert "gone.json is not in org/requests at commit c0" in reason
+    assert store.outbox_status([key]) == {key: (OutboxStatus.FAILED, reason)}
+    assert content(hub)["status"] == "RUNNING"
+
+
+def test_a_request_that_became_unreadable_blocks_nobody(store, hub):
+    hub.write(REPO, "b.json", b"{not json")
+    store.add_to_outbox([edit("b.json", status="RUNNING"), edit("a.json", status="RUNNING")])
+    report = drain_outbox(store, hub, REPO)
+    assert "cannot be edited: invalid_json" in next(iter(report.failed.values()))
+    assert hub.files(REPO)["b.json"] == b"{not json"
+    assert content(hub)["status"] == "RUNNING"
+
+
+def test_a_failed_entry_is_tried_again_when_it_is_added_again(store, hub):
+    entry = edit("gone.json", key="k", status="RUNNING")
+    store.add_to_outbox([entry])
+    drain_outbox(store, hub, REPO)
+    hub.write(REPO, "gone.json", REQUEST)
+    store.add_to_outbox([entry])
+    assert drain_outbox(store, hub, REPO).committed == 1
+    assert store.outbox_status(["k", "unknown"]) == {"k": (OutboxStatus.DONE, None)}
+
+
+def test_a_missing_dataset_is_created_for_files(store):
+    hub = FakeCommitter()
+    store.add_to_outbox([put()])
+    drain_outbox(store, hub, REPO)
+    assert hub.private == {REPO: False}
+
+
+def test_a_private_dataset_is_ensured_before_anything_leaves(store):
+    hub = FakeCommitter()
+    store.add_to_outbox([put("open"), put("hidden", private=True)])
+    drain_outbox(store, hub, REPO)
+    assert hub.private == {REPO: True}
+
+
+def test_a_missing_dataset_is_not_created_for_edits(store):
+    hub = FakeCommitter()
+    store.add_to_outbox([edit(status="RUNNING")])
+    with pytest.raises(HubNotFoundError):
+        drain_outbox(store, hub, REPO)
+    assert (hub.history, len(store.outbox_pending())) == ({}, 1)
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../a", "a/../../b", "a//b", "./a", "", "a\0b", "a/"])
+def test_a_path_that_leads_elsewhere_is_refused(path):
+    with pytest.raises(StoreError, match="no plain relative path"):
+        put(path)
+
+
+def test_a_file_too_large_for_the_database_is_refused_with_its_size():
+    with pytest.raises(StoreError, match=r"50,000,001 bytes, more than the 50,000,000.*Split"):
+        put(content=bytes(50_000_001))
+
+
+def test_an_entry_has_what_its_kind_needs():
+    with pytest.raises(StoreError, match="a put has content"):
+        replace(put(), content=None)
+    with pytest.raises(StoreError, match="an edit_request has changes"):
+        replace(edit(status="x"), changes=None)
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "drain", "other", "lose", "crash", "delete"]),
+        st.sampled_from(["a.json", "b.json"]),
+        st.integers(0, 3),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_whatever_happens_the_last_status_arrives_and_nobody_elses_field_is_lost(store, monkeypatch, steps):
+    hub = FakeCommitter().with_files(REPO, {"a.json": REQUEST, "b.json": REQUEST})
+    drain_outbox(store, hub, REPO)  # what an earlier example left
+    hub.with_files(REPO, {"a.json": REQUEST, "b.json": REQUEST})
+    example = uuid.uuid4()
+    wanted: dict[str, int] = {}
+    theirs: dict[str, int] = {}
+
+    def attempt(crash):
+        with monkeypatch.context() as patch:
+            if crash:
+                patch.setattr(Store, "settle_outbox", lambda *_args, **_named: 1 / 0)
+            with contextlib.suppress(HubUnavailableError, ZeroDivisionError):
+                drain_outbox(store, hub, REPO)
+
+    for number, (step, path, value) in enumerate(steps):
+        if step == "add":
+            store.add_to_outbox([edit(path, key=f"{example}:{number}:{path}", ours=value)])
+            wanted[path] = value
+        elif step == "other":
+            other = json.loads(hub.files(REPO).get(path, REQUEST)) | {"theirs": number}
+            hub.write(REPO, path, json.dumps(other).encode())
+            theirs[path] = number
+        elif step == "delete" and path in hub.files(REPO):
+            hub.write(REPO, path, None)
+            wanted.pop(path, None)
+            theirs.pop(path, None)
+            drain_outbox(store, hub, REPO)  # entries for it fail, the others go on
+            hub.write(REPO, path, REQUEST)
+        elif step == "lose":
+            hub.lose_answers = 1
+            attempt(crash=False)
+            hub.lose_answers = 0
+        else:
+            attempt(crash=step == "crash")
+    drain_outbox(store, hub, REPO)
+    assert store.outbox_pending() == []
+    for path in ("a.json", "b.json"):
+        assert content(hub, path).get("ours") == wanted.get(path)
+        assert content(hub, path).get("theirs") == theirs.get(path)
