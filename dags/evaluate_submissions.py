@@ -1,0 +1,301 @@
+"""The sweep: admit what was submitted, evaluate each model in a group of its own, publish, sum up.
+
+Runs every night, by hand (form below), and as a backfill. See docs/architecture.md for one model's way.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from airflow.sdk import (
+    Connection,
+    Context,
+    CronDataIntervalTimetable,
+    Param,
+    TriggerRule,
+    dag,
+    get_current_context,
+    task,
+    task_group,
+)
+from clearml_provider.endings import EndedTask, Ending
+from clearml_provider.operators import ClearMLEnqueueOperator, ClearMLWaitOperator
+
+if TYPE_CHECKING:
+    from include.steps.services import Services
+
+PARIS = ZoneInfo("Europe/Paris")
+MODELS_PER_RUN = 50  # The scheduler's cost is quadratic in one run's task instances (apache/airflow#45991).
+MODEL_NAME = "{{ ti.xcom_pull(task_ids='admit_submissions')[ti.map_index]['model_id'] }}"
+INFRASTRUCTURE = {"retries": 2, "retry_delay": timedelta(seconds=20)}
+
+PARAMS = {
+    "models": Param(
+        [],
+        type="array",
+        items={"type": "string"},
+        title="Models",
+        description="Only these models, one a line (`organisation/name`). Empty: all that wait.",
+    ),
+    "suite": Param(None, type=["null", "string"], title="Suite", description="Empty: the default suite."),
+    "cluster": Param(
+        None, type=["null", "string"], title="Cluster", description="Empty: the default cluster."
+    ),
+    "max_models": Param(
+        MODELS_PER_RUN, type="integer", minimum=1, maximum=MODELS_PER_RUN, title="Models in this run"
+    ),
+    "limit_samples": Param(
+        None,
+        type=["null", "integer"],
+        minimum=1,
+        title="Rows a task",
+        description="For a trial: such results are preliminary and never published as scores.",
+    ),
+    "force": Param(
+        False, type="boolean", title="Evaluate again", description="Also what already has a result."
+    ),
+    "dry_run": Param(
+        False, type="boolean", title="Dry run", description="Say what would be done; claim and write nothing."
+    ),
+}
+
+
+def open_services() -> Services:
+    """Open our store, the Hub and raw storage at the addresses of this Airflow's connections."""
+    from include.steps.services import Services
+
+    return Services.open(Connection.get)
+
+
+def own_job_key(context: Context) -> str:
+    """The job key of the group that a task belongs to."""
+    ti = context["ti"]
+    return str(ti.xcom_pull(task_ids="admit_submissions")[ti.map_index]["job_key"])
+
+
+def note_failure(context: Context) -> None:
+    """Write the reason of a group's failed task into the store: `summarize` reads it there."""
+    from include.steps.summary import record_failure
+
+    with open_services() as services:
+        record_failure(
+            services,
+            own_job_key(context),
+            task_id=context["ti"].task_id.rsplit(".", 1)[-1],
+            error=context.get("exception"),
+        )
+
+
+def note_enqueued(context: Context) -> None:
+    """Write into the store which ClearML task runs the job."""
+    from include.steps.endings import record_enqueued
+
+    ti = context["ti"]
+    with open_services() as services:
+        record_enqueued(
+            services,
+            own_job_key(context),
+            ti.xcom_pull(task_ids="evaluate_model.enqueue", map_indexes=ti.map_index),
+        )
+
+
+def classify(ended: EndedTask) -> Ending:
+    """Judge an ended ClearML task by the leaderboard's policy, and keep the attempt in the store."""
+    from include.steps.endings import classify_ending, record_ending
+
+    task = ended.info
+    verdict = classify_ending(
+        succeeded=task.status.is_success,
+        status=task.status.value,
+        status_reason=task.status_reason,
+        stop_cause=ended.stop_cause,
+        user_properties=task.user_properties,
+    )
+    with open_services() as services:
+        record_ending(
+            services,
+            verdict,
+            clearml_task_id=task.id,
+            attempt=ended.attempt,
+            user_properties=task.user_properties,
+        )
+    return Ending(outcome=verdict.outcome, failure_class=verdict.failure_class, reason=verdict.reason)
+
+
+@task
+def list_requests() -> dict[str, Any]:
+    """Pin the requests dataset to one commit, and count what waits there."""
+    from include.steps.admission import list_requests
+
+    with open_services() as services:
+        return list_requests(services)
+
+
+@task
+def admit_submissions(listing: dict[str, Any]) -> list[dict[str, Any]]:
+    """Check each request, refuse with a reason what cannot be evaluated, claim the rest."""
+    from include.steps.admission import SweepOptions, admit_submissions
+
+    context = get_current_context()
+    run = context["dag_run"]
+    is_backfill = run.run_type == "backfill"
+    options = SweepOptions.model_validate(
+        {
+            **context["params"],
+            "submitted_after": run.data_interval_start if is_backfill else None,
+            "submitted_before": run.data_interval_end if is_backfill else None,
+        }
+    )
+    with open_services() as services:
+        admitted = admit_submissions(services, listing["commit"], dag_run_id=run.run_id, options=options)
+    context["ti"].xcom_push(key="waiting", value=admitted.waiting)
+    return [submission.to_json() for submission in admitted.claimed]
+
+
+@task
+def run_backlog() -> None:
+    """Start the next run at once, beside this one, while more wait than one run takes."""
+    from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
+
+    context = get_current_context()
+    run = context["dag_run"]
+    waiting = context["ti"].xcom_pull(task_ids="admit_submissions", key="waiting")
+    if not waiting or run.run_type == "backfill":
+        raise AirflowSkipException(f"{waiting} more wait; a backfill's rest is taken by running it again")
+    # What TriggerDagRunOperator does; importing that costs every task of this file 0.2 s.
+    raise DagRunTriggerException(
+        trigger_dag_id=run.dag_id,
+        dag_run_id=f"backlog__{run.run_id}",
+        conf=dict(context["params"]),
+        reset_dag_run=False,
+        skip_when_already_exists=True,
+        wait_for_completion=False,
+        allowed_states=[],
+        failed_states=[],
+        poke_interval=60,
+        deferrable=False,
+    )
+
+
+@task(map_index_template=MODEL_NAME, multiple_outputs=True)
+def plan_resources(submission: dict[str, Any]) -> dict[str, Any]:
+    """Choose shape, queue and limits for the job; a model that fits nowhere is refused (skipped, green)."""
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    from include.leaderboard.errors import RefusedError
+    from include.steps.planning import plan_resources
+
+    context = get_current_context()
+    with open_services() as services:
+        try:
+            return plan_resources(
+                services,
+                submission,
+                dag_run_id=context["dag_run"].run_id,
+                cluster=context["params"]["cluster"],
+            )
+        except RefusedError as refused:
+            raise AirflowSkipException(str(refused)) from refused
+
+
+@task(map_index_template=MODEL_NAME)
+def fetch_results(submission: dict[str, Any], ending: dict[str, Any]) -> dict[str, Any]:
+    """Bring the job's outputs home, verify them, and keep them unchanged for ever."""
+    import tempfile
+    from pathlib import Path
+
+    from clearml_provider.hook import ClearMLHook
+
+    from include.steps.results import fetch_results
+
+    hook = ClearMLHook()
+    with tempfile.TemporaryDirectory() as scratch, open_services() as services:
+        archive = hook.download_artifact(ending["task_id"], "results", to=Path(scratch) / "results.zip")
+        folder = Path(scratch) / "results"
+        hook.unpack_artifact(archive, folder)
+        return fetch_results(services, submission, folder, attempt=ending["attempt"])
+
+
+@task(map_index_template=MODEL_NAME)
+def post_process(submission: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
+    """Grade bac-fr, compute scores with their standard errors, and pass the gates."""
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from include.leaderboard.errors import GateError
+    from include.steps.results import post_process
+
+    with open_services() as services:
+        try:
+            return post_process(services, submission, raw_url=raw["raw_url"])
+        except GateError as parked:  # A person decides; trying again would say the same.
+            raise AirflowFailException(str(parked)) from parked
+
+
+@task(map_index_template=MODEL_NAME, pool="hub")
+def publish(submission: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
+    """Put everything for the Hub into the outbox, and commit it."""
+    from include.steps.publishing import publish
+
+    run_id = get_current_context()["dag_run"].run_id
+    with open_services() as services:
+        return publish(services, submission, raw_url=raw["raw_url"], dag_run_id=run_id)
+
+
+@task(trigger_rule=TriggerRule.ALL_DONE)
+def summarize() -> dict[str, Any]:
+    """Write back what did not end well, say what happened, and turn the run red if a model failed."""
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from include.steps.summary import summarize
+
+    with open_services() as services:
+        summary = summarize(services, dag_run_id=get_current_context()["dag_run"].run_id)
+    if summary["failed"]:
+        raise AirflowFailException(summary["text"])
+    return summary
+
+
+@dag(
+    schedule=CronDataIntervalTimetable("0 3 * * *", timezone="Europe/Paris"),
+    start_date=datetime(2026, 1, 1, tzinfo=PARIS),
+    catchup=False,
+    max_active_runs=8,  # A 24-hour job must not stop tomorrow's sweep: models are claimed, not runs.
+    default_args=INFRASTRUCTURE,
+    params=PARAMS,
+    tags=["leaderboard"],
+    doc_md=__doc__,
+)
+def evaluate_submissions() -> None:
+    @task_group(default_args={"on_failure_callback": note_failure})
+    def evaluate_model(submission: dict[str, Any]) -> None:
+        job: Any = plan_resources(submission)
+        enqueue: Any = ClearMLEnqueueOperator(
+            task_id="enqueue",
+            task_spec=job["task_spec"],
+            queue=job["queue"],
+            idempotency_key=job["job_key"],
+            on_success_callback=note_enqueued,
+            map_index_template=MODEL_NAME,
+            pool="clearml",
+        )
+        poll_status: Any = ClearMLWaitOperator(
+            task_id="poll_status",
+            clearml_task_id=enqueue.output,
+            deadline_s=job["deadline_s"],
+            classify=classify,
+            map_index_template=MODEL_NAME,
+            retries=3,
+            retry_delay=timedelta(seconds=5),
+        )
+        raw: Any = fetch_results(submission, poll_status.output)
+        post_process(submission, raw) >> publish(submission, raw)
+
+    listing: Any = list_requests()
+    admitted: Any = admit_submissions(listing)
+    admitted >> run_backlog()
+    evaluate_model.expand(submission=admitted) >> summarize()
+
+
+evaluate_submissions()

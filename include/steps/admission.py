@@ -1,0 +1,226 @@
+"""From the requests dataset to claimed submissions: list, admit, refuse with a reason, claim."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from include.hub import HubFile
+from include.leaderboard.errors import Refusal, RefusedError
+from include.leaderboard.publishing.status import finished_changes, running_changes
+from include.leaderboard.settings import suite_hash
+from include.leaderboard.submissions.admission import admit, duplicate_refusal, find_duplicates, order
+from include.leaderboard.submissions.request_file import RequestFile, RequestStatus, parse_request
+from include.leaderboard.submissions.submission import Submission
+from include.steps.outbox import queue_request_edit, write_out
+from include.steps.refusals import refuse
+from include.steps.services import EVALUATOR_TASKS, Services
+from include.store.store import ClaimOutcome, Evaluation, EvaluationState
+
+log = logging.getLogger(__name__)
+
+LOOKED_AT_AGAIN = ("not_found:", "revision_not_found:", "gated:")
+"""Refusals that the owner of a model can lift without submitting again."""
+RUN_AGAIN = frozenset({RequestStatus.RERUN, RequestStatus.PENDING_NEW_EVAL})
+
+
+class SweepOptions(BaseModel):
+    """The DAG's params, and the interval of a backfill."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    models: tuple[str, ...] = ()
+    suite: str | None = None
+    cluster: str | None = None
+    max_models: int = 50
+    limit_samples: int | None = None
+    force: bool = False
+    dry_run: bool = False
+    submitted_after: datetime | None = None
+    """Backfills only: inclusive."""
+    submitted_before: datetime | None = None
+    """Backfills only: exclusive."""
+
+    def selects(self, request: RequestFile) -> bool:
+        """Tell whether the run is about this request at all (its status aside)."""
+        if self.models and request.model_id not in self.models:
+            return False
+        if self.submitted_after is None or self.submitted_before is None:
+            return True
+        return (
+            request.submitted_time is not None
+            and self.submitted_after <= request.submitted_time < self.submitted_before
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Admitted:
+    """What a sweep took, and what it left."""
+
+    claimed: list[Submission]
+    waiting: int
+    """Admissible submissions beyond ``max_models``: the next run's."""
+
+
+def list_requests(services: Services) -> dict[str, Any]:
+    """Pin the requests dataset to one commit, so that a retry of a later task sees the same files."""
+    commit = services.hub.head(services.settings.hub.requests_repo)
+    files = services.hub.list_paths(services.settings.hub.requests_repo, commit=commit)
+    count = sum(path.endswith(".json") for path in files)
+    log.info("%s request files in %s at %s", count, services.settings.hub.requests_repo, commit)
+    return {"commit": commit, "files": count}
+
+
+def admit_submissions(services: Services, commit: str, *, dag_run_id: str, options: SweepOptions) -> Admitted:
+    """Refuse with a reason what cannot be evaluated, claim the rest, and write both back to the requests.
+
+    Args:
+        services: Open handles.
+        commit: The requests dataset's commit to read.
+        dag_run_id: Who claims. The same run claims the same submissions again, so that a retry is safe.
+        options: The sweep's params.
+
+    Returns:
+        At most ``options.max_models`` claimed submissions in the queue's order, and how many more wait.
+
+    Raises:
+        HubUnavailableError: The Hub is out of reach: nobody's fault, nothing is refused for it.
+    """
+    admissible = list(_admissible(services, commit, dag_run_id=dag_run_id, options=options))
+    winners = _without_duplicates(services, admissible, dag_run_id=dag_run_id, dry_run=options.dry_run)
+    claimed: list[Submission] = []
+    queue = list(order(winners))
+    while queue and len(claimed) < options.max_models:
+        submission = queue.pop(0)
+        if options.dry_run:
+            log.info("would evaluate %s at %s", submission.model_id, submission.revision)
+        elif _claim(services, submission, dag_run_id=dag_run_id):
+            claimed.append(submission)
+    write_out(services, services.settings.hub.requests_repo)
+    log.info("claimed %s submissions, %s more wait for the next run", len(claimed), len(queue))
+    return Admitted(claimed=claimed, waiting=len(queue))
+
+
+def _admissible(
+    services: Services, commit: str, *, dag_run_id: str, options: SweepOptions
+) -> Iterator[Submission]:
+    """Parse and check every request that waits; refuse the bad ones on the way."""
+    suite = services.settings.suite(options.suite)
+    tasks_hash = suite_hash(suite, EVALUATOR_TASKS)
+    files = services.hub.read_json_files(services.settings.hub.requests_repo, commit=commit)
+    for file in files:
+        if services.store.is_refused(file.path, file.oid):
+            continue
+        request: RequestFile | None = None
+        try:
+            request = parse_request(file.path, file.content)
+            if not options.selects(request) or not _waits(request, services, dag_run_id=dag_run_id):
+                continue
+            submission = admit(
+                request,
+                blob_oid=file.oid,
+                facts=services.hub.model_facts,
+                settings=services.settings,
+                suite_name=suite.name,
+                suite_hash=tasks_hash,
+                limit_samples=options.limit_samples,
+                cluster_name=options.cluster,
+            )
+        except RefusedError as error:
+            if _named(options, request, file):
+                refuse(
+                    services,
+                    error.refusal,
+                    file=file,
+                    request=request,
+                    dag_run_id=dag_run_id,
+                    dry_run=options.dry_run,
+                )
+            continue
+        again = options.force or request.status in RUN_AGAIN
+        yield _with_run_number(services, submission, dag_run_id=dag_run_id, again=again)
+
+
+def _named(options: SweepOptions, request: RequestFile | None, file: HubFile) -> bool:
+    """Tell whether the run may speak of a refused request: unreadable ones only when it takes everything."""
+    if request is not None:
+        return options.selects(request)
+    log.debug("%s is unreadable", file.path)
+    return not options.models and options.submitted_after is None
+
+
+def _waits(request: RequestFile, services: Services, *, dag_run_id: str) -> bool:
+    if request.status.waits:
+        return True
+    if request.status is RequestStatus.FAILED:
+        return str(request.raw.get("error_msg") or "").startswith(LOOKED_AT_AGAIN)
+    # A retry of this very task, after it had written RUNNING: the claim is ours.
+    return request.status is RequestStatus.RUNNING and any(
+        evaluation.request_path == request.path
+        for evaluation in services.store.evaluations(dag_run_id=dag_run_id)
+    )
+
+
+def _with_run_number(
+    services: Services, submission: Submission, *, dag_run_id: str, again: bool
+) -> Submission:
+    """Give the submission the run number that is due: a new one only where *again* asks for it."""
+    while again:
+        known = services.store.get(submission.job_key)
+        if known is None or known.dag_run_id == dag_run_id or not _is_settled(known):
+            break
+        submission = dataclasses.replace(submission, run_number=submission.run_number + 1)
+    return submission
+
+
+def _is_settled(evaluation: Evaluation) -> bool:
+    return evaluation.state in {
+        EvaluationState.PUBLISHED,
+        EvaluationState.REFUSED,
+        EvaluationState.CANCELLED,
+        EvaluationState.PARKED,
+    }
+
+
+def _without_duplicates(
+    services: Services, submissions: Iterable[Submission], *, dag_run_id: str, dry_run: bool
+) -> list[Submission]:
+    """Keep the first submission of a key; refuse the later ones, naming the first."""
+    submissions = list(submissions)
+    duplicates = find_duplicates(submissions)
+    winners = []
+    for submission in submissions:
+        refusal = duplicates.get(submission.request_path) or _known_duplicate(services, submission)
+        if refusal is None:
+            winners.append(submission)
+        else:
+            refuse(services, refusal, submission=submission, dag_run_id=dag_run_id, dry_run=dry_run)
+    return winners
+
+
+def _known_duplicate(services: Services, submission: Submission) -> Refusal | None:
+    known = services.store.get(submission.job_key)
+    if known is None or known.request_path == submission.request_path:
+        return None
+    return duplicate_refusal(known.request_path)
+
+
+def _claim(services: Services, submission: Submission, *, dag_run_id: str) -> bool:
+    outcome = services.store.claim(submission.to_json(), dag_run_id=dag_run_id)
+    if outcome is ClaimOutcome.CLAIMED:
+        queue_request_edit(
+            services,
+            submission,
+            running_changes(submission, started_at=datetime.now(UTC)),
+            dag_run_id=dag_run_id,
+        )
+        return True
+    if outcome is ClaimOutcome.PUBLISHED:
+        queue_request_edit(services, submission, finished_changes(submission), dag_run_id=dag_run_id)
+    log.info("%s is not evaluated: %s", submission.model_id, outcome.value)
+    return False

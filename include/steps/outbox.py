@@ -1,0 +1,62 @@
+"""Everything that goes to the Hub goes through the store's outbox: queue it, then write it out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from include.leaderboard.submissions.submission import Submission
+from include.steps.services import Services
+from include.store.outbox import OutboxEntry, drain_outbox
+
+log = logging.getLogger(__name__)
+
+
+def queue_request_edit(
+    services: Services, submission: Submission, changes: Mapping[str, Any], *, dag_run_id: str
+) -> None:
+    """Queue a change of the submission's request file; a preliminary run changes no request."""
+    if submission.limit_samples is not None:
+        return
+    services.store.add_to_outbox(
+        [
+            request_edit(
+                services,
+                submission.request_path,
+                changes,
+                dag_run_id=dag_run_id,
+                job_key=submission.job_key,
+            )
+        ]
+    )
+
+
+def request_edit(
+    services: Services,
+    path: str,
+    changes: Mapping[str, Any],
+    *,
+    dag_run_id: str,
+    job_key: str | None = None,
+) -> OutboxEntry:
+    """Describe a change of one request file; a run says a status once."""
+    status = changes["status"]
+    return OutboxEntry(
+        key=f"request:{path}:{status}:{dag_run_id}",
+        repo_id=services.settings.hub.requests_repo,
+        private=False,
+        kind="edit_request",
+        path=path,
+        changes=dict(changes),
+        job_key=job_key,
+        message=f"{status} {path}",
+    )
+
+
+def write_out(services: Services, repo_id: str) -> list[str]:
+    """Commit what waits for a repository; return the new commits, oldest first."""
+    report = drain_outbox(services.store, services.hub, repo_id)
+    if report.commits:
+        log.info("committed %s changes to %s: %s", report.committed, repo_id, ", ".join(report.commits))
+    return list(report.commits)

@@ -1,0 +1,85 @@
+"""From a claimed submission to the job that ClearML will run."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from include.leaderboard.errors import RefusedError
+from include.leaderboard.planning import hyperparameters, plan_job
+from include.leaderboard.submissions.submission import Submission
+from include.steps.outbox import write_out
+from include.steps.refusals import refuse
+from include.steps.services import PROJECT_ROOT, Services
+from include.store.store import EvaluationState
+
+log = logging.getLogger(__name__)
+
+QUEUE_PATIENCE_S = 24 * 3600
+"""A job may wait in its queue for a day before its wall time begins."""
+
+
+def plan_resources(
+    services: Services, submission_json: dict[str, Any], *, dag_run_id: str, cluster: str | None
+) -> dict[str, Any]:
+    """Plan one model's job, and describe it as the ClearML task to create.
+
+    Returns:
+        ``task_spec``, ``queue``, ``job_key``, ``plan`` and ``deadline_s`` (seconds from the enqueueing).
+
+    Raises:
+        RefusedError: The model fits nowhere or cannot be served; its request says so already.
+    """
+    submission = Submission.from_json(submission_json)
+    settings = services.settings
+    suite = settings.suite(submission.suite)
+    facts = services.hub.model_facts(submission.model_id, submission.revision)
+    try:
+        plan = plan_job(facts, submission, suite, settings.cluster(cluster))
+    except RefusedError as error:
+        services.store.update(
+            submission.job_key,
+            state=EvaluationState.REFUSED,
+            reason_code=error.refusal.code,
+            reason=error.refusal.message_en,
+        )
+        refuse(services, error.refusal, submission=submission, dag_run_id=dag_run_id)
+        write_out(services, settings.hub.requests_repo)
+        raise
+    services.store.update(submission.job_key, state=EvaluationState.PLANNED, plan=plan.to_json())
+    for reason in plan.reasons:
+        log.info("%s", reason)
+    hours, minutes = plan.walltime.split(":")
+    return {
+        "task_spec": {
+            "name": f"{submission.model_id} {submission.precision}",
+            "project": settings.clearml.project,
+            "type": "testing",
+            "script": _script(PROJECT_ROOT / settings.clearml.script),
+            "hyperparams": {"General": hyperparameters(submission, plan, suite)},
+            "user_properties": {"plan": _compact(plan.to_json())},
+            "tags": ["palmares"],
+        },
+        "queue": plan.queue,
+        "job_key": submission.job_key,
+        "plan": plan.to_json(),
+        "deadline_s": int(hours) * 3600 + int(minutes) * 60 + QUEUE_PATIENCE_S,
+    }
+
+
+def _script(path: Path) -> dict[str, str]:
+    """The evaluator's entry script, sent whole: any agent with the evaluator's environment can run it."""
+    return {
+        "diff": path.read_text(encoding="utf-8"),
+        "entry_point": path.name,
+        "working_dir": ".",
+        "binary": "python3",
+        "requirements": "",
+    }
+
+
+def _compact(value: dict[str, Any]) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

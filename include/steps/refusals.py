@@ -1,0 +1,59 @@
+"""Tell a submission's sender why it is not evaluated, and remember it."""
+
+from __future__ import annotations
+
+import logging
+
+from include.hub import HubFile
+from include.leaderboard.errors import Refusal
+from include.leaderboard.publishing.status import failed_changes
+from include.leaderboard.submissions.request_file import RequestFile
+from include.leaderboard.submissions.submission import Submission
+from include.steps.outbox import request_edit
+from include.steps.services import Services
+
+log = logging.getLogger(__name__)
+
+
+def refuse(
+    services: Services,
+    refusal: Refusal,
+    *,
+    dag_run_id: str,
+    dry_run: bool = False,
+    file: HubFile | None = None,
+    request: RequestFile | None = None,
+    submission: Submission | None = None,
+) -> None:
+    """Store the refusal with its write-back, together; name the request by *file* or by *submission*.
+
+    An unreadable request (no *request*, no *submission*) is remembered only: there is no JSON to write into.
+    """
+    if submission is not None:
+        path, oid, model_id = submission.request_path, submission.blob_oid, submission.model_id
+    elif file is not None:
+        path, oid, model_id = file.path, file.oid, request.model_id if request else None
+    else:
+        raise TypeError("refuse() needs a file or a submission")
+    log.warning("refused %s: %s", path, refusal.error_msg)
+    if dry_run or (submission is not None and submission.limit_samples is not None):
+        return
+    writable = submission is not None or request is not None or _is_json_object(file)
+    changes = failed_changes(refusal)
+    services.store.add_refusal(
+        request_path=path,
+        blob_oid=oid,
+        model_id=model_id,
+        refusal=refusal,
+        dag_run_id=dag_run_id,
+        entries=[request_edit(services, path, changes, dag_run_id=dag_run_id)] if writable else [],
+    )
+
+
+def _is_json_object(file: HubFile | None) -> bool:
+    import json
+
+    try:
+        return file is not None and isinstance(json.loads(file.content), dict)
+    except ValueError:
+        return False

@@ -1,0 +1,79 @@
+"""From a job's outputs to scores: verify, keep unchanged, grade."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from include.leaderboard.errors import GateError
+from include.leaderboard.results import verify_results
+from include.leaderboard.scoring import score_results
+from include.leaderboard.submissions.submission import Submission
+from include.steps.services import Services
+from include.store.store import EvaluationState
+
+log = logging.getLogger(__name__)
+
+
+def fetch_results(
+    services: Services, submission_json: dict[str, Any], folder: Path, *, attempt: int
+) -> dict[str, Any]:
+    """Verify a job's outputs and keep them, content-addressed; the first accepted of a key stays.
+
+    Returns:
+        ``raw_url`` and ``attempt`` of the accepted outputs.
+
+    Raises:
+        ResultsFormatError: A file is missing, malformed, of another attempt, or its hash differs.
+        ResultsIncompleteError: A task or rows are missing.
+    """
+    submission = Submission.from_json(submission_json)
+    suite = services.settings.suite(submission.suite)
+    manifest = verify_results(
+        folder, job_key=submission.job_key, attempt=attempt, submission=submission, suite=suite
+    )
+    raw_url = services.raw.put(folder, job_key=submission.job_key, attempt=attempt)
+    accepted = services.store.accept_results(
+        submission.job_key, attempt=attempt, manifest=manifest.model_dump(mode="json"), raw_url=raw_url
+    )
+    if accepted.attempt != attempt:
+        log.warning("attempt %s was accepted before; attempt %s is discarded", accepted.attempt, attempt)
+    services.store.update(submission.job_key, state=EvaluationState.FETCHED)
+    log.info("%s: %s files verified, kept at %s", submission.model_id, len(manifest.files), accepted.raw_url)
+    return {"raw_url": accepted.raw_url, "attempt": accepted.attempt}
+
+
+def post_process(services: Services, submission_json: dict[str, Any], *, raw_url: str) -> dict[str, Any]:
+    """Grade the stored generations and compute scores; nothing that looks wrong goes on.
+
+    Returns:
+        The scores as JSON: task → value, stderr, n, metric, scorer.
+
+    Raises:
+        GateError: The numbers look wrong; the evaluation is parked for a person.
+    """
+    submission = Submission.from_json(submission_json)
+    suite = services.settings.suite(submission.suite)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = services.raw.fetch(raw_url, Path(scratch) / "raw")
+        manifest = verify_results(
+            folder, job_key=submission.job_key, attempt=None, submission=submission, suite=suite
+        )
+        try:
+            scored = score_results(folder, manifest, suite)
+        except GateError as error:
+            services.store.update(
+                submission.job_key, state=EvaluationState.PARKED, reason_code="parked", reason=str(error)
+            )
+            raise
+    for task, records in scored.graded.items():
+        lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        services.raw.put_derived(raw_url, f"graded_{task}.jsonl", lines.encode())
+    scores = scored.scores_json()
+    services.store.update(submission.job_key, state=EvaluationState.SCORED, scores=scores)
+    for task, score in scores.items():
+        log.info("%s %s = %.4f ± %s", submission.model_id, task, score["value"], score["stderr"])
+    return scores

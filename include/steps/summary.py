@@ -1,0 +1,121 @@
+"""The end of a sweep: write back what did not end well, and say what happened."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from include.leaderboard.errors import Refusal
+from include.leaderboard.publishing.status import (
+    cancelled_changes,
+    failed_changes,
+    parked_changes,
+    pending_changes,
+)
+from include.leaderboard.submissions.submission import Submission
+from include.steps.outbox import queue_request_edit, write_out
+from include.steps.services import Services
+from include.store.store import Evaluation, EvaluationState
+
+log = logging.getLogger(__name__)
+
+
+def record_failure(
+    services: Services, job_key: str, *, task_id: str, error: BaseException | str | None
+) -> None:
+    """Note why a model's group stopped; a decision that a step stored itself (parked, refused) stays."""
+    evaluation = services.store.get(job_key)
+    if evaluation is None or evaluation.state in SETTLED:
+        return
+    reason = (str(error) if error else "no reason given").splitlines()[0][:500]
+    services.store.update(
+        job_key,
+        state=EvaluationState.FAILED,
+        failure_class=evaluation.failure_class or "evaluator_error",
+        reason_code=task_id,
+        reason=f"{task_id}: {reason}",
+    )
+
+
+SETTLED = frozenset(
+    {
+        EvaluationState.PUBLISHED,
+        EvaluationState.REFUSED,
+        EvaluationState.PARKED,
+        EvaluationState.CANCELLED,
+    }
+)
+
+
+def summarize(services: Services, *, dag_run_id: str) -> dict[str, Any]:
+    """Write back the endings of a run's models and describe the run.
+
+    Reads the store only: XCom of a mapped group has another shape with one, some and no members
+    (apache/airflow#69036).
+
+    Returns:
+        Counts, ``failed`` (models whose group is red, with reasons) and ``text``, a sentence for people.
+    """
+    published, refused, failed, preliminary = [], [], [], []
+    for evaluation in services.store.evaluations(dag_run_id=dag_run_id):
+        submission = Submission.from_json(dict(evaluation.submission))
+        if evaluation.state is EvaluationState.PUBLISHED:
+            published.append(evaluation.model_id)
+        elif submission.limit_samples is not None and evaluation.state is EvaluationState.SCORED:
+            preliminary.append(evaluation.model_id)
+        elif evaluation.state is EvaluationState.REFUSED:
+            refused.append({"model": evaluation.model_id, "reason": evaluation.reason})
+            queue_request_edit(services, submission, _refusal(evaluation), dag_run_id=dag_run_id)
+        else:
+            reason = _write_back(services, evaluation, submission, dag_run_id=dag_run_id)
+            failed.append({"model": evaluation.model_id, "reason": reason})
+    at_admission = [
+        {"model": refusal.model_id or refusal.request_path, "reason": refusal.refusal.message_en}
+        for refusal in services.store.refusals(dag_run_id=dag_run_id)
+    ]
+    write_out(services, services.settings.hub.requests_repo)
+    text = (
+        f"{len(published)} published, {len(preliminary)} preliminary, "
+        f"{len(refused) + len(at_admission)} refused, {len(failed)} failed"
+    )
+    if failed:
+        text += "; " + "; ".join(f"{one['model']}: {one['reason']}" for one in failed)
+    log.info("%s", text)
+    return {
+        "published": published,
+        "preliminary": preliminary,
+        "refused": refused + at_admission,
+        "failed": failed,
+        "text": text,
+    }
+
+
+def _refusal(evaluation: Evaluation) -> dict[str, Any]:
+    return failed_changes(
+        Refusal(
+            code=evaluation.reason_code or "refused",
+            message_en=evaluation.reason or "",
+            message_fr=evaluation.reason or "",
+        )
+    )
+
+
+def _write_back(
+    services: Services, evaluation: Evaluation, submission: Submission, *, dag_run_id: str
+) -> str:
+    """Queue the status of an evaluation that did not end well (the table in docs/architecture.md)."""
+    reason = evaluation.reason or f"stopped after {evaluation.state.value}: see the red task's log"
+    if evaluation.state is EvaluationState.PARKED:
+        changes = parked_changes(reason)
+    elif evaluation.state is EvaluationState.CANCELLED:
+        changes = cancelled_changes(reason)
+    else:
+        services.store.update(
+            evaluation.job_key,
+            state=EvaluationState.FAILED,
+            failure_class=evaluation.failure_class or "node_lost",
+            reason=reason,
+        )
+        changes = pending_changes(evaluation.failure_class or "node_lost", reason)
+    queue_request_edit(services, submission, changes, dag_run_id=dag_run_id)
+    return reason
