@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from clearml import Task
 
-task = Task.init(
+task: Task = Task.init(
     auto_connect_arg_parser=False,
     auto_connect_frameworks=False,
     auto_resource_monitoring=False,

@@ -25,7 +25,8 @@ def report_single_values(task: Task, values: dict[str, float]) -> None:
 def upload_results(task: Task, archive: Path, sha256: str) -> None:
     """Upload the archive as artifact ``results``, wait, and read it back.
 
-    The SDK only logs a refused upload (clearml#1291), so the artifact is downloaded again and its hash compared.
+    The SDK only logs a refused upload (clearml#1291), so the artifact is downloaded again and its hash
+    compared.
 
     Raises:
         EvaluationFailure: ``results_incomplete``: it did not arrive.

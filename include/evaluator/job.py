@@ -32,13 +32,16 @@ def run(task: Task) -> None:
     attempt on this machine begins where this one ended; folders that nobody came back to go after a week.
 
     Raises:
-        SystemExit: The job failed. The console's last line and user property ``failure_class`` tell the class.
+        SystemExit: The job failed; the console's last line and user property ``failure_class`` say why.
     """
     started = time.monotonic()
+    properties = task.get_user_properties(value_only=True)
+    if properties.get("failure_class"):
+        task.set_user_properties(failure_class="")  # An earlier attempt's: this one has not failed yet.
     try:
         settings = read_settings(
-            task.get_parameters(),
-            task.get_user_properties(value_only=True),
+            task.get_parameters() or {},
+            properties,
             datasets_directory=os.environ.get("DATASETS_DIRECTORY"),
         )
         folder = _job_folder(settings, task.id)
