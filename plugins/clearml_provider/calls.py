@@ -175,7 +175,7 @@ def create_task(spec: TaskSpec, *, tags: Sequence[str] = (), properties: Mapping
             "comment": spec.comment,
             "tags": all_tags,
             "script": script,
-            "hyperparams": hyperparams_payload(spec.hyperparams, user_properties),
+            "hyperparams": merge_hyperparams({}, spec.hyperparams, user_properties),
             **({"project": project_id} if project_id else {}),
             **container,
         }
@@ -186,15 +186,14 @@ def create_task(spec: TaskSpec, *, tags: Sequence[str] = (), properties: Mapping
     else:
         template_id = spec.template_task_id or ""
     # new_task_hyperparams replaces the template's: merge first. Its user properties are not ours to keep.
-    template = yield from get_task(template_id, fields=FULL_FIELDS)
-    merged = {section: dict(values) for section, values in template.hyperparams.items()}
-    for section, values in spec.hyperparams.items():
-        merged.setdefault(section, {}).update(values)
+    theirs = yield from _raw_hyperparams(template_id)
+    theirs.pop(PROPERTIES, None)
+    merged = merge_hyperparams(theirs, spec.hyperparams, user_properties)
     payload = {
         "task": template_id,
         "new_task_name": spec.name,
         "new_task_tags": all_tags,
-        "new_task_hyperparams": hyperparams_payload(merged, user_properties),
+        "new_task_hyperparams": merged,
         **({"new_task_comment": spec.comment} if spec.comment else {}),
         **({"new_task_project": project_id} if project_id else {}),
         **({"new_task_container": container["container"]} if container else {}),
@@ -208,15 +207,18 @@ def edit_hyperparams(
     hyperparams: Mapping[str, Mapping[str, str]] | None = None,
     properties: Mapping[str, str] | None = None,
 ) -> Flow[None]:
-    """Set some hyperparameters and user properties in one call, leaving the others as they are."""
-    sections = {**(hyperparams or {}), **({PROPERTIES: properties} if properties else {})}
-    items = [
-        {"section": section, "name": name, "value": value}
-        for section, values in sections.items()
-        for name, value in values.items()
-    ]
-    if items:
-        payload = {"task": task_id, "hyperparams": items, "replace_hyperparams": "none", "force": True}
+    """Set some hyperparameters and user properties in one call, leaving the others as they are.
+
+    User properties alone may be set one by one whatever the task's status. Hyperparameters of a task that
+    ended may not: ``tasks.edit`` is needed then, which replaces all of them, user properties included.
+    """
+    if hyperparams:
+        now = yield from _raw_hyperparams(task_id)
+        merged = merge_hyperparams(now, hyperparams, properties or {})
+        yield from call("tasks.edit", {"task": task_id, "hyperparams": merged, "force": True})
+    elif properties:
+        items = [{"section": PROPERTIES, "name": name, "value": value} for name, value in properties.items()]
+        payload = {"task": task_id, "hyperparams": items, "replace_hyperparams": "none"}
         yield from call("tasks.edit_hyper_params", payload)
 
 
@@ -262,16 +264,28 @@ def get_log_tail(task_id: str, *, lines: int) -> Flow[list[str]]:
     return text.splitlines()[-lines:]
 
 
-def hyperparams_payload(
-    sections: Mapping[str, Mapping[str, str]], properties: Mapping[str, str]
-) -> dict[str, dict[str, dict[str, str]]]:
-    """The API's nested form, user properties included."""
-    everything = {**sections, **({PROPERTIES: properties} if properties else {})}
-    return {
-        section: {name: {"section": section, "name": name, "value": value} for name, value in values.items()}
-        for section, values in everything.items()
-        if values
-    }
+RawHyperparams = dict[str, dict[str, dict[str, Any]]]
+"""Section → name → ``{"section", "name", "value", "type"?, "description"?}``, as the API has it."""
+
+
+def merge_hyperparams(
+    base: RawHyperparams, sections: Mapping[str, Mapping[str, str]], properties: Mapping[str, str]
+) -> RawHyperparams:
+    """*base* with some values set; what is known of their types and descriptions stays."""
+    merged = {section: dict(entries) for section, entries in base.items()}
+    for section, values in {**sections, PROPERTIES: properties}.items():
+        for name, value in values.items():
+            entries = merged.setdefault(section, {})
+            entries[name] = {**entries.get(name, {}), "section": section, "name": name, "value": value}
+    return merged
+
+
+def _raw_hyperparams(task_id: str) -> Flow[RawHyperparams]:
+    query = {"id": [task_id], "only_fields": ["id", "hyperparams"]}
+    rows = (yield from call("tasks.get_all", query)).data["tasks"]
+    if not task_id or not rows:
+        yield from get_task(task_id)  # says what is wrong
+    return rows[0].get("hyperparams") or {}
 
 
 def _get_all(query: Mapping[str, Any], fields: Sequence[str]) -> Flow[list[TaskInfo]]:

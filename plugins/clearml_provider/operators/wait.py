@@ -243,9 +243,9 @@ class ClearMLWaitOperator(ClearMLOperator):
 
 def _seconds(value: float | str | None, name: str) -> float | None:
     """A number of seconds that may come from a template; empty or ``None`` is no limit."""
-    if value is None or value in {"", "None"}:
+    if value is None or str(value) in {"", "None"}:
         return None
     try:
         return float(value)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ClearMLConfigError(f"{name} is {value!r}, expected seconds, or None for no limit.") from error

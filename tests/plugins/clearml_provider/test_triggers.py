@@ -1,0 +1,256 @@
+"""The trigger: what it carries, what it tells, and what it may cancel."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from clearml_provider import triggers
+from clearml_provider.exceptions import ClearMLAuthError, ClearMLNotFoundError, ClearMLUnavailableError
+from clearml_provider.operators import ClearMLWaitOperator
+from clearml_provider.triggers import ClearMLTaskTrigger, shared_client
+from clearml_provider.wire import Flow, call
+
+from tests.plugins.clearml_provider.workplace import Workplace, defer, fire
+
+
+@pytest.fixture
+def task_id(clearml: Workplace) -> str:
+    """A queued task."""
+    return clearml.enqueue()
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triggers, "POLL_BUDGET_S", 0.05)
+    monkeypatch.setattr(triggers, "KILL_GRACE_S", 0.1)
+    monkeypatch.setattr(ClearMLTaskTrigger, "log", logging.getLogger("trigger"))  # evades caplog otherwise
+
+
+def trigger(task_id: str, **arguments: Any) -> ClearMLTaskTrigger:
+    arguments = {"attempt": 1, "waiter": "me", "poll_interval": 0.05, **arguments}
+    return ClearMLTaskTrigger(clearml_task_id=task_id, **arguments)
+
+
+async def first_event(waiting: ClearMLTaskTrigger) -> dict[str, Any]:
+    async with asyncio.timeout(20):
+        (event,) = [event async for event in waiting.run()]
+        payload: dict[str, Any] = event.payload
+        return payload
+
+
+def test_every_argument_survives_serialization():
+    parameters = inspect.signature(ClearMLTaskTrigger.__init__).parameters
+    names = [name for name in parameters if name != "self"]
+    values: dict[str, Any] = {name: f"value of {name}" for name in names}
+    path, kwargs = ClearMLTaskTrigger(**values).serialize()
+    assert path == "clearml_provider.triggers.ClearMLTaskTrigger"
+    assert kwargs == values
+
+
+def test_what_the_triggerer_sets_does_not_change_what_is_waited_for():
+    waiting = trigger("remote")
+    waiting.task_instance = SimpleNamespace(task_id="airflows own")  # type: ignore[assignment]
+    assert waiting.serialize()[1]["clearml_task_id"] == "remote"
+
+
+async def test_changes_of_status_are_logged_once(clearml, task_id, caplog):
+    caplog.set_level(logging.INFO)
+    waiting = asyncio.create_task(first_event(trigger(task_id)))
+    await _seen(caplog, "attempt 1: queued")
+    await asyncio.to_thread(clearml.start)
+    await _seen(caplog, "attempt 1: in_progress")
+    polls = clearml.faults.seen.count("tasks.get_all")
+    await _until(lambda: clearml.faults.seen.count("tasks.get_all") >= polls + 3)
+    await asyncio.to_thread(clearml.call, "tasks.completed", task=task_id, status_reason="done")
+    assert (await waiting)["status"] == "completed"
+    lines = [r.getMessage() for r in caplog.records if "attempt 1:" in r.getMessage()]
+    assert [line.partition("attempt 1: ")[2].split()[0] for line in lines] == [
+        "queued",
+        "in_progress",
+        "completed",
+    ]
+
+
+async def test_a_passing_outage_is_waited_out(clearml, task_id, caplog):
+    caplog.set_level(logging.INFO)
+    clearml.faults.away()
+    waiting = asyncio.create_task(first_event(trigger(task_id)))
+    await _seen(caplog, "ClearML is away")
+    clearml.faults.away(False)
+    await asyncio.to_thread(clearml.complete)
+    assert (await waiting)["status"] == "completed"
+    assert "ClearML is back" in caplog.text
+
+
+async def test_a_lasting_outage_fails_the_trigger(clearml, task_id):
+    clearml.faults.away()
+    with pytest.raises(ClearMLUnavailableError):
+        await first_event(trigger(task_id, max_outage_s=0.2))
+
+
+async def test_a_deadline_is_kept_while_the_api_is_away(clearml, task_id):
+    clearml.faults.away()
+    event = await first_event(trigger(task_id, deadline=time.time() + 0.3))
+    assert event == {"task_id": task_id, "attempt": 1, "status": "deadline"}
+
+
+async def test_a_deadline_that_passed_while_the_triggerer_was_down_does_not_hide_an_ending(clearml, task_id):
+    await asyncio.to_thread(clearml.complete)
+    assert (await first_event(trigger(task_id, deadline=time.time() - 60)))["status"] == "completed"
+
+
+async def test_a_job_with_signs_of_life_is_not_lost(clearml, task_id):
+    await asyncio.to_thread(clearml.start)
+    event = await first_event(trigger(task_id, lost_after_s=60, deadline=time.time() + 0.3))
+    assert event["status"] == "deadline"
+
+
+async def test_a_deleted_task_fails_the_trigger(clearml, task_id):
+    await asyncio.to_thread(clearml.call, "tasks.delete_many", ids=[task_id], force=True)
+    with pytest.raises(ClearMLNotFoundError):
+        await first_event(trigger(task_id))
+
+
+async def test_triggers_of_one_triggerer_share_a_client_and_a_log_in(clearml, task_id):
+    await asyncio.to_thread(clearml.complete)
+    clearml.faults.seen.clear()
+    events = await asyncio.gather(*(first_event(trigger(task_id)) for _ in range(20)))
+    assert {e["status"] for e in events} == {"completed"}
+    assert clearml.faults.seen.count("auth.login") == 1
+    assert triggers._leases == {}
+
+
+async def test_a_slow_answer_to_one_does_not_hold_up_the_loop(clearml, task_id):
+    waiting = asyncio.create_task(first_event(trigger(task_id)))
+    gaps = []
+    for _ in range(50):
+        before = time.monotonic()
+        await asyncio.sleep(0.01)
+        gaps.append(time.monotonic() - before)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert sorted(gaps)[45] < 0.2
+
+
+async def test_keys_that_were_refused_are_read_again_by_the_next(clearml, task_id):
+    def refused() -> Flow[None]:
+        yield from call("auth.login")
+        raise ClearMLAuthError("refused", status=401)
+
+    async with shared_client("clearml_default") as first:
+        with pytest.raises(ClearMLAuthError):  # noqa: PT012
+            async with shared_client("clearml_default") as same:
+                assert same is first
+                await same.run(refused())
+        async with shared_client("clearml_default") as fresh:
+            assert fresh is not first
+    assert triggers._leases == {}
+
+
+def _waiting(task_id: str) -> ClearMLTaskTrigger:
+    """The trigger that a new try of the waiting task defers to."""
+    operator = ClearMLWaitOperator(task_id="wait", clearml_task_id=task_id, poll_interval=0.05)
+    return ClearMLTaskTrigger(**defer(operator).trigger.serialize()[1])
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["queued", "running"])
+def test_a_kill_cancels_the_job_and_says_why_on_it(clearml, task_id, running):
+    waiting = _waiting(task_id)
+    if running:
+        clearml.start()
+    asyncio.run(waiting.on_kill())
+    task = clearml.task()
+    assert (task.status, task.user_properties["stop_cause"]) == ("stopped", "1:killed")
+    assert "Cancelled from Airflow" in task.user_properties["stop_reason"]
+    assert clearml.entries() == []
+
+
+def test_a_kill_leaves_another_attempt_alone(clearml, task_id):
+    waiting = _waiting(task_id)
+    clearml.fail()
+    clearml.enqueue()
+    asyncio.run(waiting.on_kill())
+    assert (clearml.task().status, clearml.task().attempt) == ("queued", 2)
+
+
+def test_a_kill_of_a_finished_job_does_nothing(clearml, task_id):
+    waiting = _waiting(task_id)
+    clearml.complete()
+    asyncio.run(waiting.on_kill())
+    assert clearml.task().status == "completed"
+
+
+def test_after_a_clear_the_new_try_keeps_the_job_when_it_comes_before_the_kill(clearml, task_id):
+    old = _waiting(task_id)
+    clearml.start()
+    new = _waiting(task_id)
+    asyncio.run(old.on_kill())
+    task = clearml.task()
+    assert (task.status, task.attempt) == ("in_progress", 1)
+    asyncio.run(new.on_kill())
+    assert clearml.task().status == "stopped"
+
+
+def test_after_a_clear_the_new_try_starts_the_next_attempt_when_it_comes_after_the_kill(clearml, task_id):
+    old = _waiting(task_id)
+    clearml.start()
+    asyncio.run(old.on_kill())
+    _waiting(task_id)
+    task = clearml.task()
+    assert (task.status, task.attempt, task.user_properties["stop_cause"]) == ("queued", 2, "")
+
+
+def test_after_a_clear_the_new_try_goes_on_when_it_comes_between_the_kill_and_its_effect(clearml, task_id):
+    old = ClearMLTaskTrigger(**_waiting(task_id).serialize()[1])
+    clearml.start()
+    flow_at_stop = asyncio.run(_kill_until(old, "tasks.stop"))
+    operator = ClearMLWaitOperator(task_id="wait", clearml_task_id=task_id, poll_interval=0.05)
+    deferred = defer(operator)  # adopts what is still in progress
+    flow_at_stop()  # the agent obeys
+    event = fire(deferred)
+    assert event["status"] == "stopped"
+    again = defer(ClearMLWaitOperator(task_id="wait", clearml_task_id=task_id), event)
+    assert again.trigger.serialize()[1]["attempt"] == 2
+    assert (clearml.task().status, clearml.task().attempt) == ("queued", 2)
+
+
+async def _kill_until(old: ClearMLTaskTrigger, endpoint: str):
+    """Do what on_kill does up to and with *endpoint*; the rest is the agent's."""
+    from clearml_provider import lifecycle
+    from clearml_provider.wire import Call
+
+    flow = lifecycle.cancel(
+        old.clearml_task_id, attempt=1, waiter=old.waiter, cause="killed", reason="cleared", grace_s=30
+    )
+    async with shared_client(old.clearml_conn_id) as client:
+        step = next(flow)
+        while True:
+            answer = await client._perform(step)
+            if isinstance(step, Call) and step.endpoint == endpoint:
+                break
+            step = flow.send(answer)
+
+    def agent_obeys() -> None:
+        from clearml_provider.hook import ClearMLHook
+
+        stopped = call("tasks.stopped", {"task": old.clearml_task_id, "status_reason": "task was stopped"})
+        ClearMLHook(old.clearml_conn_id).run(stopped)
+
+    return agent_obeys
+
+
+async def _seen(caplog: pytest.LogCaptureFixture, text: str) -> None:
+    await _until(lambda: text in caplog.text)
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - nobody signals it
+            await asyncio.sleep(0.01)
