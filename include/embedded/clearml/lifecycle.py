@@ -66,10 +66,12 @@ def change_status(
         fields["completed"] = at
     _count_active_time(task, current, new, moment)
     for name, value in fields.items():
+        # The answer shows `enqueue_status`, the task itself never does (recorded).
+        stored = f"_{name}" if name == "enqueue_status" else name
         if value is None:
-            task.pop(name, None)
+            task.pop(stored, None)
         else:
-            task[name] = value
+            task[stored] = value
     if new == Status.QUEUED:
         task["system_tags"] = [tag for tag in task["system_tags"] if tag != "development"]
     save_task(db, task)

@@ -159,7 +159,7 @@ def _enqueue(call: Call, task_id: str, body: StatusBody | ManyBody, queue_id: st
     task = load_task(call.db, task_id)
     before = task["status"]
     if before == Status.QUEUED:
-        before = task.get("enqueue_status", Status.CREATED)
+        before = task.get("_enqueue_status", Status.CREATED)
     task["execution"]["queue"] = queue_id
     fields = change_status(
         call.db,
@@ -205,7 +205,7 @@ def dequeue(call: Call, body: DequeueBody) -> dict[str, Any]:
         return {"dequeued": 1, "fields": {}, "updated": 0}
     new = body.new_status
     if new is None:
-        new = Status(task.get("enqueue_status", Status.CREATED))
+        new = Status(task.get("_enqueue_status", Status.CREATED))
         new = new if is_allowed(current, new) else Status.CREATED
     fields = change_status(
         call.db, task, new, reason=body.status_reason, message=body.status_message, enqueue_status=None
@@ -231,7 +231,7 @@ def _reset(call: Call, task_id: str, *, force: bool, clear_all: bool) -> dict[st
         task.pop("script", None)
     task.pop("_active_since", None)
     times = ("started", "completed", "published", "active_duration")
-    for name in (*times, "enqueue_status", "last_worker", "last_worker_report"):
+    for name in (*times, "_enqueue_status", "last_worker", "last_worker_report"):
         task.pop(name, None)
     task |= {**emptied, "runtime": {}}
     fields = change_status(call.db, task, Status.CREATED, reason="reset", message="reset", force=force)

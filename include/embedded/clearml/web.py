@@ -205,16 +205,21 @@ def create_web_app(
         StackError: The state cannot be used.
     """
     pages = _Pages(Database(database_path(state_dir), read_only=True))
+    # Clients of API 2.34 write "tasks", older ones and bookmarks "experiments".
+    lists = [Route(f"/projects/{{project}}{kind}", pages.index) for kind in ("", "/experiments", "/tasks")]
+    tasks = [
+        Route(f"/projects/{{project}}/{kind}/{{task}}{rest}", pages.task)
+        for kind in ("experiments", "tasks")
+        for rest in ("", "/{rest:path}")
+    ]
     return Starlette(
         routes=[
             Route("/", pages.index),
             Route("/style.css", _style),
             Route("/projects", pages.index),
             Route("/dashboard", _to_index),
-            Route("/projects/{project}", pages.index),
-            Route("/projects/{project}/experiments", pages.index),
-            Route("/projects/{project}/experiments/{task}", pages.task),
-            Route("/projects/{project}/experiments/{task}/{rest:path}", pages.task),
+            *lists,
+            *tasks,
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts))],
     )

@@ -71,7 +71,7 @@ def _new(body: WorkerBody, call: Call, *, timeout: int = _TIMEOUT_S) -> Document
     at = stamp()
     return {
         "id": body.worker,
-        "key": f"worker_{COMPANY}___{USER}___{body.worker}",
+        "key": f"worker_{COMPANY}_{USER}_{body.worker}",
         "company": {"id": COMPANY, "name": COMPANY_NAME},
         "user": {"id": USER, "name": USER_NAME},
         "ip": call.client_address,
