@@ -1,0 +1,254 @@
+"""Turns verified outputs into scores: grades, averages, and refuses numbers that look wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from include.leaderboard.details.rows import DetailsRow, read_details
+from include.leaderboard.errors import GateError, ResultsFormatError
+from include.leaderboard.results.manifest import Manifest, ManifestTask
+from include.leaderboard.scoring.bac_fr import BacFrScorer
+from include.leaderboard.scoring.scorer import Grade, Scorer, hash_sources
+from include.leaderboard.scoring.statistics import mean, normalize, ratio_influences, standard_error
+from include.leaderboard.suites import Suite, SuiteTask
+
+SCORERS: Mapping[str, Scorer] = {"bac-fr": BacFrScorer()}
+"""By short task name, for tasks that settings mark ``graded_by: scorer``."""
+
+EVALUATOR_SCORER = ("evaluator-metrics", "1")
+AGREEMENT = 1e-6
+"""Between our mean over the rows and the evaluator's own number."""
+GOLD_FLOOR = 0.95
+"""A scorer accepts the expected answer itself this often, or it is broken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """One task's score."""
+
+    task: str
+    """Short name."""
+    key: str
+    metric: str
+    value: float
+    """Fraction, 0 to 1, not normalised."""
+    stderr: float | None
+    """Of *value*; None: fewer than two rows."""
+    n: int
+    """Rows."""
+    shown: float
+    """What the leaderboard shows: *value* normalised by the task's baseline."""
+    parts: dict[str, float]
+    """The metrics that *value* is the mean of."""
+    reported: dict[str, float]
+    """The evaluator's own numbers for them."""
+    scorer: str
+    scorer_version: str
+    scorer_hash: str
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrossCheck:
+    """One number computed twice: from the rows by us, and by the evaluator."""
+
+    task: str
+    metric: str
+    from_rows: float
+    reported: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredResults:
+    """All scores of one model."""
+
+    scores: dict[str, Score]
+    """By short task name, in the suite's order."""
+    graded: dict[str, list[dict[str, Any]]]
+    """Graded records by short task name; they hold row ids and verdicts, no text."""
+    average: float | None
+    cross_checks: tuple[CrossCheck, ...]
+    preliminary: bool
+    """From a limited run: never published as scores."""
+
+    def scores_json(self) -> dict[str, dict[str, Any]]:
+        """Scores as plain JSON, by short task name."""
+        return {task: score.to_json() for task, score in self.scores.items()}
+
+
+def score_results(folder: Path, manifest: Manifest, suite: Suite) -> ScoredResults:
+    """Grade and average a model's verified outputs.
+
+    Args:
+        folder: What ``verify_results`` accepted.
+        manifest: Its manifest.
+        suite: Says which metrics make a score, and who grades.
+
+    Raises:
+        GateError: A number is no fraction, the rows contradict the evaluator's own mean, or a scorer fails its
+            canaries; the evidence is named, without texts.
+        ResultsFormatError: Details cannot be read, or lack a metric.
+    """
+    scores: dict[str, Score] = {}
+    graded: dict[str, list[dict[str, Any]]] = {}
+    checks: list[CrossCheck] = []
+    for task in suite.tasks:
+        reported = manifest.tasks[task.key]
+        rows = read_details(folder / reported.details)
+        values = {metric: _row_values(rows, metric, task) for metric in task.metric.of}
+        for metric, per_row in values.items():
+            checks.append(_cross_check(task, metric, per_row, reported))
+        if task.metric.graded_by == "scorer":
+            scores[task.name], graded[task.name] = _graded(task, rows, reported)
+        else:
+            scores[task.name] = _averaged(task, values, reported)
+            graded[task.name] = [
+                {"row_id": row.row_id, "scorer": EVALUATOR_SCORER[0]}
+                | {metric: row.metrics[metric] for metric in task.metric.of}
+                for row in rows
+            ]
+    return ScoredResults(
+        scores=scores,
+        graded=graded,
+        average=average({name: score.to_json() for name, score in scores.items()}, suite),
+        cross_checks=tuple(checks),
+        preliminary=manifest.limit_samples is not None,
+    )
+
+
+def average(scores: Mapping[str, Mapping[str, Any]], suite: Suite) -> float | None:
+    """The leaderboard's average: plain mean of the tasks' shown (normalised) values.
+
+    Args:
+        scores: ``value`` by short task name, as ``scores_json`` writes them.
+        suite: The tasks that must all be there.
+
+    Returns:
+        None if a task has no score: an incomplete mean is no mean.
+    """
+    shown = []
+    for task in suite.tasks:
+        value = scores.get(task.name, {}).get("value")
+        if value is None:
+            return None
+        shown.append(normalize(float(value), baseline=task.metric.baseline))
+    return mean(shown)
+
+
+def _graded(
+    task: SuiteTask, rows: Sequence[DetailsRow], reported: ManifestTask
+) -> tuple[Score, list[dict[str, Any]]]:
+    scorer = SCORERS.get(task.name)
+    if scorer is None:
+        raise GateError(f"{task.key}: no scorer is registered. Set graded_by: evaluator, or add one.")
+    _check_canaries(scorer, rows, task)
+    verdicts = [scorer.grade(row) for row in rows]
+    values = [float(verdict.correct) for verdict in verdicts]
+    score = _score(task, values, {task.metric.name: mean(values)}, reported)
+    records = [_record(row, verdict, scorer) for row, verdict in zip(rows, verdicts, strict=True)]
+    scored = replace(score, scorer=scorer.name, scorer_version=scorer.version, scorer_hash=scorer.code_hash)
+    return scored, records
+
+
+def _averaged(
+    task: SuiteTask, values: Mapping[str, Sequence[Sequence[float]]], reported: ManifestTask
+) -> Score:
+    """Mean of the metrics; a row's value is the mean of its pulls on them, so that stderr knows they go together."""
+    pulls = [ratio_influences(per_row) for per_row in values.values()]
+    parts = {metric: mean(pull) for metric, pull in zip(values, pulls, strict=True)}
+    return _score(task, [mean(row) for row in zip(*pulls, strict=True)], parts, reported)
+
+
+def _score(
+    task: SuiteTask, values: Sequence[float], parts: dict[str, float], reported: ManifestTask
+) -> Score:
+    # A mean of pulls can leave [0, 1] by rounding only.
+    value = min(1.0, max(0.0, mean(values)))
+    return Score(
+        task=task.name,
+        key=task.key,
+        metric=task.metric.name,
+        value=value,
+        stderr=standard_error(values),
+        n=len(values),
+        shown=normalize(value, baseline=task.metric.baseline),
+        parts=parts,
+        reported={metric: reported.metrics[metric] for metric in task.metric.of},
+        scorer=EVALUATOR_SCORER[0],
+        scorer_version=EVALUATOR_SCORER[1],
+        scorer_hash=hash_sources(Path(__file__)),
+    )
+
+
+def _row_values(rows: Sequence[DetailsRow], metric: str, task: SuiteTask) -> list[list[float]]:
+    """One list a row: a single value, or one for each instruction of the row."""
+    found: list[list[float]] = []
+    for row in rows:
+        value = row.metrics.get(metric)
+        values = value if isinstance(value, list | tuple) else [value]
+        if value is None or not all(isinstance(item, bool | int | float) for item in values):
+            raise ResultsFormatError(
+                f"{task.key}: row {row.row_id} has no metric {metric!r}, only {sorted(row.metrics)}. "
+                "Pin the evaluator to this project's version, or update the suite."
+            )
+        numbers = [float(item) for item in values]
+        if not all(math.isfinite(number) and 0 <= number <= 1 for number in numbers):
+            raise GateError(
+                f"{task.key}: row {row.row_id} has {metric} = {value}, no fraction. Look into the evaluator."
+            )
+        found.append(numbers)
+    if not any(found):
+        raise ResultsFormatError(f"{task.key}: no row has a value of {metric!r}. Evaluate again.")
+    return found
+
+
+def _cross_check(
+    task: SuiteTask, metric: str, per_row: Sequence[Sequence[float]], reported: ManifestTask
+) -> CrossCheck:
+    claimed = reported.metrics.get(metric)
+    if claimed is None or not math.isfinite(claimed) or not 0 <= claimed <= 1:
+        raise GateError(
+            f"{task.key}: the evaluator reports {metric} = {claimed}, no fraction. Look into the job's console."
+        )
+    ours = mean(ratio_influences(per_row))
+    if abs(ours - claimed) > AGREEMENT:
+        raise GateError(
+            f"{task.key}: {metric} is {ours:.6f} over the {len(per_row)} rows, but the evaluator reports "
+            f"{claimed:.6f}. Rows are missing, or the metric changed: compare the details with the results JSON."
+        )
+    return CrossCheck(task=task.name, metric=metric, from_rows=ours, reported=claimed)
+
+
+def _check_canaries(scorer: Scorer, rows: Sequence[DetailsRow], task: SuiteTask) -> None:
+    """Grade two predictors whose score is known: one that says nothing, one that says the expected answer."""
+    silent = [scorer.grade(replace(row, predictions=("",))) for row in rows]
+    if any(grade.correct for grade in silent):
+        count = sum(grade.correct for grade in silent)
+        raise GateError(
+            f"{task.key}: scorer {scorer.name} {scorer.version} calls an empty answer right on {count} of "
+            f"{len(rows)} rows. Correct the scorer, then re-score; nothing needs to run again."
+        )
+    perfect = [scorer.grade(replace(row, predictions=row.gold[:1])) for row in rows if row.gold]
+    right = sum(grade.correct for grade in perfect)
+    if right < GOLD_FLOOR * len(rows):
+        raise GateError(
+            f"{task.key}: scorer {scorer.name} {scorer.version} accepts the expected answer itself on {right} "
+            f"of {len(rows)} rows only. Correct the scorer or the dataset, then re-score."
+        )
+
+
+def _record(row: DetailsRow, verdict: Grade, scorer: Scorer) -> dict[str, Any]:
+    return {
+        "row_id": row.row_id,
+        "correct": verdict.correct,
+        "method": verdict.method,
+        "reason": verdict.reason,
+        "scorer": scorer.name,
+        "scorer_version": scorer.version,
+    }

@@ -1,0 +1,61 @@
+"""Means, their standard errors, and the rescaling that makes guessing zero."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+
+def normalize(score: float, *, baseline: float) -> float:
+    """Rescale so that guessing scores 0 and perfection 1; below guessing is 0, too.
+
+    Args:
+        score: Accuracy, as a fraction.
+        baseline: Accuracy of guessing, 1 / number of choices.
+
+    Raises:
+        ValueError: *baseline* is outside [0, 1).
+    """
+    if not 0 <= baseline < 1:
+        raise ValueError(f"baseline {baseline} is outside [0, 1)")
+    return max(0.0, (score - baseline) / (1 - baseline))
+
+
+def mean(values: Sequence[float]) -> float:
+    """Plain mean.
+
+    Raises:
+        ValueError: There are no values.
+    """
+    if not values:
+        raise ValueError("no values to average")
+    return math.fsum(values) / len(values)
+
+
+def standard_error(values: Sequence[float]) -> float | None:
+    """Sample standard error of the mean; ``sqrt(p (1 - p) / (n - 1))`` for 0/1 values.
+
+    Returns:
+        None for fewer than two values: one has no spread.
+    """
+    if len(values) < 2:
+        return None
+    centre = mean(values)
+    return math.sqrt(math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1) / len(values))
+
+
+def ratio_influences(parts: Sequence[Sequence[float]]) -> list[float]:
+    """Each row's pull on a ratio of sums, such as the share of followed instructions over all rows.
+
+    The delta method: row *i* with sum ``s_i`` of ``m_i`` parts counts ``R + (s_i - R m_i) / mean(m)``, whose mean
+    is the ratio R itself and whose standard error is R's; rows, not parts, are independent.
+
+    Raises:
+        ValueError: There are no parts.
+    """
+    sizes = [float(len(row)) for row in parts]
+    if not sum(sizes):
+        raise ValueError("no parts to average")
+    ratio = math.fsum(value for row in parts for value in row) / sum(sizes)
+    mean_size = mean(sizes)
+    return [ratio + (math.fsum(row) - ratio * len(row)) / mean_size for row in parts]
