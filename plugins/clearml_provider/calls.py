@@ -12,7 +12,7 @@ from clearml_provider.exceptions import (
     ClearMLLostAnswerError,
     ClearMLNotFoundError,
 )
-from clearml_provider.models import PROPERTIES, STATUS_FIELDS, Queue, TaskInfo, TaskSpec
+from clearml_provider.models import STATUS_FIELDS, Queue, TaskInfo
 from clearml_provider.wire import (
     SUBCODE_ALREADY_QUEUED,
     SUBCODE_INVALID_TASK_ID,
@@ -41,7 +41,7 @@ def get_tasks(task_ids: Iterable[str], *, fields: Sequence[str] = STATUS_FIELDS)
     found: dict[str, TaskInfo] = {}
     for start in range(0, len(wanted), PAGE_ROWS):
         chunk = wanted[start : start + PAGE_ROWS]
-        for task in (yield from _get_all({"id": chunk, "page": 0, "page_size": len(chunk)}, fields)):
+        for task in (yield from query_tasks({"id": chunk, "page": 0, "page_size": len(chunk)}, fields)):
             found[task.id] = task
     missing = [i for i in wanted if i not in found]
     if missing:
@@ -74,37 +74,16 @@ def find_tasks_by_tag(tag: str, *, fields: Sequence[str] = STATUS_FIELDS) -> Flo
     page = 0
     while True:
         query = {"tags": [tag], "search_hidden": True, "page": page, "page_size": PAGE_ROWS}
-        rows = yield from _get_all(query, fields)
+        rows = yield from query_tasks(query, fields)
         found += [task for task in rows if tag in task.tags]
         if len(rows) < PAGE_ROWS:
             return sorted(found, key=_age)
         page += 1
 
 
-def find_template(project: str, name: str) -> Flow[str]:
-    """Id of the one task called *name* in *project*.
-
-    Raises:
-        ClearMLConfigError: There is no such project, no such task, or more than one.
-    """
-    project_id = yield from find_project(project)
-    if project_id is None:
-        raise ClearMLConfigError(f"ClearML has no project {project!r}: check the template's project.")
-    query = {"project": [project_id], "name": _exactly(name), "search_hidden": True}
-    rows = yield from _get_all(query, ("id", "name", "status", "project"))
-    ids = [t.id for t in rows if t.name == name and t.project_id == project_id]
-    if len(ids) != 1:
-        raise ClearMLConfigError(
-            f"ClearML project {project!r} has {len(ids)} tasks called {name!r}"
-            f"{' (' + ', '.join(ids[:5]) + ')' if ids else ''}, a template needs exactly one. "
-            f"Rename, or give template_task_id."
-        )
-    return ids[0]
-
-
 def find_project(name: str) -> Flow[str | None]:
     """Id of the project called exactly *name*."""
-    query = {"name": _exactly(name), "only_fields": ["id", "name"], "search_hidden": True}
+    query = {"name": exactly(name), "only_fields": ["id", "name"], "search_hidden": True}
     answer = yield from call("projects.get_all", query)
     return next((row["id"] for row in answer.data["projects"] if row["name"] == name), None)
 
@@ -129,6 +108,13 @@ def get_queues() -> Flow[list[Queue]]:
     return [Queue(id=row["id"], name=row["name"]) for row in answer.data["queues"]]
 
 
+def find_queue(name: str) -> Flow[Queue | None]:
+    """The queue called exactly *name*."""
+    query = {"name": exactly(name), "only_fields": ["id", "name"], "search_hidden": True}
+    rows = (yield from call("queues.get_all", query)).data["queues"]
+    return next((Queue(id=row["id"], name=row["name"]) for row in rows if row["name"] == name), None)
+
+
 def resolve_queue(name: str, *, create_if_missing: bool = False) -> Flow[Queue]:
     """The queue called *name*.
 
@@ -137,11 +123,11 @@ def resolve_queue(name: str, *, create_if_missing: bool = False) -> Flow[Queue]:
     Raises:
         ClearMLConfigError: There is none; the message lists those that exist.
     """
-    queues = yield from get_queues()
-    match = next((q for q in queues if q.name == name), None)
+    match = yield from find_queue(name)
     if match is not None:
         return match
     if not create_if_missing:
+        queues = yield from get_queues()
         raise ClearMLConfigError(
             f"ClearML has no queue {name!r}, known are {sorted(q.name for q in queues)}. "
             f"Correct the name, or create the queue (create_queue_if_missing=True does it)."
@@ -149,87 +135,27 @@ def resolve_queue(name: str, *, create_if_missing: bool = False) -> Flow[Queue]:
     try:
         answer = yield from call("queues.create", {"name": name}, creates=True)
     except (ClearMLAPIError, ClearMLLostAnswerError):  # names are unique: somebody made it, maybe us
-        match = next((q for q in (yield from get_queues()) if q.name == name), None)
+        match = yield from find_queue(name)
         if match is None:
             raise
         return match
     return Queue(id=answer.data["id"], name=name)
 
 
-def create_task(spec: TaskSpec, *, tags: Sequence[str] = (), properties: Mapping[str, str]) -> Flow[str]:
-    """Make the task of *spec*, in one call that carries tags and user properties from its first moment.
+def enqueue(task_id: str, queue_id: str) -> Flow[bool]:
+    """Put a task into a queue; "already queued" is success.
 
-    Raises:
-        ClearMLLostAnswerError: It may or may not have been made.
-        ClearMLConfigError, ClearMLNotFoundError: The template does not exist.
+    Returns:
+        False when the server knows of no agent that serves the queue.
     """
-    all_tags = [*spec.tags, *tags]
-    user_properties = {**spec.user_properties, **properties}
-    project_id = (yield from ensure_project(spec.project)) if spec.project else None
-    container = {"container": spec.container.model_dump()} if spec.container else {}
-    if spec.script is not None:
-        script = {key: value for key, value in spec.script.model_dump().items() if value}
-        payload: dict[str, Any] = {
-            "name": spec.name,
-            "type": spec.type,
-            "comment": spec.comment,
-            "tags": all_tags,
-            "script": script,
-            "hyperparams": merge_hyperparams({}, spec.hyperparams, user_properties),
-            **({"project": project_id} if project_id else {}),
-            **container,
-        }
-        return str((yield from call("tasks.create", payload, creates=True)).data["id"])
-
-    if spec.template is not None:
-        template_id = yield from find_template(spec.template.project, spec.template.name)
-    else:
-        template_id = spec.template_task_id or ""
-    # new_task_hyperparams replaces the template's: merge first. Its user properties are not ours to keep.
-    theirs = yield from _raw_hyperparams(template_id)
-    theirs.pop(PROPERTIES, None)
-    merged = merge_hyperparams(theirs, spec.hyperparams, user_properties)
-    payload = {
-        "task": template_id,
-        "new_task_name": spec.name,
-        "new_task_tags": all_tags,
-        "new_task_hyperparams": merged,
-        **({"new_task_comment": spec.comment} if spec.comment else {}),
-        **({"new_task_project": project_id} if project_id else {}),
-        **({"new_task_container": container["container"]} if container else {}),
-    }
-    return str((yield from call("tasks.clone", payload, creates=True)).data["id"])
-
-
-def edit_hyperparams(
-    task_id: str,
-    *,
-    hyperparams: Mapping[str, Mapping[str, str]] | None = None,
-    properties: Mapping[str, str] | None = None,
-) -> Flow[None]:
-    """Set some hyperparameters and user properties in one call, leaving the others as they are.
-
-    User properties alone may be set one by one whatever the task's status. Hyperparameters of a task that
-    ended may not: ``tasks.edit`` is needed then, which replaces all of them, user properties included.
-    """
-    if hyperparams:
-        now = yield from _raw_hyperparams(task_id)
-        merged = merge_hyperparams(now, hyperparams, properties or {})
-        yield from call("tasks.edit", {"task": task_id, "hyperparams": merged, "force": True})
-    elif properties:
-        items = [{"section": PROPERTIES, "name": name, "value": value} for name, value in properties.items()]
-        payload = {"task": task_id, "hyperparams": items, "replace_hyperparams": "none"}
-        yield from call("tasks.edit_hyper_params", payload)
-
-
-def enqueue(task_id: str, queue_id: str, *, reason: str = "") -> Flow[None]:
-    """Put a task into a queue; "already queued" is success."""
-    payload = {"task": task_id, "queue": queue_id, "status_reason": reason}
+    payload = {"task": task_id, "queue": queue_id, "verify_watched_queue": True}
     try:
-        yield from call("tasks.enqueue", payload)
+        answer = yield from call("tasks.enqueue", payload)
     except ClearMLAPIError as error:
         if error.subcode != SUBCODE_ALREADY_QUEUED:
             raise
+        return True
+    return bool(answer.data.get("queue_watched", True))
 
 
 def reset(task_id: str) -> Flow[None]:
@@ -264,36 +190,13 @@ def get_log_tail(task_id: str, *, lines: int) -> Flow[list[str]]:
     return text.splitlines()[-lines:]
 
 
-RawHyperparams = dict[str, dict[str, dict[str, Any]]]
-"""Section → name → ``{"section", "name", "value", "type"?, "description"?}``, as the API has it."""
-
-
-def merge_hyperparams(
-    base: RawHyperparams, sections: Mapping[str, Mapping[str, str]], properties: Mapping[str, str]
-) -> RawHyperparams:
-    """*base* with some values set; what is known of their types and descriptions stays."""
-    merged = {section: dict(entries) for section, entries in base.items()}
-    for section, values in {**sections, PROPERTIES: properties}.items():
-        for name, value in values.items():
-            entries = merged.setdefault(section, {})
-            entries[name] = {**entries.get(name, {}), "section": section, "name": name, "value": value}
-    return merged
-
-
-def _raw_hyperparams(task_id: str) -> Flow[RawHyperparams]:
-    query = {"id": [task_id], "only_fields": ["id", "hyperparams"]}
-    rows = (yield from call("tasks.get_all", query)).data["tasks"]
-    if not task_id or not rows:
-        yield from get_task(task_id)  # says what is wrong
-    return rows[0].get("hyperparams") or {}
-
-
-def _get_all(query: Mapping[str, Any], fields: Sequence[str]) -> Flow[list[TaskInfo]]:
+def query_tasks(query: Mapping[str, Any], fields: Sequence[str]) -> Flow[list[TaskInfo]]:
+    """One request of ``tasks.get_all``: at most 500 rows come back."""
     answer = yield from call("tasks.get_all", {**query, "only_fields": list(fields)})
     return [TaskInfo.from_api(row, server_time=answer.server_time) for row in answer.data["tasks"]]
 
 
-def _exactly(name: str) -> str:
+def exactly(name: str) -> str:
     """The API's name filters are regular expressions."""
     return f"^{re.escape(name)}$"
 

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Mapping
 
-from clearml_provider import calls
+from clearml_provider import calls, creation
 from clearml_provider.endings import ENDINGS, STOP_CAUSE, STOP_REASON, AttemptEdit, Ending, past_endings
 from clearml_provider.exceptions import (
     ClearMLAPIError,
@@ -84,7 +84,7 @@ def enqueue_once(
         task = yield from find_by_key(key)
         if task is None:
             try:
-                created_id = yield from calls.create_task(spec, tags=[key_tag(key)], properties=first)
+                created_id = yield from creation.create_task(spec, tags=[key_tag(key)], properties=first)
                 log.info("Key %s: created ClearML task %s", key, created_id)
             except ClearMLLostAnswerError as error:
                 log.warning("Key %s: %s Looking before trying again.", key, error)
@@ -94,8 +94,8 @@ def enqueue_once(
         try:
             if task.status is TaskStatus.CREATED:
                 if task.id != created_id:  # left by a try that died or lost its answer: its clock starts now
-                    yield from calls.edit_hyperparams(task.id, properties={ENQUEUED_AT: _now()})
-                yield from calls.enqueue(task.id, target.id)
+                    yield from creation.edit_hyperparams(task.id, properties={ENQUEUED_AT: _now()})
+                yield from _enqueue(task.id, target.id)
                 log.info("Key %s: enqueued ClearML task %s on %s", key, task.id, queue)
             elif task.status in {TaskStatus.STOPPED, TaskStatus.FAILED}:
                 edit = AttemptEdit(hyperparams=spec.hyperparams, user_properties=spec.user_properties)
@@ -135,8 +135,8 @@ def start_attempt(task: TaskInfo, *, queue_id: str, edit: AttemptEdit, fresh: bo
     properties |= {STOP_CAUSE: "", STOP_REASON: ""}
     if fresh:
         properties[ENDINGS] = "[]"
-    yield from calls.edit_hyperparams(task.id, hyperparams=edit.hyperparams, properties=properties)
-    yield from calls.enqueue(task.id, queue_id)
+    yield from creation.edit_hyperparams(task.id, hyperparams=edit.hyperparams, properties=properties)
+    yield from _enqueue(task.id, queue_id)
     log.info(
         "ClearML task %s was %s (%s): attempt %d enqueued%s",
         task.id,
@@ -153,12 +153,12 @@ def record_ending(task: TaskInfo, ending: Ending) -> Flow[None]:
     past = [e for e in past_endings(task) if e.attempt != task.attempt]
     rows: list[list[int | str]] = [[e.attempt, e.failure_class] for e in past]
     rows.append([task.attempt, ending.failure_class])
-    yield from calls.edit_hyperparams(task.id, properties={ENDINGS: json.dumps(rows)})
+    yield from creation.edit_hyperparams(task.id, properties={ENDINGS: json.dumps(rows)})
 
 
 def take_over(task: TaskInfo, waiter: str) -> Flow[None]:
     """Make *waiter* the only one that may cancel: an older trigger's on_kill comes too late from now on."""
-    yield from calls.edit_hyperparams(task.id, properties={WAITER: waiter})
+    yield from creation.edit_hyperparams(task.id, properties={WAITER: waiter})
 
 
 def cancel(
@@ -191,7 +191,7 @@ def cancel(
     if not _is_ours(task, attempt, waiter) or task.status.is_terminal or task.status is TaskStatus.CREATED:
         return False
     why: Mapping[str, str] = {STOP_CAUSE: f"{attempt}:{cause}", STOP_REASON: reason}
-    yield from calls.edit_hyperparams(task_id, properties=why)
+    yield from creation.edit_hyperparams(task_id, properties=why)
     yield from _ignoring_races(calls.stop(task_id, reason=reason))
     waited_s = 0.0
     while True:
@@ -207,6 +207,11 @@ def cancel(
     )
     yield from _ignoring_races(calls.stopped(task_id, reason=reason))
     return True
+
+
+def _enqueue(task_id: str, queue_id: str) -> Flow[None]:
+    if not (yield from calls.enqueue(task_id, queue_id)):
+        log.warning("ClearML task %s waits in a queue that no agent serves at the moment", task_id)
 
 
 def _is_ours(task: TaskInfo, attempt: int, waiter: str | None) -> bool:

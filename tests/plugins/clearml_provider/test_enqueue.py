@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from clearml_provider import calls, lifecycle
+from clearml_provider import calls, creation, lifecycle
 from clearml_provider.exceptions import ClearMLConfigError, ClearMLNotFoundError, ClearMLUnavailableError
 from clearml_provider.models import TaskSpec
 from clearml_provider.operators import ClearMLEnqueueOperator
@@ -51,7 +51,7 @@ def test_a_failed_task_starts_its_next_attempt_with_the_new_spec_and_fresh_budge
     task_id = operator(clearml).execute({})
     clearml.fail()
     clearml.hook.run(
-        calls.edit_hyperparams(task_id, properties={"endings": '[[1, "node_lost"]]', "mine": "kept"})
+        creation.edit_hyperparams(task_id, properties={"endings": '[[1, "node_lost"]]', "mine": "kept"})
     )
     spec = clearml.spec | {"hyperparams": {"General": {"nb_nodes": "2"}}, "user_properties": {"plan": "2nd"}}
     assert operator(clearml, task_spec=spec).execute({}) == task_id
@@ -84,12 +84,12 @@ def test_a_lost_answer_leaves_one_task_enqueued_once(clearml, endpoint, after_ef
 
 def test_a_duplicate_that_shows_up_late_is_deleted_even_when_it_is_older(clearml):
     late = clearml.hook.run(
-        calls.create_task(
+        creation.create_task(
             TaskSpec.model_validate(clearml.spec), tags=[f"key:{clearml.key}"], properties={"attempt": "1"}
         )
     )
     chosen = clearml.hook.run(
-        calls.create_task(
+        creation.create_task(
             TaskSpec.model_validate(clearml.spec), tags=[f"key:{clearml.key}"], properties={"attempt": "1"}
         )
     )
@@ -131,7 +131,7 @@ def test_a_queue_whose_creation_got_no_answer_is_found(clearml):
 @pytest.mark.parametrize("by_name", [False, True])
 def test_a_template_is_cloned_with_its_hyperparameters_merged(clearml, by_name):
     template_spec = clearml.spec | {"name": f"template {clearml.key}", "project": "provider templates"}
-    template = clearml.hook.run(calls.create_task(TaskSpec.model_validate(template_spec), properties={}))
+    template = clearml.hook.run(creation.create_task(TaskSpec.model_validate(template_spec), properties={}))
     source = (
         {"template": {"project": "provider templates", "name": f"template {clearml.key}"}}
         if by_name

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferred
-from clearml_provider import calls
+from clearml_provider import calls, creation
 from clearml_provider.endings import AttemptEdit, EndedTask, Ending
 from clearml_provider.exceptions import ClearMLConfigError, ClearMLNotFoundError, ClearMLTaskFailedError
 from clearml_provider.operators import ClearMLWaitOperator
@@ -175,7 +175,7 @@ def test_a_deadline_cancels_the_job_and_fails_without_retry(clearml, task_id, ru
 
 
 def test_a_deadline_counts_from_the_enqueueing_however_often_the_wait_restarts(clearml, task_id):
-    clearml.hook.run(calls.edit_hyperparams(task_id, properties={"enqueued_at": "1000"}))
+    clearml.hook.run(creation.edit_hyperparams(task_id, properties={"enqueued_at": "1000"}))
     for _ in range(2):
         assert defer(wait(task_id, deadline_s=60)).trigger.serialize()[1]["deadline"] == 1060
 
