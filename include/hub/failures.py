@@ -1,0 +1,95 @@
+"""Turns what the Hub's client raises into this project's errors, without the token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from include.leaderboard.errors import (
+    HubError,
+    HubGatedError,
+    HubNotFoundError,
+    HubUnavailableError,
+    StaleCommitError,
+)
+
+BUSY_STATUSES = frozenset({408, 429, 500, 502, 503, 504, 520, 522, 524})
+"""Answers that say: not now."""
+
+
+class HubBusyError(HubUnavailableError):
+    """The Hub answered that it has no time.
+
+    Attributes:
+        retry_after_s: The wait that it asked for; None: it named none.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class HubUnreachableError(HubUnavailableError):
+    """No answer: the connection failed, was cut, or the time was up."""
+
+
+@contextmanager
+def translated(subject: str) -> Iterator[None]:
+    """Raise this project's error for whatever the client raises inside.
+
+    Args:
+        subject: What was asked of what, for the message: ``dataset org/name at main``.
+
+    Raises:
+        HubNotFoundError: No such repository, revision or file.
+        HubGatedError: The token has no access to a gated repository.
+        StaleCommitError: The branch is no longer at the commit's parent.
+        HubUnavailableError: Outage, time-out, rate limit, or an answer that is not the Hub's.
+        HubError: Any other refusal.
+    """
+    import httpx2
+    from huggingface_hub import errors
+
+    try:
+        yield
+    # The first is a special case of the second.
+    except errors.GatedRepoError as error:
+        raise HubGatedError(
+            f"{subject}: the repository is gated and our token has no access. "
+            "Ask its owner for access with the account of the token in the connection huggingface_hub."
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise HubNotFoundError(f"{subject}: no such revision", what="revision") from error
+    except (errors.RepositoryNotFoundError, errors.DisabledRepoError) as error:
+        raise HubNotFoundError(
+            f"{subject}: no such repository, or it is private and our token may not see it", what="repository"
+        ) from error
+    except errors.HFValidationError as error:
+        raise HubNotFoundError(f"{subject}: not a repository's name", what="repository") from error
+    except errors.EntryNotFoundError as error:
+        raise HubNotFoundError(f"{subject}: no such file", what="file") from error
+    except errors.HfHubHTTPError as error:
+        raise _of_status(subject, error) from error
+    except httpx2.TransportError as error:
+        raise HubUnreachableError(f"{subject}: {type(error).__name__}: {error}") from error
+    except errors.OfflineModeIsEnabled as error:
+        raise HubUnavailableError(
+            f"{subject}: HF_HUB_OFFLINE is set in the environment. Unset it and start again."
+        ) from error
+    except (ValueError, KeyError) as error:
+        # A proxy's log-in page, or half an answer.
+        raise HubUnavailableError(f"{subject}: the answer is not the Hub's: {error!r:.200}") from error
+
+
+def _of_status(subject: str, error: Exception) -> HubError:
+    response = getattr(error, "response", None)
+    status: int | None = getattr(response, "status_code", None)
+    said = str(getattr(error, "server_message", None) or "").strip()[:300]
+    message = f"{subject}: HTTP {status}{': ' if said else ''}{said}"
+    if status == 412:
+        return StaleCommitError(f"{message}. Read the branch again and re-apply.")
+    if status in BUSY_STATUSES:
+        return HubBusyError(message, retry_after_s=None)
+    if status in {401, 403}:
+        return HubError(f"{message}. Check the token of the connection huggingface_hub.")
+    return HubError(message)
