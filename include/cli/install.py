@@ -103,6 +103,7 @@ class Installer:
         self.torch_index = torch_index
         self.airflow, self.evaluator = environments(root)
         self._processes: set[subprocess.Popen[bytes]] = set()
+        self._uv_is_there = threading.Event()
         self._begin = time.monotonic()
 
     def run(self) -> None:
@@ -114,10 +115,10 @@ class Installer:
         wanted = [one for one in (self.airflow, self.evaluator) if not is_installed(one)]
         if not wanted:
             return
-        for one in wanted:
-            one.marker.unlink(missing_ok=True)
-            self._make_environment(one)
-        self._step(self.airflow, "the installer", [*self._pip(self.airflow), "install", UV])
+        if self.airflow not in wanted:
+            self._uv_is_there.set()
+        for one in (self.airflow, self.evaluator):
+            fingerprint(one)  # both locks are there: better now than after a minute
         failures: list[Exception] = []
         threads = [
             threading.Thread(target=self._collecting, args=(one, failures), daemon=True) for one in wanted
@@ -138,6 +139,7 @@ class Installer:
 
     def _collecting(self, environment: Environment, failures: list[Exception]) -> None:
         try:
+            environment.marker.unlink(missing_ok=True)
             if environment is self.airflow:
                 self._install_airflow()
             else:
@@ -147,6 +149,9 @@ class Installer:
             temporary.replace(environment.marker)
         except Exception as error:  # noqa: BLE001  # raised again in the main thread
             failures.append(error)
+        finally:
+            if environment is self.airflow:
+                self._uv_is_there.set()
 
     def _make_environment(self, environment: Environment) -> None:
         # Again over an interrupted one: it repairs what is missing. Another Python's is made from nothing.
@@ -159,14 +164,19 @@ class Installer:
         )
 
     def _install_airflow(self) -> None:
+        self._make_environment(self.airflow)
+        self._step(self.airflow, "the installer", [*self._pip(self.airflow), "install", UV])
+        self._uv_is_there.set()
         sync = ("pip", "sync", "--compile-bytecode", "--require-hashes", str(self.airflow.lock))
         self._step(self.airflow, "locked packages", self._uv(self.airflow, *sync))
         self._project(self.airflow)
 
     def _install_evaluator(self) -> None:
+        self._make_environment(self.evaluator)
         # First and with pip: it finds a CPU build where the machine's configuration or TORCH_INDEX has one.
         index = ["--index-url", self.torch_index] if self.torch_index else []
         self._step(self.evaluator, TORCH, [*self._pip(self.evaluator), "install", *index, TORCH])
+        self._uv_is_there.wait()
         install = ("pip", "install", "--compile-bytecode", "--no-deps", "-r", str(self.evaluator.lock))
         self._step(self.evaluator, "locked packages", self._uv(self.evaluator, *install))
         self._project(self.evaluator)
