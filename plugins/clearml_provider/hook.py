@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+TEST_BUDGET_S = 5.0
+"""How long the test button keeps trying: a person is waiting."""
+
 
 class ClearMLHook(BaseHook):
     """Talk to the ClearML server that an Airflow connection of type ``clearml`` names.
@@ -74,7 +77,7 @@ class ClearMLHook(BaseHook):
         from clearml_provider.wire import RetryPolicy
 
         try:
-            with ClearMLClient(self.settings, retry=RetryPolicy(budget_s=5.0)) as client:
+            with ClearMLClient(self.settings, retry=RetryPolicy(budget_s=TEST_BUDGET_S)) as client:
                 info = client.run(calls.server_info())
         except ClearMLError as error:
             return False, str(error)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from clearml_provider.exceptions import ClearMLConfigError
 from clearml_provider.hook import ClearMLHook
 from clearml_provider.operators.base import ClearMLOperator
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, XComArg
 
 
 class ClearMLEnqueueOperator(ClearMLOperator):
@@ -23,30 +23,31 @@ class ClearMLEnqueueOperator(ClearMLOperator):
 
     Args:
         task_spec: `clearml_provider.models.TaskSpec` as a dict, checked when the task runs.
-        queue: Name of an existing queue.
+        clearml_queue: Name of an existing ClearML queue. (Not ``queue``: that is Airflow's own, which
+            Celery's workers listen to.)
         idempotency_key: What makes this job the same job.
         create_queue_if_missing: Else an unknown queue is an error that lists the known ones.
         clearml_conn_id: The connection.
     """
 
-    template_fields: Sequence[str] = ("task_spec", "queue", "idempotency_key", "clearml_conn_id")
+    template_fields: Sequence[str] = ("task_spec", "clearml_queue", "idempotency_key", "clearml_conn_id")
     template_fields_renderers = {"task_spec": "json"}  # noqa: RUF012 - as Airflow's own operators
     ui_color = "#dceefb"
 
     def __init__(
         self,
         *,
-        task_spec: dict[str, Any],
-        queue: str,
-        idempotency_key: str,
+        task_spec: dict[str, Any] | XComArg,
+        clearml_queue: str | XComArg,
+        idempotency_key: str | XComArg,
         create_queue_if_missing: bool = False,
         clearml_conn_id: str = ClearMLHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.task_spec = task_spec
-        self.queue = queue
-        self.idempotency_key = idempotency_key
+        self.task_spec = cast("dict[str, Any]", task_spec)
+        self.clearml_queue = cast("str", clearml_queue)
+        self.idempotency_key = cast("str", idempotency_key)
         self.create_queue_if_missing = create_queue_if_missing
         self.clearml_conn_id = clearml_conn_id
 
@@ -67,7 +68,7 @@ class ClearMLEnqueueOperator(ClearMLOperator):
             raise ClearMLConfigError(f"task_spec of {self.task_id} is not valid: {error}") from error
         flow = lifecycle.enqueue_once(
             spec,
-            queue=self.queue,
+            queue=self.clearml_queue,
             key=self.idempotency_key,
             create_queue_if_missing=self.create_queue_if_missing,
         )

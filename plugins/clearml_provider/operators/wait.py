@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 from uuid import uuid4
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
@@ -28,7 +28,7 @@ from clearml_provider.hook import ClearMLHook
 from clearml_provider.operators.base import ClearMLOperator
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, XComArg
 
     from clearml_provider.models import TaskInfo
 
@@ -67,10 +67,10 @@ class ClearMLWaitOperator(ClearMLOperator):
     def __init__(
         self,
         *,
-        clearml_task_id: str,
+        clearml_task_id: str | XComArg,
         poll_interval: float = 5.0,
-        deadline_s: float | None = None,
-        lost_after_s: float | None = 300.0,
+        deadline_s: float | str | XComArg | None = None,
+        lost_after_s: float | str | XComArg | None = 300.0,
         stop_grace_s: float = 30.0,
         classify: Classifier | str = classify_by_status,
         next_attempt: NextAttempt | str = same_again,
@@ -80,10 +80,10 @@ class ClearMLWaitOperator(ClearMLOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.clearml_task_id = clearml_task_id
+        self.clearml_task_id = cast("str", clearml_task_id)
         self.poll_interval = poll_interval
-        self.deadline_s = deadline_s
-        self.lost_after_s = lost_after_s
+        self.deadline_s = cast("float | str | None", deadline_s)
+        self.lost_after_s = cast("float | str | None", lost_after_s)
         self.stop_grace_s = stop_grace_s
         self.classify = classify
         self.next_attempt = next_attempt

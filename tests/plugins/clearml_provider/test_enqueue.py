@@ -16,7 +16,7 @@ from tests.plugins.clearml_provider.workplace import Workplace
 
 
 def operator(place: Workplace, **changes) -> ClearMLEnqueueOperator:
-    arguments = {"task_spec": place.spec, "queue": place.queue, "idempotency_key": place.key}
+    arguments = {"task_spec": place.spec, "clearml_queue": place.queue, "idempotency_key": place.key}
     made = ClearMLEnqueueOperator(task_id="enqueue", **(arguments | changes))
     made.hook.retry = RetryPolicy(budget_s=5, base_s=0.01, cap_s=0.05)
     return made
@@ -109,14 +109,14 @@ def test_copies_that_inherited_the_tag_are_neither_chosen_nor_deleted(clearml):
 
 def test_a_mistyped_queue_is_an_error_that_lists_the_known_ones_and_creates_nothing(clearml):
     with pytest.raises(ClearMLConfigError, match=rf"no queue 'gpuu', known are .*{clearml.queue}"):
-        operator(clearml, queue="gpuu").execute({})
+        operator(clearml, clearml_queue="gpuu").execute({})
     assert clearml.of_key() == []
     assert "gpuu" not in {q.name for q in clearml.hook.queues()}
 
 
 def test_a_missing_queue_is_created_when_asked(clearml):
     name = f"new-{clearml.queue}"
-    operator(clearml, queue=name, create_queue_if_missing=True).execute({})
+    operator(clearml, clearml_queue=name, create_queue_if_missing=True).execute({})
     queues = {q.name: q.id for q in clearml.hook.queues()}
     assert clearml.task().queue_id == queues[name]
 
@@ -124,7 +124,7 @@ def test_a_missing_queue_is_created_when_asked(clearml):
 def test_a_queue_whose_creation_got_no_answer_is_found(clearml):
     name = f"new-{clearml.queue}"
     clearml.faults.lose("queues.create", after_effect=True)
-    operator(clearml, queue=name, create_queue_if_missing=True).execute({})
+    operator(clearml, clearml_queue=name, create_queue_if_missing=True).execute({})
     assert [q.name for q in clearml.hook.queues()].count(name) == 1
 
 

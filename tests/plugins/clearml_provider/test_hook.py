@@ -39,6 +39,7 @@ def test_the_test_button_says_what_is_wrong(clearml, monkeypatch, changes, words
     connection = {"conn_type": "clearml", "host": settings.api_host, "login": settings.access_key}
     connection |= {"password": settings.secret_key} | changes
     monkeypatch.setenv("AIRFLOW_CONN_CLEARML_WRONG", json.dumps(connection))
+    monkeypatch.setattr("clearml_provider.hook.TEST_BUDGET_S", 0.1)
     worked, said = ClearMLHook("clearml_wrong").test_connection()
     assert not worked
     assert words in said

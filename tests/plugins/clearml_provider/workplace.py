@@ -102,7 +102,7 @@ class Workplace:
     def enqueue(self) -> str:
         """Run the enqueue operator."""
         return ClearMLEnqueueOperator(
-            task_id="enqueue", task_spec=self.spec, queue=self.queue, idempotency_key=self.key
+            task_id="enqueue", task_spec=self.spec, clearml_queue=self.queue, idempotency_key=self.key
         ).execute({})
 
     def task(self) -> TaskInfo:
