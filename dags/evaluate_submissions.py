@@ -274,7 +274,7 @@ def evaluate_submissions() -> None:
         enqueue: Any = ClearMLEnqueueOperator(
             task_id="enqueue",
             task_spec=job["task_spec"],
-            queue=job["queue"],
+            clearml_queue=job["queue"],
             idempotency_key=job["job_key"],
             on_success_callback=note_enqueued,
             map_index_template=MODEL_NAME,

@@ -75,7 +75,7 @@ def leaderboard_rows(services: Services) -> list[dict[str, Any]]:
                 )
             )
             continue
-        reason = str(request.raw.get("error_msg") or "") or (refusal.error_msg if refusal else "")
+        reason = str(request.raw.get("error_msg") or "") or (refusal.refusal.error_msg if refusal else "")
         if request.status == "FINISHED" and not evaluation:
             reason = "finished before this leaderboard's store began: not evaluated again"
         rows.append(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -40,10 +42,11 @@ def request_edit(
     dag_run_id: str,
     job_key: str | None = None,
 ) -> OutboxEntry:
-    """Describe a change of one request file; a run says a status once."""
+    """Describe a change of one request file; a run says the same thing once."""
     status = changes["status"]
+    said = hashlib.sha256(json.dumps(changes, sort_keys=True).encode()).hexdigest()[:16]
     return OutboxEntry(
-        key=f"request:{path}:{status}:{dag_run_id}",
+        key=f"request:{path}:{dag_run_id}:{said}",
         repo_id=services.settings.hub.requests_repo,
         private=False,
         kind="edit_request",

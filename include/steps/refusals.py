@@ -30,9 +30,11 @@ def refuse(
     An unreadable request (no *request*, no *submission*) is remembered only: there is no JSON to write into.
     """
     if submission is not None:
-        path, oid, model_id = submission.request_path, submission.blob_oid, submission.model_id
+        path, oid = submission.request_path, submission.blob_oid
+        model_id: str | None = submission.model_id
     elif file is not None:
-        path, oid, model_id = file.path, file.oid, request.model_id if request else None
+        path, oid = file.path, file.oid
+        model_id = request.model_id if request else None
     else:
         raise TypeError("refuse() needs a file or a submission")
     log.warning("refused %s: %s", path, refusal.error_msg)
