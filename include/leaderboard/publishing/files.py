@@ -68,7 +68,7 @@ def published_files(
         PublishedFile(
             target="results",
             path=f"{model}/lm_eval_{timestamp}.json",
-            content=public_lm_eval_json((folder / manifest.lm_eval_file).read_bytes()),
+            content=public_lm_eval_json((folder / manifest.lm_eval_file).read_bytes(), model_id=model),
         ),
     ]
     details = [folder / manifest.tasks[key].details for key in suite.task_keys]

@@ -91,8 +91,8 @@ def score_results(folder: Path, manifest: Manifest, suite: Suite) -> ScoredResul
         suite: Says which metrics make a score, and who grades.
 
     Raises:
-        GateError: A number is no fraction, the rows contradict the evaluator's own mean, or a scorer fails its
-            canaries; the evidence is named, without texts.
+        GateError: A number is no fraction, the rows contradict the evaluator's own mean, or a scorer fails
+            its canaries; the evidence is named, without texts.
         ResultsFormatError: Details cannot be read, or lack a metric.
     """
     scores: dict[str, Score] = {}
@@ -134,10 +134,10 @@ def average(scores: Mapping[str, Mapping[str, Any]], suite: Suite) -> float | No
     """
     shown = []
     for task in suite.tasks:
-        value = scores.get(task.name, {}).get("value")
-        if value is None:
+        score = scores.get(task.name)
+        if score is None or score["value"] is None:
             return None
-        shown.append(normalize(float(value), baseline=task.metric.baseline))
+        shown.append(normalize(float(score["value"]), baseline=task.metric.baseline))
     return mean(shown)
 
 
@@ -159,7 +159,7 @@ def _graded(
 def _averaged(
     task: SuiteTask, values: Mapping[str, Sequence[Sequence[float]]], reported: ManifestTask
 ) -> Score:
-    """Mean of the metrics; a row's value is the mean of its pulls on them, so that stderr knows they go together."""
+    """Mean of the metrics; a row's value is the mean of its pulls on them, so that stderr is right."""
     pulls = [ratio_influences(per_row) for per_row in values.values()]
     parts = {metric: mean(pull) for metric, pull in zip(values, pulls, strict=True)}
     return _score(task, [mean(row) for row in zip(*pulls, strict=True)], parts, reported)
@@ -191,7 +191,7 @@ def _row_values(rows: Sequence[DetailsRow], metric: str, task: SuiteTask) -> lis
     found: list[list[float]] = []
     for row in rows:
         value = row.metrics.get(metric)
-        values = value if isinstance(value, list | tuple) else [value]
+        values: list[Any] = list(value) if isinstance(value, list | tuple) else [value]
         if value is None or not all(isinstance(item, bool | int | float) for item in values):
             raise ResultsFormatError(
                 f"{task.key}: row {row.row_id} has no metric {metric!r}, only {sorted(row.metrics)}. "
@@ -214,13 +214,15 @@ def _cross_check(
     claimed = reported.metrics.get(metric)
     if claimed is None or not math.isfinite(claimed) or not 0 <= claimed <= 1:
         raise GateError(
-            f"{task.key}: the evaluator reports {metric} = {claimed}, no fraction. Look into the job's console."
+            f"{task.key}: the evaluator reports {metric} = {claimed}, no fraction. "
+            "Look into the job's console."
         )
     ours = mean(ratio_influences(per_row))
     if abs(ours - claimed) > AGREEMENT:
         raise GateError(
             f"{task.key}: {metric} is {ours:.6f} over the {len(per_row)} rows, but the evaluator reports "
-            f"{claimed:.6f}. Rows are missing, or the metric changed: compare the details with the results JSON."
+            f"{claimed:.6f}. Rows are missing, or the metric changed: "
+            "compare the details with the results JSON."
         )
     return CrossCheck(task=task.name, metric=metric, from_rows=ours, reported=claimed)
 
@@ -238,8 +240,8 @@ def _check_canaries(scorer: Scorer, rows: Sequence[DetailsRow], task: SuiteTask)
     right = sum(grade.correct for grade in perfect)
     if right < GOLD_FLOOR * len(rows):
         raise GateError(
-            f"{task.key}: scorer {scorer.name} {scorer.version} accepts the expected answer itself on {right} "
-            f"of {len(rows)} rows only. Correct the scorer or the dataset, then re-score."
+            f"{task.key}: scorer {scorer.name} {scorer.version} accepts the expected answer itself on "
+            f"{right} of {len(rows)} rows only. Correct the scorer or the dataset, then re-score."
         )
 
 

@@ -47,8 +47,8 @@ def standard_error(values: Sequence[float]) -> float | None:
 def ratio_influences(parts: Sequence[Sequence[float]]) -> list[float]:
     """Each row's pull on a ratio of sums, such as the share of followed instructions over all rows.
 
-    The delta method: row *i* with sum ``s_i`` of ``m_i`` parts counts ``R + (s_i - R m_i) / mean(m)``, whose mean
-    is the ratio R itself and whose standard error is R's; rows, not parts, are independent.
+    The delta method: row *i* with sum ``s_i`` of ``m_i`` parts counts ``R + (s_i - R m_i) / mean(m)``, whose
+    mean is the ratio R itself and whose standard error is R's; rows, not parts, are independent.
 
     Raises:
         ValueError: There are no parts.
