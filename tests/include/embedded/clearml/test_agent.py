@@ -9,6 +9,7 @@ import signal
 import subprocess
 import zipfile
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ def agent_queue(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Itera
         "CLEARML_AGENT_STATUS_REPORT_FREQ_SEC": "5",
     }
     queue = stack.api.new_queue("agent queue")
-    command = [agent, "daemon", "--foreground", "--queue", "agent queue"]
+    command = [str(agent), "daemon", "--foreground", "--queue", "agent queue"]
     log = home / "agent.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -88,7 +89,7 @@ def console(api: Api, task: str) -> str:
     return "".join(event["msg"] for event in events)
 
 
-def document(api: Api, task: str) -> dict:
+def document(api: Api, task: str) -> dict[str, Any]:
     return dict(api.call("tasks.get_by_id", task=task)["task"])
 
 
