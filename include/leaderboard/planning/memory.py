@@ -62,7 +62,12 @@ def budget(
     max_model_len: int,
     dtype: str,
 ) -> Budget:
-    """Estimate one GPU of the fullest stage (formula of docs/architecture.md, "Planning")."""
+    """Estimate one GPU of the fullest stage.
+
+    weights / (tp x pp) x 1.02, an embedding more at a pipeline's ends, engine, communication if there are
+    several GPUs, batched tokens x (4 hidden + 3 inner / tp) x bytes for activations, graphs unless eager; the
+    rest is KV cache. Constants are the cluster's.
+    """
     width = DTYPE_BYTES.get(dtype, 2)
     tp, pp = placement.tensor_parallel, placement.pipeline_parallel
     weights = weights_bytes * LOADING_OVERHEAD / (tp * pp)

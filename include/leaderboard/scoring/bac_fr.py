@@ -27,7 +27,9 @@ _TRUTH = {
 _NEGATION = re.compile(r"\b(?:pas|non|ni|jamais|aucune?|sans)\b", re.IGNORECASE)
 _HEDGE = re.compile(r"\b(?:ou|et|ni)\b|±|;", re.IGNORECASE)
 _VERB = re.compile(
-    r"\b(?:est|sont|vaut|valent|[ée]gale?s?(?: à)?|on (?:obtient|trouve)|donc|soit)\b[ ]*:?", re.IGNORECASE
+    r"\b(?:est|sont|vaut|valent|[ée]gale?s?(?: à)?|on (?:obtient|trouve)|donc|soit"
+    r"|pour (?:coordonnées|affixe|solutions?|valeur|limite))\b(?: (?:de|d'))?[ ]*:?",
+    re.IGNORECASE,
 )
 _APPROXIMATELY = re.compile(r"^(?:≈|~|environ|à peu près|approximativement)\s*", re.IGNORECASE)
 _LETTER_ALONE = re.compile(r"\(?\s*([A-Ha-h])\s*[).]?")

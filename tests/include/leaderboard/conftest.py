@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from include.leaderboard.settings import DEFAULT_CONFIG_DIR, Settings, load_settings
 from include.leaderboard.submissions.model_facts import ModelFacts
 from include.leaderboard.submissions.submission import Submission
+from tests.include.leaderboard.results_folder import write_results
 
 # A loaded machine is no failure: neither slow generation nor one slow example.
 hypothesis_settings.register_profile(
@@ -80,3 +82,9 @@ def make_submission() -> Callable[..., Submission]:
         return Submission(**{**values, **changes})
 
     return make
+
+
+@pytest.fixture
+def results_folder(tmp_path: Path, settings: Settings, make_submission: Callable[..., Submission]) -> Path:
+    """A whole results folder of ``make_submission()``."""
+    return write_results(tmp_path / "raw", make_submission(), settings.suite())

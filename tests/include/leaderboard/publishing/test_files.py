@@ -1,0 +1,92 @@
+"""What is published: the schema that readers know, history kept, and nothing hidden in public."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from include.leaderboard.errors import GateError
+from include.leaderboard.planning import plan_job
+from include.leaderboard.publishing import published_files
+from include.leaderboard.results.verify import read_manifest
+from include.leaderboard.scoring import score_results
+from tests.include.leaderboard.results_folder import CANARY, TIMESTAMP, read_manifest_json, write_manifest
+
+
+@pytest.fixture
+def publish(results_folder, settings, make_submission, make_facts):
+    def run():
+        submission = make_submission()
+        manifest = read_manifest(results_folder)
+        return published_files(
+            submission,
+            plan=plan_job(make_facts(), submission, settings.suite(), settings.cluster()),
+            manifest=manifest,
+            scored=score_results(results_folder, manifest, settings.suite()),
+            folder=results_folder,
+            suite=settings.suite(),
+        )
+
+    return run
+
+
+def test_results_are_public_and_details_private(publish):
+    assert [(file.target, file.path) for file in publish()] == [
+        ("results", f"org/model/results_{TIMESTAMP}.json"),
+        ("results", f"org/model/lm_eval_{TIMESTAMP}.json"),
+        ("details", f"org/model/{TIMESTAMP}/details_community|bac-fr|0_{TIMESTAMP}.parquet"),
+        ("details", f"org/model/{TIMESTAMP}/details_community|ifeval-fr|0_{TIMESTAMP}.parquet"),
+        ("details", f"org/model/{TIMESTAMP}/details_community|gpqa-fr|0_{TIMESTAMP}.parquet"),
+        ("details", f"org/model/{TIMESTAMP}/graded_bac-fr_{TIMESTAMP}.jsonl"),
+        ("details", f"org/model/{TIMESTAMP}/graded_ifeval-fr_{TIMESTAMP}.jsonl"),
+        ("details", f"org/model/{TIMESTAMP}/graded_gpqa-fr_{TIMESTAMP}.jsonl"),
+    ]
+
+
+def test_no_public_file_and_no_graded_record_holds_a_hidden_text(publish):
+    for file in publish():
+        if not file.path.endswith(".parquet"):
+            assert CANARY.encode() not in file.content
+            assert b"/secret" not in file.content
+            assert b"hidden" not in file.content
+
+
+def test_the_results_follow_the_leaderboards_schema(publish, make_submission):
+    document = json.loads(publish()[0].content)
+
+    general = document["config_general"]
+    assert (general["model_name"], general["model_dtype"]) == ("org/model", "bfloat16")
+    assert general["model_sha"] == make_submission().revision
+    assert isinstance(general["total_evaluation_time_secondes"], str)
+    assert document["results"]["community|bac-fr|0"]["bac-fr-qem"] == 0.75
+    assert document["results"]["community|ifeval-fr|0"]["inst_level_strict_acc"] == pytest.approx(0.6)
+    assert document["results"]["community|gpqa-fr|0"]["acc"] == 0.5
+    assert document["results"]["all"]["acc"] == 0.5
+    assert document["palmares"]["scores"]["bac-fr"]["reported"] == {"bac-fr-qem": 0.5}
+    assert document["palmares"]["job_key"] == make_submission().job_key
+
+
+def test_publishing_twice_gives_the_same_bytes(publish):
+    assert publish() == publish()
+
+
+def test_a_hidden_line_in_a_public_file_stops_the_publication(publish, results_folder):
+    path = results_folder / f"lm_eval_{TIMESTAMP}.json"
+    data = json.loads(path.read_text())
+    data["results"]["bac-fr"]["alias"] = f"see: A hidden question, number 1, {CANARY}"
+    path.write_text(json.dumps(data))
+    write_manifest(results_folder, read_manifest_json(results_folder))
+
+    with pytest.raises(GateError, match="would hold a text") as caught:
+        publish()
+    assert CANARY not in str(caught.value)
+
+
+def test_a_limited_run_is_never_published(publish, results_folder):
+    manifest = read_manifest_json(results_folder)
+    manifest["limit_samples"] = 4
+    write_manifest(results_folder, manifest)
+
+    with pytest.raises(ValueError, match="preliminary"):
+        publish()

@@ -1,0 +1,130 @@
+"""Scores are means over the rows, with their errors; numbers that look wrong do not pass."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from include.leaderboard.errors import GateError, ResultsFormatError
+from include.leaderboard.results.verify import read_manifest
+from include.leaderboard.scoring import average, normalize, score, score_results
+from include.leaderboard.scoring.scorer import Grade
+from include.leaderboard.scoring.statistics import ratio_influences, standard_error
+from tests.include.leaderboard.results_folder import read_manifest_json, write_details, write_manifest
+
+GPQA = "community|gpqa-fr|0"
+
+
+def scored(folder, settings):
+    return score_results(folder, read_manifest(folder), settings.suite())
+
+
+def test_bac_fr_is_graded_again_and_the_rest_averaged(results_folder, settings):
+    results = scored(results_folder, settings)
+
+    assert {task: one.value for task, one in results.scores.items()} == pytest.approx(
+        {"bac-fr": 0.75, "ifeval-fr": 0.55, "gpqa-fr": 0.5}
+    )
+    assert results.scores["bac-fr"].reported == {"bac-fr-qem": 0.5}
+    assert results.scores["bac-fr"].stderr == pytest.approx(math.sqrt(0.75 * 0.25 / 3))
+    assert results.scores["gpqa-fr"].shown == pytest.approx(1 / 3)
+    assert results.average == pytest.approx((0.75 + 0.55 + 1 / 3) / 3)
+    assert not results.preliminary
+    assert len(results.cross_checks) == 4
+
+
+def test_graded_records_hold_ids_and_no_text(results_folder, settings):
+    records = scored(results_folder, settings).graded["bac-fr"]
+
+    assert [record["row_id"] for record in records] == ["bac0", "bac1", "bac2", "bac3"]
+    assert set(records[0]) == {"row_id", "correct", "method", "reason", "scorer", "scorer_version"}
+
+
+def test_the_average_needs_every_task(results_folder, settings):
+    scores = scored(results_folder, settings).scores_json()
+    del scores["gpqa-fr"]
+
+    assert average(scores, settings.suite()) is None
+
+
+def test_a_reported_number_that_the_rows_contradict_is_parked(results_folder, settings):
+    manifest = read_manifest_json(results_folder)
+    manifest["tasks"][GPQA]["metrics"]["acc"] = 0.75
+    write_manifest(results_folder, manifest)
+
+    with pytest.raises(GateError, match=r"acc is 0\.500000 over the 4 rows.*reports 0\.750000"):
+        scored(results_folder, settings)
+
+
+@pytest.mark.parametrize("value", [math.nan, 999.0, -0.1])
+def test_a_row_that_is_no_fraction_is_parked(results_folder, settings, value):
+    manifest = read_manifest_json(results_folder)
+    row = {
+        "choices": [], "gold": ["A"], "instruction": None, "predictions": ["A"],
+        "specifics": '{"row_id": "x"}', "metrics": {"acc": value},
+    }  # fmt: skip
+    write_details(results_folder / manifest["tasks"][GPQA]["details"], [row])
+
+    with pytest.raises(GateError, match="row x has acc"):
+        scored(results_folder, settings)
+
+
+def test_a_row_without_the_metric_is_a_format_error(results_folder, settings):
+    manifest = read_manifest_json(results_folder)
+    row = {
+        "choices": [], "gold": ["A"], "instruction": None, "predictions": ["A"], "specifics": None,
+        "metrics": {"other": 1.0},
+    }  # fmt: skip
+    write_details(results_folder / manifest["tasks"][GPQA]["details"], [row])
+
+    with pytest.raises(ResultsFormatError, match="no metric 'acc'"):
+        scored(results_folder, settings)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "message"),
+    [(True, "empty answer right"), (False, "expected answer itself")],
+)
+def test_a_scorer_that_fails_its_canaries_is_parked(results_folder, settings, monkeypatch, verdict, message):
+    class Broken:
+        name, version, code_hash = "broken", "0", "0"
+
+        def grade(self, row):
+            return Grade(correct=verdict, extracted=None, method="none", reason="")
+
+    monkeypatch.setitem(score.SCORERS, "bac-fr", Broken())
+
+    with pytest.raises(GateError, match=message):
+        scored(results_folder, settings)
+
+
+def test_a_limited_run_is_preliminary(results_folder, settings):
+    manifest = read_manifest_json(results_folder)
+    manifest["limit_samples"] = 4
+    write_manifest(results_folder, manifest)
+
+    assert scored(results_folder, settings).preliminary
+
+
+@pytest.mark.parametrize(("accuracy", "expected"), [(0.25, 0.0), (1.0, 1.0), (0.1, 0.0), (0.5, 1 / 3)])
+def test_guessing_scores_zero_and_perfection_one(accuracy, expected):
+    assert normalize(accuracy, baseline=1 / 4) == pytest.approx(expected)
+
+
+def test_a_baseline_of_one_is_refused():
+    with pytest.raises(ValueError, match="baseline"):
+        normalize(0.5, baseline=1)
+
+
+def test_pulls_on_a_ratio_average_to_the_ratio_of_sums():
+    parts = [[1, 1, 0], [0], [1]]
+
+    pulls = ratio_influences(parts)
+
+    assert sum(pulls) / 3 == pytest.approx(3 / 5)
+    assert ratio_influences([[1], [0]]) == [1, 0]
+
+
+def test_one_row_has_no_standard_error():
+    assert standard_error([1.0]) is None
