@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 import sqlite3
 import threading
@@ -164,7 +165,7 @@ def _parse(body: bytes) -> Any:
     if not body.strip():
         return {}
     try:
-        return json.loads(body, parse_constant=_refuse_constant)
+        return json.loads(body, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as e:
         raise ApiError(400, 800, f"The body is not JSON, {type(e).__name__}: {str(e)[:200]}") from e
 
@@ -173,13 +174,29 @@ def _refuse_constant(constant: str) -> float:
     raise ValueError(f"{constant} is not JSON")
 
 
+def _finite(text: str) -> float:
+    """A number that can be written again: ``1e999`` would come back as ``Infinity``."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is out of range")
+    return number
+
+
+def _finite_or_none(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
 def _parse_lines(body: bytes) -> list[Any]:
     """A batch: one JSON object a line. A line that is not JSON refuses the batch.
 
-    NaN and Infinity are let through: the handler refuses the one event, not the batch.
+    NaN and Infinity become null: the handler refuses the one scalar, not the batch.
     """
+    lines = (line for line in re.split(rb"[\r\n]+", body) if line.strip())
     try:
-        return [json.loads(line) for line in re.split(rb"[\r\n]+", body) if line.strip()]
+        return [
+            json.loads(line, parse_constant=_finite_or_none, parse_float=_finite_or_none) for line in lines
+        ]
     except (ValueError, RecursionError) as e:
         raise ApiError(400, 800, f"A line is not JSON, {type(e).__name__}: {str(e)[:200]}") from e
 

@@ -103,7 +103,12 @@ def _is_unsound(item: Document) -> bool:
     if item["type"] != "training_stats_scalar":
         return False
     value = item.get("value")
-    return isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return True
+    try:
+        return not math.isfinite(value)
+    except OverflowError:  # an integer beyond any float
+        return True
 
 
 def _complete(event: Event, item: Document) -> Document:

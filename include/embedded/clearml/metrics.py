@@ -42,7 +42,9 @@ def _fold(last: Document | None, event: Document, iteration: int) -> Document:
         names = {"metric": event["metric"], "variant": event["variant"]}
         return {**names, "value": value, "mean_value": value, "count": 1, **edges, **iterations}
     folded = {**last, "value": value, "count": last["count"] + 1}
-    folded["mean_value"] = (last["mean_value"] * last["count"] + value) / folded["count"]
+    # Divided first: the sum of two large values may be infinite, their mean is not.
+    count = folded["count"]
+    folded["mean_value"] = last["mean_value"] * (last["count"] / count) + value / count
     for edge, better in (("min", value < last["min_value"]), ("max", value > last["max_value"])):
         if better:
             folded |= {f"{edge}_value": value, f"{edge}_value_iteration": iteration}

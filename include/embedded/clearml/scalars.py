@@ -111,6 +111,11 @@ def _iso(timestamp: int) -> str:
     return datetime.fromtimestamp(timestamp / 1000, UTC).isoformat(timespec="milliseconds")
 
 
+def _mean(values: Sequence[float]) -> float:
+    """Divided first: the sum of large values may be infinite."""
+    return sum(value / len(values) for value in values)
+
+
 def _sampled(points: Sequence[tuple[int, float]], samples: int) -> tuple[list[int], list[float]]:
     if len(points) <= samples:
         return [x for x, _ in points], [y for _, y in points]
@@ -119,7 +124,7 @@ def _sampled(points: Sequence[tuple[int, float]], samples: int) -> tuple[list[in
     buckets: dict[int, list[float]] = {}
     for x, y in points:
         buckets.setdefault(first + (x - first) // step * step, []).append(y)
-    return list(buckets), [sum(values) / len(values) for values in buckets.values()]
+    return list(buckets), [_mean(values) for values in buckets.values()]
 
 
 def _scroll(scroll_id: str | None, *, default: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import threading
 import time
@@ -27,7 +28,8 @@ class Api:
     """REST calls with a token, at one base address."""
 
     http: httpx.Client
-    unknown: list[str] = field(default_factory=list)
+    unknown: set[str] = field(default_factory=set)
+    """Endpoints that clients asked for in vain."""
 
     def post(self, endpoint: str, /, version: str = "2.23", **body: Any) -> httpx.Response:
         return self.http.post(f"/v{version}/{endpoint}", json=body)
@@ -130,9 +132,25 @@ class Stack:
         }
 
 
+class _Unknown(logging.Handler):
+    """Collects the names in the server's log lines about unknown endpoints."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if isinstance(record.args, tuple) and record.args[1:2] == (404,):
+            self.names.add(str(record.args[0]))
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     state = tmp_path_factory.mktemp("clearml")
+    refusals = _Unknown()
+    server_log = logging.getLogger("include.embedded.clearml.app")
+    server_log.setLevel(logging.INFO)
+    server_log.addHandler(refusals)
     api_app = create_api_app(state, access_key=ACCESS_KEY, secret_key=SECRET_KEY, jwt_secret=JWT_SECRET)
     with (
         serving(api_app) as api_host,
@@ -140,7 +158,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         serving(create_web_app(state)) as web_host,
         log_in(api_host) as http,
     ):
-        yield Stack(state, Api(http), api_host, files_host, web_host)
+        yield Stack(state, Api(http, refusals.names), api_host, files_host, web_host)
+    server_log.removeHandler(refusals)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,22 +35,21 @@ FAILING_JOB = "import sys\nprint('about to fail', flush=True)\nsys.exit(3)\n"
 ENDLESS_JOB = "import time\nprint('waiting', flush=True)\ntime.sleep(600)\n"
 
 
-@pytest.fixture(scope="module")
-def agent_queue(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A queue served by one agent in the evaluator's environment; gives the queue's id."""
-    agent = EVALUATOR_BIN / "clearml-agent"
-    if not agent.exists():
-        pytest.fail(f"{agent} is missing: `make test` sets up the evaluator's environment.")
-    home = tmp_path_factory.mktemp("agent")
+@contextlib.contextmanager
+def agent(stack: Stack, home: Path, name: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """An agent in the evaluator's environment, serving a queue of its own; gives process and queue id."""
+    program = EVALUATOR_BIN / "clearml-agent"
+    if not program.exists():
+        pytest.fail(f"{program} is missing: `make test` sets up the evaluator's environment.")
     environment = stack.environment(home) | {
         "PATH": f"{EVALUATOR_BIN}:/usr/bin:/bin",
-        "CLEARML_WORKER_ID": "test-agent",
+        "CLEARML_WORKER_ID": name,
         "CLEARML_AGENT_SKIP_PYTHON_ENV_INSTALL": "1",
         "CLEARML_AGENT_QUEUE_POLL_FREQ_SEC": "0.5",
         "CLEARML_AGENT_STATUS_REPORT_FREQ_SEC": "5",
     }
-    queue = stack.api.new_queue("agent queue")
-    command = [str(agent), "daemon", "--foreground", "--queue", "agent queue"]
+    queue = stack.api.new_queue(f"queue of {name}")
+    command = [str(program), "daemon", "--foreground", "--queue", queue]
     log = home / "agent.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -62,7 +62,7 @@ def agent_queue(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Itera
             start_new_session=True,
         )
         try:
-            yield queue
+            yield process, queue
         finally:
             process.terminate()
             try:
@@ -70,6 +70,13 @@ def agent_queue(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Itera
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def agent_queue(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A queue served by one agent for all tests; gives the queue's id."""
+    with agent(stack, tmp_path_factory.mktemp("agent"), "test-agent") as (_, queue):
+        yield queue
 
 
 def run(api: Api, queue: str, script: str, **fields: object) -> str:
@@ -137,3 +144,19 @@ def test_a_running_job_is_stopped_by_its_agent(stack: Stack, agent_queue: str) -
 def test_the_agent_is_a_registered_worker_of_its_queue(stack: Stack, agent_queue: str) -> None:
     workers = wait_for(lambda: stack.api.call("workers.get_all")["workers"], "the agent registers")
     assert [(each["id"], each["queues"][0]["id"]) for each in workers] == [("test-agent", agent_queue)]
+
+
+def test_a_drained_agent_stops_its_job_as_aborted_by_a_user(stack: Stack, tmp_path: Path) -> None:
+    with agent(stack, tmp_path, "drained-agent") as (process, queue):
+        task = run(stack.api, queue, ENDLESS_JOB)
+        wait_for(lambda: "waiting" in console(stack.api, task), "the job prints", 60)
+        process.terminate()
+        wait_for(lambda: stack.api.status(task) == "stopped", "the agent reports")
+        wait_for(lambda: process.poll() is not None, "the agent ends")
+    assert document(stack.api, task)["status_reason"] == "user abort"
+
+
+def test_the_real_clients_ask_for_nothing_that_is_missing(stack: Stack, agent_queue: str) -> None:
+    """The one they ask for in vain is missing on the real server too."""
+    wait_for(lambda: stack.api.call("workers.get_all")["workers"], "the agent registers")
+    assert stack.api.unknown <= {"workers.get_runtime_properties"}

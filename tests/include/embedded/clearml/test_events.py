@@ -120,8 +120,18 @@ def test_single_values_are_told_apart_from_curves(api: Api) -> None:
 def test_events_of_a_type_are_scrolled(api: Api) -> None:
     task = api.new_task()
     add(api, *(scalar(task, i, i) for i in range(5)), log(task, 1))
-    body = {"task": task, "event_type": "training_stats_scalar", "batch_size": 3}
+    body: dict[str, Any] = {"task": task, "event_type": "training_stats_scalar", "batch_size": 3}
     first = api.call("events.get_task_events", **body)
     second = api.call("events.get_task_events", **body, scroll_id=first["scroll_id"])
     assert [event["iter"] for page in (first, second) for event in page["events"]] == list(range(5))
     assert (first["total"], second["returned"]) == (5, 2)
+
+
+def test_extreme_values_stay_finite(api: Api) -> None:
+    task = api.new_task()
+    add(api, scalar(task, 1, 1.7e308), scalar(task, 2, 1.7e308), {**scalar(task, 3, 0), "value": 10**400})
+    metrics = api.call("tasks.get_by_id", task=task)["task"]["last_metrics"]
+    last = next(iter(next(iter(metrics.values())).values()))
+    assert (last["count"], last["mean_value"]) == (2, pytest.approx(1.7e308))
+    curve = api.call("events.scalar_metrics_iter_histogram", task=task, samples=1)["m"]["v"]
+    assert curve["y"] == [pytest.approx(1.7e308)]

@@ -94,7 +94,7 @@ def test_hidden_tasks_are_found_by_id_or_when_asked_for(api: Api) -> None:
 def test_listings_are_silently_cut_at_500_rows(api: Api) -> None:
     project = api.call("projects.create", name="many tasks")["id"]
     ids = [api.new_task(project=project) for _ in range(502)]
-    query = {"project": [project], "only_fields": ["id"]}
+    query: dict[str, Any] = {"project": [project], "only_fields": ["id"]}
     assert [row["id"] for row in api.call("tasks.get_all", **query)["tasks"]] == ids[:500]
     assert len(api.call("tasks.get_all", **query, page_size=1000)["tasks"]) == 500
     assert len(api.call("tasks.get_all", **query, page=1, page_size=500)["tasks"]) == 2
