@@ -72,6 +72,7 @@ def plan_job(facts: ModelFacts, submission: Submission, suite: Suite, cluster: C
         chosen.placement,
         weights_bytes=weights,
         dtype=submission.precision,
+        max_model_len=max_model_len,
         concurrency=sequences,
         limit_samples=submission.limit_samples,
     )
@@ -132,8 +133,8 @@ def _reasons(
     rules = ", ".join(check.rule for check in chosen.checks)
     reasons = [
         f"{placement.nodes} x {placement.gpus_per_node} GPU on {cluster.name} is the smallest reservation "
-        f"({chosen.reserved} GPUs) that holds the model with room for {memory.concurrency} sequences of "
-        f"{max_model_len} tokens.",
+        f"(GPUs taken: {chosen.reserved}) that holds the model with room for {memory.concurrency} sequences "
+        f"of {max_model_len} tokens.",
         f"Of {gib(memory.usable)} usable a GPU, weights ({gib(weights)} in all) take {gib(memory.weights)}, "
         f"the engine and activations {gib(memory.fixed - memory.weights)}; {gib(memory.free)} are left for "
         f"the KV cache, {gib(memory.kv_per_sequence)} a sequence (M1, K1, K4).",

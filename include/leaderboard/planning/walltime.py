@@ -20,13 +20,15 @@ def estimate_s(
     *,
     weights_bytes: int,
     dtype: str,
+    max_model_len: int,
     concurrency: int,
     limit_samples: int | None,
 ) -> float:
     """Estimate a job's duration, in seconds, start to end.
 
     Load by disk; prefill by FLOP/s (two operations a parameter and token); decode by memory bandwidth (a step
-    reads a GPU's weights once, stage after stage), each prompt and generation at its full length.
+    reads a GPU's weights once, stage after stage), each prompt and generation as long as the suite and the
+    model allow.
     """
     speed = cluster.speed
     parameters = weights_bytes / DTYPE_BYTES.get(dtype, 2)
@@ -35,8 +37,10 @@ def estimate_s(
     for task in suite.tasks:
         rows = min(task.planned_rows, limit_samples or task.planned_rows)
         requests = rows * task.choices
-        total += 2 * parameters * task.max_prompt_tokens * requests / (speed.flops * placement.world)
-        total += math.ceil(requests / concurrency) * task.max_generated_tokens * step_s
+        prompt = min(task.max_prompt_tokens, max_model_len)
+        generated = min(task.max_generated_tokens, max_model_len)
+        total += 2 * parameters * prompt * requests / (speed.flops * placement.world)
+        total += math.ceil(requests / concurrency) * generated * step_s
     return total
 
 

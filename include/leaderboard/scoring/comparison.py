@@ -1,4 +1,9 @@
-"""Compares two short answers in plain notation, by their mathematical kind."""
+"""Compares two short answers in plain notation, by their mathematical kind.
+
+Policies: a unit that only one side gives does not count, two different units do; values are equal exactly,
+not by rounding; an infinity without a sign is positive; a decimal comma separates nothing unless a space
+follows it.
+"""
 
 from __future__ import annotations
 
