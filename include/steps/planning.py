@@ -75,7 +75,6 @@ def _script(path: Path) -> dict[str, str]:
         "entry_point": path.name,
         "working_dir": ".",
         "binary": "python3",
-        "requirements": "",
     }
 
 

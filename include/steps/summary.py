@@ -31,11 +31,14 @@ def record_failure(
     services.store.update(
         job_key,
         state=EvaluationState.FAILED,
-        failure_class=evaluation.failure_class or "evaluator_error",
+        failure_class=evaluation.failure_class or INFRASTRUCTURE,
         reason_code=task_id,
         reason=f"{task_id}: {reason}",
     )
 
+
+INFRASTRUCTURE = "infrastructure"
+"""Class of a failure on our side of ClearML: a task of the DAG stopped, no job ended."""
 
 SETTLED = frozenset(
     {
@@ -113,9 +116,9 @@ def _write_back(
         services.store.update(
             evaluation.job_key,
             state=EvaluationState.FAILED,
-            failure_class=evaluation.failure_class or "node_lost",
+            failure_class=evaluation.failure_class or INFRASTRUCTURE,
             reason=reason,
         )
-        changes = pending_changes(evaluation.failure_class or "node_lost", reason)
+        changes = pending_changes(evaluation.failure_class or INFRASTRUCTURE, reason)
     queue_request_edit(services, submission, changes, dag_run_id=dag_run_id)
     return reason
