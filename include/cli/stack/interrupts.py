@@ -12,8 +12,11 @@ from typing import Any
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Interrupted(KeyboardInterrupt):
-    """A person or the system asked this command to end."""
+class Interrupted(BaseException):
+    """A person or the system asked this command to end.
+
+    Not a KeyboardInterrupt: the command line's library turns each of those into status 130.
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)

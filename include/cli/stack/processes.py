@@ -28,16 +28,18 @@ class Memory:
 
 def supervisor_process(state: StackState) -> psutil.Process | None:
     """The stack's living supervisor, or None; never another process that got its number."""
-    return _same_process(state.supervisor) if state.supervisor else None
-
-
-def _same_process(supervisor: Supervisor) -> psutil.Process | None:
+    if state.supervisor is None:
+        return None
     try:
-        process = psutil.Process(supervisor.pid)
-        same = abs(process.create_time() - supervisor.create_time) < 1
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        process = psutil.Process(state.supervisor.pid)
+        is_alive = process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return None
+    return process if is_alive and _is_same(process, state.supervisor) else None
+
+
+def _is_same(process: psutil.Process, supervisor: Supervisor) -> bool:
+    return abs(process.create_time() - supervisor.create_time) < 1
 
 
 def stack_processes(paths: StackPaths, state: StackState) -> list[psutil.Process]:
@@ -70,12 +72,14 @@ def stack_processes(paths: StackPaths, state: StackState) -> list[psutil.Process
 
 
 def _session_of(supervisor: Supervisor | None) -> int | None:
-    # A session's number is not given away while it has members, unless another process already leads it.
+    # A session's number is not given away while it has members; its leader may be dead, or a zombie of ours.
     if supervisor is None:
         return None
-    if psutil.pid_exists(supervisor.pid) and _same_process(supervisor) is None:
-        return None
-    return supervisor.pid
+    try:
+        is_reused = not _is_same(psutil.Process(supervisor.pid), supervisor)
+    except psutil.NoSuchProcess:
+        is_reused = False
+    return None if is_reused else supervisor.pid
 
 
 def _carries(process: psutil.Process, marker: bytes) -> bool:

@@ -25,6 +25,7 @@ def base_environment(paths: StackPaths, state: StackState) -> dict[str, str]:
         HOME_VARIABLE: str(paths.home),
         "PYTHONPATH": str(paths.root),
         "PYTHONUNBUFFERED": "1",
+        "SPT_NOENV": "1",  # setproctitle would write its title over the stack's id (processes.py)
         # The clients of the Hub and of ClearML would send loopback requests to a proxy.
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",

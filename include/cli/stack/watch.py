@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from include.cli.stack import health
+from include.cli.stack.lock import stack_lock
 from include.cli.stack.paths import StackPaths
 from include.cli.stack.processes import supervisor_process
 from include.cli.stack.state import StackState, load_state
@@ -14,6 +16,8 @@ from include.leaderboard.errors import StackError
 
 POLL_S = 0.5
 HEALTH_EVERY_S = 15.0
+STOP_DEADLINE_S = 60.0
+"""For another command's stop, seen half way."""
 
 
 class Watcher:
@@ -33,8 +37,11 @@ class Watcher:
         Raises:
             StackError: The supervisor itself is gone.
         """
-        lines = []
-        for part in self._client.parts():
+        lines: list[str] = []
+        parts = self._client.parts()
+        if any(part.state in ("STOPPING", "STOPPED") for part in parts):
+            return lines  # `palmares down` is at work
+        for part in parts:
             before, self._parts[part.name] = self._parts[part.name], part
             if line := change(before, part):
                 lines.append(line)
@@ -77,44 +84,27 @@ def watch(paths: StackPaths, state: StackState, tell: Callable[[str], None]) -> 
     Raises:
         StackError: The supervisor is gone without having been told to.
     """
-    watcher = Watcher(paths, state)
-    while True:
-        time.sleep(POLL_S)
-        try:
-            lines = watcher.look()
-        except StackError:
-            if _was_stopped(paths):
-                return
-            if supervisor_process(state) is None:
-                raise StackError(
-                    f"The supervisor has ended unexpectedly. Log: {paths.logs / 'supervisor.log'}. "
-                    f"What it ran is stopped now; start again: palmares up"
-                ) from None
-            raise
-        stopping = [part for part in watcher._parts.values() if part.state in ("STOPPING", "STOPPED")]
-        for line in lines:
-            if not stopping:
+    try:
+        watcher = Watcher(paths, state)
+        while True:
+            for line in watcher.look():
                 tell(line)
+            time.sleep(POLL_S)
+    except StackError as error:
+        if not _was_stopped(paths, state):
+            raise StackError(
+                f"The supervisor has ended unexpectedly. Log: {paths.logs / 'supervisor.log'}. "
+                f"What it ran is stopped now; start again: palmares up"
+            ) from error
 
 
-def _was_stopped(paths: StackPaths) -> bool:
-    """Whether `palmares down` is at work or done: it forgets the supervisor at its end."""
-    deadline = time.monotonic() + 30
+def _was_stopped(paths: StackPaths, state: StackState) -> bool:
+    """Whether `palmares down` is at work or done, which forgets the supervisor at its end."""
+    deadline = time.monotonic() + STOP_DEADLINE_S
     while time.monotonic() < deadline:
-        state = load_state(paths)
-        if state is None or state.supervisor is None:
-            return True
-        if supervisor_process(state) is None and _lock_is_free(paths):
-            return (state := load_state(paths)) is None or state.supervisor is None
+        if supervisor_process(state) is None:
+            with suppress(StackError), stack_lock(paths, deadline_s=0):
+                now = load_state(paths)
+                return now is None or now.supervisor is None
         time.sleep(POLL_S)
     return False
-
-
-def _lock_is_free(paths: StackPaths) -> bool:
-    from include.cli.stack.lock import stack_lock
-
-    try:
-        with stack_lock(paths, deadline_s=0):
-            return True
-    except StackError:
-        return False

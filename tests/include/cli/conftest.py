@@ -41,9 +41,15 @@ def _new_paths() -> Iterator[StackPaths]:
 
 @pytest.fixture(scope="module")
 def small_stack() -> Iterator[tuple[StackPaths, StackState]]:
-    """A stack of PostgreSQL alone, under a real supervisor; a test that breaks it comes last."""
+    """A stack of PostgreSQL alone, under a real supervisor, shared by a module's tests."""
     for paths in _new_paths():
         yield from _run_small_stack(paths)
+
+
+@pytest.fixture
+def new_small_stack(paths: StackPaths) -> Iterator[tuple[StackPaths, StackState]]:
+    """The same, for a test that breaks it."""
+    yield from _run_small_stack(paths)
 
 
 def _run_small_stack(paths: StackPaths) -> Iterator[tuple[StackPaths, StackState]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from include.cli.stack.processes import (
     STACK_VARIABLE,
@@ -41,23 +42,36 @@ def test_a_process_belongs_by_its_environment_wherever_it_went(paths):
         end(ours, others)
 
 
-def test_a_process_that_rewrote_its_environment_belongs_by_its_session(paths):
+@pytest.mark.parametrize("leader", ["alive", "zombie", "gone"])
+def test_a_process_that_rewrote_its_environment_belongs_by_its_session(paths, leader):
     prepare_home(paths)
-    code = (
-        "import setproctitle, time; setproctitle.setproctitle('x' * 4000); print(flush=True); time.sleep(600)"
+    rename = (
+        "import setproctitle, time; setproctitle.setproctitle('x' * 4000); print(flush=True); time.sleep(60)"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=paths.home, start_new_session=True, stdout=subprocess.PIPE
+    lead = (
+        f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {rename!r}]); time.sleep(60)"
     )
-    assert process.stdout is not None
+    supervisor = subprocess.Popen(
+        [sys.executable, "-c", lead], cwd=paths.home, start_new_session=True, stdout=subprocess.PIPE
+    )
+    assert supervisor.stdout is not None
+    supervisor.stdout.readline()
+    process = psutil.Process(supervisor.pid)
+    state = StackState(supervisor=Supervisor(pid=process.pid, create_time=process.create_time()))
+    (child,) = process.children()
     try:
-        process.stdout.readline()
-        created = psutil.Process(process.pid).create_time()
-        state = StackState(supervisor=Supervisor(pid=process.pid, create_time=created))
-        assert [one.pid for one in stack_processes(paths, state)] == [process.pid]
+        if leader != "alive":
+            process.kill()
+            wait_until(lambda: process.status() == psutil.STATUS_ZOMBIE, "killed")
+        if leader == "gone":
+            supervisor.wait()
+        found = {one.pid for one in stack_processes(paths, state)}
+        assert found == ({child.pid, process.pid} if leader == "alive" else {child.pid})
+        assert (supervisor_process(state) is not None) == (leader == "alive")
     finally:
-        end(process)
-        process.stdout.close()
+        kill_all([child])
+        end(supervisor)
+        supervisor.stdout.close()
 
 
 def test_a_shell_that_stands_in_the_state_folder_does_not_belong(paths):

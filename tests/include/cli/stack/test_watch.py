@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
+import psutil
 import pytest
 
+from include.cli.stack.lifecycle import stop_stack
+from include.cli.stack.processes import stack_processes
 from include.cli.stack.supervision import PartStatus
-from include.cli.stack.watch import change
+from include.cli.stack.watch import change, watch
+from include.leaderboard.errors import StackError
 
 
 def part(state: str = "RUNNING", pid: int = 10) -> PartStatus:
@@ -37,3 +42,24 @@ def test_a_crash_is_told_in_one_line_with_the_log(before, now, words):
 )
 def test_nothing_is_told_of_what_goes_well(before, now):
     assert change(before, now) is None
+
+
+@pytest.mark.stack
+def test_a_stack_that_another_command_stops_ends_the_watch_quietly(new_small_stack):
+    paths, state = new_small_stack
+    told: list[str] = []
+    stopper = threading.Thread(target=stop_stack, args=(paths, told.append))
+    stopper.start()
+    watch(paths, state, told.append)
+    stopper.join()
+    assert told == []
+
+
+@pytest.mark.stack
+def test_a_killed_supervisor_is_told_and_what_it_ran_can_be_stopped(new_small_stack):
+    paths, state = new_small_stack
+    psutil.Process(state.supervisor.pid).kill()
+    with pytest.raises(StackError, match=r"ended unexpectedly\. Log: .*supervisor\.log"):
+        watch(paths, state, lambda _: None)
+    stop_stack(paths, lambda _: None)
+    assert stack_processes(paths, state) == []

@@ -88,8 +88,8 @@ def test_a_lock_of_a_killed_server_is_told(paths):
 
 
 @pytest.mark.stack
-def test_processes_of_a_dead_supervisor_are_told_and_ended(small_stack, monkeypatch):
-    paths, state = small_stack
+def test_processes_of_a_dead_supervisor_are_told_and_ended(new_small_stack, monkeypatch):
+    paths, state = new_small_stack
     psutil.Process(state.supervisor.pid).kill()
     psutil.wait_procs([psutil.Process(state.supervisor.pid)], timeout=10)
     stale, leftover = stale_stack(paths, state), leftover_postgres(paths, state)
