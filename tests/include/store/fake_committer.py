@@ -16,8 +16,8 @@ class FakeCommitter:
     history: dict[str, list[dict[str, bytes]]] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
     private: dict[str, bool] = field(default_factory=dict)
-    before_commit: Callable[[], None] | None = None
-    """Called while a commit is on its way."""
+    after_read: Callable[[], None] | None = None
+    """Called when a file was read, before anything is committed: another writer's chance."""
     down: bool = False
     lose_answers: int = 0
     """How many commits happen without their answer arriving."""
@@ -48,13 +48,14 @@ class FakeCommitter:
         return f"c{len(self.history[repo_id]) - 1}"
 
     def read_file(self, repo_id: str, path: str, *, commit: str) -> bytes | None:
-        return self.history[repo_id][int(commit[1:])].get(path)
+        content = self.history[repo_id][int(commit[1:])].get(path)
+        if self.after_read is not None:
+            self.after_read()
+        return content
 
     def commit_files(
         self, repo_id: str, files: Mapping[str, bytes], *, message: str, parent_commit: str
     ) -> str:
-        if self.before_commit is not None:
-            self.before_commit()
         with self.lock:
             if parent_commit != f"c{len(self.history[repo_id]) - 1}":
                 raise StaleCommitError(f"{parent_commit} is not the newest")

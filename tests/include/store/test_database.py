@@ -7,6 +7,7 @@ import traceback
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from include.leaderboard.errors import StoreError
 from include.store.database import normalise_url
@@ -114,4 +115,17 @@ def test_messages_never_quote_rows(store, submission):
     with pytest.raises(StoreError) as caught:
         store.update(submission["job_key"], attempt=0)  # the schema refuses it, and PostgreSQL quotes the row
     assert "attempt_from_one" in str(caught.value)
+    assert canary not in "".join(traceback.format_exception(caught.value))
+
+
+def test_messages_never_quote_parameters(store):
+    canary = "canary-9c1d"
+
+    def slow_statement():
+        with store.transaction() as connection:
+            connection.execute(text("SET LOCAL statement_timeout = 20"))
+            connection.execute(text("SELECT pg_sleep(20), :hidden"), {"hidden": canary})
+
+    with pytest.raises(StoreError, match="statement timeout") as caught:
+        slow_statement()
     assert canary not in "".join(traceback.format_exception(caught.value))

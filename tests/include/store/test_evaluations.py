@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from threading import Barrier
 
+import psycopg
 import pytest
 
 from include.leaderboard.errors import Refusal, StoreError
@@ -16,6 +18,15 @@ S = EvaluationState
 @pytest.fixture
 def key(submission):
     return submission["job_key"]
+
+
+def wait_until_blocked(url, *, by):
+    deadline = time.monotonic() + 20
+    blocked = "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))"
+    with psycopg.connect(url, autocommit=True) as watcher:
+        while watcher.execute(blocked, [by]).fetchone() == (0,):
+            assert time.monotonic() < deadline, "nobody waits"
+            time.sleep(0.005)
 
 
 def advance(store, key, *states, **fields):
@@ -61,6 +72,18 @@ def test_of_eight_runs_that_claim_a_failed_key_at_once_exactly_one_wins(store, s
         outcomes = list(pool.map(claim, range(8)))
     assert outcomes.count(ClaimOutcome.CLAIMED) == 1
     assert store.get(key).dag_run_id == f"run {outcomes.index(ClaimOutcome.CLAIMED)}"
+
+
+def test_a_claim_that_waits_for_another_one_sees_its_outcome(store, store_url, submission, key):
+    store.claim(submission, dag_run_id="yesterday")
+    store.update(key, state=S.FAILED)
+    with psycopg.connect(store_url) as first, ThreadPoolExecutor(1) as pool:
+        first.execute("UPDATE evaluations SET state = 'claimed', dag_run_id = 'first'")
+        second = pool.submit(store.claim, submission, dag_run_id="second")
+        wait_until_blocked(store_url, by=first.info.backend_pid)
+        first.commit()
+        assert second.result(20) is ClaimOutcome.HELD
+    assert store.get(key).dag_run_id == "first"
 
 
 def test_a_run_claims_twice_without_losing_its_place(store, submission, key):

@@ -139,11 +139,11 @@ def test_large_contents_become_several_commits(store, hub, monkeypatch):
 
 def test_a_change_by_another_writer_is_kept(store, hub):
     def other_writer():
-        hub.before_commit = None
+        hub.after_read = None
         hub.write(REPO, "a.json", REQUEST.replace(b'"extra": 1', b'"extra": "theirs"'))
         hub.write(REPO, "theirs.json", b"{}")
 
-    hub.before_commit = other_writer
+    hub.after_read = other_writer
     store.add_to_outbox([edit(status="RUNNING")])
     assert drain_outbox(store, hub, REPO).committed == 1
     assert content(hub) == {"model": "org/model", "status": "RUNNING", "extra": "theirs"}
@@ -152,12 +152,12 @@ def test_a_change_by_another_writer_is_kept(store, hub):
 
 def test_a_writer_who_is_always_faster_makes_the_entries_wait(store, hub, monkeypatch):
     monkeypatch.setattr(outbox, "MAX_TRIES", 2)
-    hub.before_commit = lambda: hub.write(REPO, "theirs.json", b"")
+    hub.after_read = lambda: hub.write(REPO, "theirs.json", b"")
     store.add_to_outbox([edit(status="RUNNING")])
     with pytest.raises(StaleCommitError):
         drain_outbox(store, hub, REPO)
     assert len(store.outbox_pending()) == 1
-    hub.before_commit = None
+    hub.after_read = None
     drain_outbox(store, hub, REPO)
     assert content(hub)["status"] == "RUNNING"
 

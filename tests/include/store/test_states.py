@@ -10,6 +10,8 @@ from include.store.states import LIVE, STOPPED, EvaluationState, may_follow, rea
 
 S = EvaluationState
 WAY = [S.CLAIMED, S.PLANNED, S.ENQUEUED, S.FETCHED, S.SCORED, S.PUBLISHED]
+# Long enough to get somewhere: most wishes are refused.
+WISHES = st.lists(st.sampled_from(S), min_size=15, max_size=50)
 
 
 def walk(wishes):
@@ -33,14 +35,14 @@ def test_a_state_may_be_entered_again(state):
     assert may_follow(state, state, reached=S.CLAIMED)
 
 
-@given(st.lists(st.sampled_from(S)))
+@given(WISHES)
 def test_nothing_leaves_published(wishes):
     passed, _ = walk(wishes)
     if S.PUBLISHED in passed:
         assert set(passed[passed.index(S.PUBLISHED) :]) == {S.PUBLISHED}
 
 
-@given(st.lists(st.sampled_from(S)))
+@given(WISHES)
 def test_published_was_scored_and_every_step_before_was_taken(wishes):
     passed, _ = walk(wishes)
     if S.PUBLISHED in passed:
@@ -48,7 +50,7 @@ def test_published_was_scored_and_every_step_before_was_taken(wishes):
         assert positions == sorted(positions)
 
 
-@given(st.lists(st.sampled_from(S)))
+@given(WISHES)
 def test_what_was_parked_is_scored_again_before_it_is_published(wishes):
     passed, _ = walk(wishes)
     if S.PUBLISHED in passed and S.PARKED in passed:
@@ -56,7 +58,7 @@ def test_what_was_parked_is_scored_again_before_it_is_published(wishes):
         assert S.SCORED in passed[last_parked:]
 
 
-@given(st.lists(st.sampled_from(S)))
+@given(WISHES)
 def test_a_late_failure_undoes_no_decision(wishes):
     passed, _ = walk(wishes)
     for before, after in pairwise(passed):
@@ -64,7 +66,7 @@ def test_a_late_failure_undoes_no_decision(wishes):
             assert after is before
 
 
-@given(st.lists(st.sampled_from(S)))
+@given(WISHES)
 def test_reached_is_always_a_step_on_the_way(wishes):
     passed, reached = walk(wishes)
     assert reached in WAY
@@ -77,6 +79,12 @@ def test_reached_is_always_a_step_on_the_way(wishes):
 def test_a_cleared_task_may_take_an_earlier_step_again(earlier, stop):
     passed, _ = walk([*WAY[:5], *([stop] if stop else []), earlier])
     assert passed[-1] is earlier
+
+
+@pytest.mark.parametrize("then", [[], [S.FAILED], [S.FETCHED], [S.FAILED, S.FETCHED]])
+def test_what_was_parked_after_scoring_is_not_published_as_it_was(then):
+    passed, _ = walk([*WAY[:5], S.PARKED, *then, S.PUBLISHED])
+    assert S.PUBLISHED not in passed
 
 
 def test_a_failed_publication_goes_on_where_it_stopped():
