@@ -84,9 +84,10 @@ def _evaluate(
     digests = {task.key: dataset_sha256(settings, task) for task in settings.tasks}
     doing_now(f"finding {settings.model} at {settings.revision}")
     source = find_model(settings.model, settings.revision)
-    threads = set_threads()
-    doing_now(f"loading {settings.model} ({settings.backend}, {settings.dtype}, {threads} threads)")
+    doing_now(f"loading {settings.model} ({settings.backend}, {settings.dtype})")
     model = load_model(settings, source)
+    threads = set_threads(model.parameters)
+    progress(f"loaded: {model.parameters or 'unknown'} parameters, {threads} CPU threads")
     versions = _versions()
     manager = task_manager()
     outcomes = []
