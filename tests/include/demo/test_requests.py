@@ -15,7 +15,8 @@ BROKEN = "palmares-demo/casse_eval_request_False_bfloat16_Original.json"
 
 
 def read(path: str) -> dict[str, Any]:
-    return json.loads((REQUESTS_DIRECTORY / path).read_text(encoding="utf-8"))
+    request: dict[str, Any] = json.loads((REQUESTS_DIRECTORY / path).read_text(encoding="utf-8"))
+    return request
 
 
 def test_there_are_twelve_and_every_path_has_the_known_form():

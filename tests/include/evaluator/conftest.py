@@ -33,10 +33,11 @@ class Run:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        return json.loads((self.artifact / "manifest.json").read_text(encoding="utf-8"))
+        manifest: dict[str, Any] = json.loads((self.artifact / "manifest.json").read_text(encoding="utf-8"))
+        return manifest
 
     @property
-    def average(self) -> float:
+    def average(self) -> Any:
         """Plain mean of the three tasks, ifeval's two metrics first averaged."""
         tasks = {key.split("|")[1]: task["metrics"] for key, task in self.manifest["tasks"].items()}
         ifeval = (
@@ -45,7 +46,7 @@ class Run:
         return (tasks["bac-fr"]["bac-fr-qem"] + ifeval + tasks["gpqa-fr"]["acc"]) / 3
 
     @property
-    def failure(self) -> dict[str, str]:
+    def failure(self) -> Any:
         last = self.console.strip().splitlines()[-1]
         marker, body = last.split(" ", 1)
         assert marker == "PALMARES_FAILURE"
