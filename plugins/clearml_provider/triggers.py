@@ -83,7 +83,7 @@ class ClearMLTaskTrigger(BaseTrigger):
         from clearml_provider import calls
         from clearml_provider.exceptions import ClearMLUnavailableError
 
-        shown = ""
+        shown: tuple[int, str] | None = None
         reachable_at = time.monotonic()
         away = False
         async with shared_client(self.clearml_conn_id) as client:
@@ -101,10 +101,11 @@ class ClearMLTaskTrigger(BaseTrigger):
                     if away:
                         away = False
                         self.log.info("ClearML is back")
-                    line = _describe(task)
-                    if line != shown:
-                        shown = line
-                        self.log.info("ClearML task %s, attempt %d: %s", task.id, task.attempt, line)
+                    if shown != (task.attempt, task.status):
+                        shown = (task.attempt, task.status)
+                        self.log.info(
+                            "ClearML task %s, attempt %d: %s", task.id, task.attempt, _describe(task)
+                        )
                     if ending := self._judge(task):
                         yield self._event(ending)
                         return

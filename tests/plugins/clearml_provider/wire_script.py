@@ -21,7 +21,7 @@ SETTINGS = ClearMLSettings(
     access_key="key",
     secret_key="secret",
 )
-QUICK = RetryPolicy(budget_s=1.0, base_s=0.001, cap_s=0.002)
+QUICK = RetryPolicy(budget_s=5.0, base_s=0.001, cap_s=0.002)
 
 
 def ok(data: dict[str, Any] | None = None, headers: dict[str, str] | None = None) -> httpx.Response:

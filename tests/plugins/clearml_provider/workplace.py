@@ -28,11 +28,13 @@ class Faults:
         self._app = app
         self._planned: list[tuple[str, bool]] = []
         self._away = False
+        self._slow: tuple[str, float] | None = None
         self.seen: list[str] = []
 
     def clear(self) -> None:
         self._planned.clear()
         self._away = False
+        self._slow = None
         self.seen.clear()
 
     def lose(self, endpoint: str, *, after_effect: bool) -> None:
@@ -43,12 +45,18 @@ class Faults:
         """Answer everything with 503."""
         self._away = away
 
+    def slow(self, endpoint: str, *, seconds: float) -> None:
+        """Answer every call of *endpoint* late."""
+        self._slow = (endpoint, seconds)
+
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         endpoint = scope.get("path", "").rpartition("/")[2]
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         self.seen.append(endpoint)
+        if self._slow is not None and self._slow[0] == endpoint:
+            await asyncio.sleep(self._slow[1])
         planned = next((p for p in self._planned if p[0] == endpoint), None)
         if planned is None and not self._away:
             await self._app(scope, receive, send)
