@@ -5,6 +5,8 @@ Runs every night, by hand (form below), and as a backfill. See docs/architecture
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -67,6 +69,19 @@ def open_services() -> Services:
     from include.steps.services import Services
 
     return Services.open(Connection.get)
+
+
+@contextmanager
+def parked_is_final() -> Iterator[None]:
+    """Fail at once what a gate has stopped: a person decides, and trying again would say the same."""
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from include.leaderboard.errors import GateError
+
+    try:
+        yield
+    except GateError as parked:
+        raise AirflowFailException(str(parked)) from parked
 
 
 def own_job_key(context: Context) -> str:
@@ -221,16 +236,10 @@ def fetch_results(submission: dict[str, Any], ending: dict[str, Any]) -> dict[st
 @task(map_index_template=MODEL_NAME)
 def post_process(submission: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
     """Grade bac-fr, compute scores with their standard errors, and pass the gates."""
-    from airflow.sdk.exceptions import AirflowFailException
-
-    from include.leaderboard.errors import GateError
     from include.steps.results import post_process
 
-    with open_services() as services:
-        try:
-            return post_process(services, submission, raw_url=raw["raw_url"])
-        except GateError as parked:  # A person decides; trying again would say the same.
-            raise AirflowFailException(str(parked)) from parked
+    with parked_is_final(), open_services() as services:
+        return post_process(services, submission, raw_url=raw["raw_url"])
 
 
 @task(map_index_template=MODEL_NAME, pool="hub")
@@ -239,7 +248,7 @@ def publish(submission: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
     from include.steps.publishing import publish
 
     run_id = get_current_context()["dag_run"].run_id
-    with open_services() as services:
+    with parked_is_final(), open_services() as services:
         return publish(services, submission, raw_url=raw["raw_url"], dag_run_id=run_id)
 
 

@@ -105,12 +105,14 @@ def record_ending(
     store = services.store
     store.record_attempt(job_key, attempt=attempt, clearml_task_id=clearml_task_id, plan=plan)
     store.end_attempt(job_key, attempt=attempt, failure_class=verdict.failure_class, reason=verdict.reason)
+    if verdict.outcome == "succeeded":
+        record_enqueued(services, job_key, clearml_task_id)
+        return
     settled = {"skip": EvaluationState.REFUSED, "cancelled": EvaluationState.CANCELLED}.get(verdict.outcome)
-    if verdict.outcome != "succeeded":
-        store.update(
-            job_key,
-            state=settled,
-            failure_class=verdict.failure_class,
-            reason_code=verdict.failure_class,
-            reason=verdict.reason,
-        )
+    store.update(
+        job_key,
+        state=settled,
+        failure_class=verdict.failure_class,
+        reason_code=verdict.failure_class,
+        reason=verdict.reason,
+    )

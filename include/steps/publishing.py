@@ -14,6 +14,7 @@ from include.leaderboard.publishing.status import finished_changes
 from include.leaderboard.results import verify_results
 from include.leaderboard.scoring import score_results
 from include.leaderboard.submissions.submission import Submission
+from include.steps.gates import parking
 from include.steps.outbox import queue_request_edit, write_out
 from include.steps.services import Services
 from include.store.outbox import OutboxEntry
@@ -33,6 +34,7 @@ def publish(
         ``commits``: repository → commits that this call made (another task's may have carried ours).
 
     Raises:
+        GateError: A public file would quote a hidden row; parked for a person.
         HubUnavailableError: The Hub is out of reach; all entries stay queued, a retry writes them.
     """
     submission = Submission.from_json(submission_json)
@@ -51,14 +53,15 @@ def publish(
         manifest = verify_results(
             folder, job_key=submission.job_key, attempt=None, submission=submission, suite=suite
         )
-        files = published_files(
-            submission,
-            plan=JobPlan.from_json(evaluation.plan),
-            manifest=manifest,
-            scored=score_results(folder, manifest, suite),
-            folder=folder,
-            suite=suite,
-        )
+        with parking(services, submission.job_key):
+            files = published_files(
+                submission,
+                plan=JobPlan.from_json(evaluation.plan),
+                manifest=manifest,
+                scored=score_results(folder, manifest, suite),
+                folder=folder,
+                suite=suite,
+            )
     repositories = {
         "results": (settings.hub.results_repo, False),
         "details": (settings.hub.details_repo, True),
@@ -78,7 +81,8 @@ def publish(
             for file in files
         ]
     )
-    queue_request_edit(services, submission, finished_changes(submission), dag_run_id=dag_run_id)
+    finished = finished_changes(submission, job_id=evaluation.clearml_task_id)
+    queue_request_edit(services, submission, finished, dag_run_id=dag_run_id)
     # Details first, the status last: a reader who sees FINISHED finds everything.
     commits = {
         repo_id: write_out(services, repo_id)

@@ -8,10 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from include.leaderboard.errors import GateError
 from include.leaderboard.results import verify_results
 from include.leaderboard.scoring import score_results
 from include.leaderboard.submissions.submission import Submission
+from include.steps.gates import parking
 from include.steps.services import Services
 from include.store.store import EvaluationState
 
@@ -62,13 +62,8 @@ def post_process(services: Services, submission_json: dict[str, Any], *, raw_url
         manifest = verify_results(
             folder, job_key=submission.job_key, attempt=None, submission=submission, suite=suite
         )
-        try:
+        with parking(services, submission.job_key):
             scored = score_results(folder, manifest, suite)
-        except GateError as error:
-            services.store.update(
-                submission.job_key, state=EvaluationState.PARKED, reason_code="parked", reason=str(error)
-            )
-            raise
     for task, records in scored.graded.items():
         lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
         services.raw.put_derived(raw_url, f"graded_{task}.jsonl", lines.encode())

@@ -1,0 +1,20 @@
+"""What a gate stops is parked: kept for a person, with the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from include.leaderboard.errors import GateError
+from include.steps.services import Services
+from include.store.store import EvaluationState
+
+
+@contextmanager
+def parking(services: Services, job_key: str) -> Iterator[None]:
+    """Park the evaluation when the block raises `GateError`, and let the error through."""
+    try:
+        yield
+    except GateError as error:
+        services.store.update(job_key, state=EvaluationState.PARKED, reason_code="parked", reason=str(error))
+        raise

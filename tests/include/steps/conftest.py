@@ -1,0 +1,33 @@
+"""Real services for the steps: PostgreSQL, the embedded Hub with the demo in it, raw outputs in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from include.demo.seed import seed_hub
+from include.steps.services import Services
+from tests.fixtures.hub_server import HubServer, running_hub
+from tests.include.store.conftest import postgres_url, store_url
+
+__all__ = ["postgres_url", "store_url"]
+
+
+@pytest.fixture
+def demo_hub(tmp_path: Path) -> Iterator[HubServer]:
+    with running_hub(tmp_path / "hub") as hub:
+        seed_hub(hub.endpoint, hub.token)
+        yield hub
+
+
+@pytest.fixture
+def services(
+    demo_hub: HubServer, store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Services]:
+    monkeypatch.setenv("PALMARES_STORAGE_URL", str(tmp_path / "storage"))
+    with Services.at(
+        hub_endpoint=demo_hub.endpoint, hub_token=demo_hub.token, store_url=store_url
+    ) as services:
+        yield services

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime
+
+import pytest
+
+from include.steps.services import Services
+from include.store.store import EvaluationState
+from tests.include.steps.sweeping import admit, claimed, request, request_files
+
+GRAND = "palmares-demo/grand_eval_request_False_bfloat16_Original.json"
+PETIT = "palmares-demo/petit_eval_request_False_False_False.json"
+BROKEN = "palmares-demo/casse_eval_request_False_bfloat16_Original.json"
+FINISHED = "autre-labo/evalue-ailleurs_eval_request_False_float16_Original.json"
+
+ADMITTED = {"grand", "moyen", "petit", "resumeur-t5", "colosse-405b"}
+"""The last two exist and are well described: the planner, not admission, turns them away."""
+
+REFUSED = {
+    "palmares-demo/traversee_eval_request_False_bfloat16_Original.json": "invalid_name",
+    "palmares-demo/grand_eval_request_False_torch.bfloat16_Original.json": "duplicate",
+    "modele-fantome_eval_request_False_float16_Original.json": "not_found",
+    "autre-labo/modele-reserve_eval_request_False_bfloat16_Original.json": "gated",
+    "palmares-demo/moyen_eval_request_False_bfloat16_Original.json": "revision_not_found",
+}
+
+
+def test_the_twelve_requests_are_claimed_or_refused_each_for_its_own_reason(services: Services) -> None:
+    admitted = admit(services)
+
+    assert set(claimed(admitted)) == ADMITTED
+    reasons = {refusal.request_path: refusal.refusal.code for refusal in services.store.refusals()}
+    assert reasons == REFUSED | {BROKEN: "invalid_json"}
+    assert len(request_files(services)) == 12
+
+
+def test_a_refused_request_says_why_and_is_otherwise_unchanged(services: Services) -> None:
+    before = request_files(services)
+
+    admit(services)
+
+    after = request_files(services)
+    for path, code in REFUSED.items():
+        old, new = json.loads(before[path]), json.loads(after[path])
+        assert new["status"] == "FAILED"
+        assert new["error_msg"].startswith(f"{code}: ")
+        unchanged = {key: value for key, value in new.items() if key not in {"status", "error_msg"}}
+        assert unchanged == {key: value for key, value in old.items() if key not in {"status", "error_msg"}}
+        assert list(new)[: len(old)] == list(old)
+    for path in (BROKEN, FINISHED):
+        assert after[path] == before[path]
+
+
+def test_a_claimed_request_is_running_at_a_frozen_commit_and_keeps_unknown_fields(services: Services) -> None:
+    before = json.loads(request_files(services)[PETIT])
+
+    submissions = claimed(admit(services))
+
+    grand, petit = request(services, GRAND), request(services, PETIT)
+    assert (grand["status"], grand["revision"]) == ("RUNNING", submissions["grand"].revision)
+    assert len(grand["revision"]) == 40
+    assert submissions["grand"].requested_revision == "main"
+    written = {"status", "revision", "job_start_time", "error_msg"}
+    assert {key: petit[key] for key in before if key not in written} == {
+        key: before[key] for key in before if key not in written
+    }
+
+
+def test_a_retry_of_the_task_claims_the_same_again(services: Services) -> None:
+    first = admit(services)
+    again = admit(services)
+
+    assert [one.job_key for one in again.claimed] == [one.job_key for one in first.claimed]
+
+
+def test_the_next_night_takes_nothing_that_is_under_way_or_refused(services: Services) -> None:
+    admit(services)
+    files = request_files(services)
+
+    assert admit(services, run="night-2").claimed == []
+    assert request_files(services) == files
+
+
+def test_two_runs_at_once_share_the_submissions(services: Services) -> None:
+    results = {}
+
+    def sweep(run: str) -> None:
+        results[run] = claimed(admit(services, run=run))
+
+    threads = [threading.Thread(target=sweep, args=(f"night-{number}",)) for number in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert set(results["night-1"]) | set(results["night-2"]) == ADMITTED
+    assert not set(results["night-1"]) & set(results["night-2"])
+
+
+def test_a_run_takes_no_more_than_it_may_and_says_how_many_wait(services: Services) -> None:
+    admitted = admit(services, max_models=2)
+
+    assert len(admitted.claimed) == 2
+    assert admitted.waiting == 3
+    assert len(admit(services, run="night-2").claimed) == 3
+
+
+def test_a_dry_run_writes_and_claims_nothing(services: Services) -> None:
+    files = request_files(services)
+
+    assert admit(services, dry_run=True).claimed == []
+
+    assert request_files(services) == files
+    assert services.store.evaluations() == []
+    assert services.store.refusals() == []
+
+
+def test_only_named_models_are_touched(services: Services) -> None:
+    admitted = admit(services, models=["palmares-demo/petit"])
+
+    assert set(claimed(admitted)) == {"petit"}
+    assert services.store.refusals() == []
+
+
+def test_a_backfill_selects_by_the_time_of_submission(services: Services) -> None:
+    petit = request(services, PETIT)
+    day = datetime.fromisoformat(petit["submitted_time"]).replace(tzinfo=UTC)
+    start = day.replace(hour=0, minute=0, second=0, microsecond=0)
+
+    admitted = admit(services, submitted_after=start, submitted_before=day.replace(hour=23, minute=59))
+
+    assert "petit" in claimed(admitted)
+    for submission in admitted.claimed:
+        assert submission.submitted_time is not None
+        assert submission.submitted_time.startswith(f"{start:%Y-%m-%d}")
+
+
+def test_force_evaluates_again_under_a_new_key_and_a_retry_of_that_run_stays_with_it(
+    services: Services,
+) -> None:
+    first = claimed(admit(services, models=["palmares-demo/petit"]))["petit"]
+    _publish(services, first.job_key)
+    _set_status(services, PETIT, "PENDING")
+
+    forced = claimed(admit(services, run="forced", force=True, models=["palmares-demo/petit"]))["petit"]
+    again = claimed(admit(services, run="forced", force=True, models=["palmares-demo/petit"]))["petit"]
+
+    assert (first.run_number, forced.run_number, again.run_number) == (1, 2, 2)
+    assert forced.job_key == again.job_key != first.job_key
+
+
+def test_a_pending_request_that_has_its_result_is_finished_without_evaluating(services: Services) -> None:
+    first = claimed(admit(services, models=["palmares-demo/petit"]))["petit"]
+    _publish(services, first.job_key)
+    _set_status(services, PETIT, "PENDING")
+
+    assert admit(services, run="night-2", models=["palmares-demo/petit"]).claimed == []
+    assert request(services, PETIT)["status"] == "FINISHED"
+
+
+@pytest.mark.parametrize("limit", [1, 8])
+def test_a_preliminary_run_leaves_the_request_as_it_is(services: Services, limit: int) -> None:
+    before = request_files(services)
+
+    admitted = admit(services, models=["palmares-demo/petit"], limit_samples=limit)
+
+    assert set(claimed(admitted)) == {"petit"}
+    assert request_files(services)[PETIT] == before[PETIT]
+
+
+def _publish(services: Services, job_key: str) -> None:
+    for state in ("planned", "enqueued", "fetched", "scored", "published"):
+        services.store.update(job_key, state=EvaluationState(state), scores={"bac-fr": {"value": 0.5}})
+
+
+def _set_status(services: Services, path: str, status: str) -> None:
+    from include.leaderboard.submissions.request_file import edit_request
+
+    repo = services.settings.hub.requests_repo
+    head = services.hub.head(repo)
+    content = services.hub.read_file(repo, path, commit=head)
+    assert content is not None
+    edited = edit_request(content, {"status": status})
+    services.hub.commit_files(repo, {path: edited}, message="By hand", parent_commit=head)

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.leaderboard.errors import GateError, HubNotFoundError, RefusedError, ResultsFormatError
+from include.leaderboard.submissions.submission import Submission
+from include.steps.endings import record_enqueued
+from include.steps.planning import plan_resources
+from include.steps.publishing import publish
+from include.steps.results import fetch_results, post_process
+from include.steps.services import Services
+from include.store.store import EvaluationState
+from tests.include.leaderboard.results_folder import CANARY, write_results
+from tests.include.steps.sweeping import admit, claimed, request
+
+RUN = "night-1"
+
+
+@pytest.fixture
+def petit(services: Services) -> Submission:
+    return claimed(admit(services, run=RUN))["petit"]
+
+
+def planned(services: Services, submission: Submission) -> dict[str, Any]:
+    job = plan_resources(services, submission.to_json(), dag_run_id=RUN, cluster=None)
+    record_enqueued(services, submission.job_key, "c" * 32)
+    return job
+
+
+def fetched(services: Services, submission: Submission, folder: Path) -> dict[str, Any]:
+    write_results(folder, submission, services.settings.suite())
+    return fetch_results(services, submission.to_json(), folder, attempt=1)
+
+
+def test_a_plan_is_the_clearml_task_to_create_with_the_names_that_workers_read(
+    services: Services, petit: Submission
+) -> None:
+    job = planned(services, petit)
+
+    assert job["queue"] == "local-cpu"
+    assert job["job_key"] == petit.job_key
+    general = job["task_spec"]["hyperparams"]["General"]
+    assert (general["model"], general["revision"]) == ("palmares-demo/petit", petit.revision)
+    assert general["tasks"] == "community|bac-fr|0,community|ifeval-fr|0,community|gpqa-fr|0"
+    assert all(isinstance(value, str) for value in general.values())
+    assert "hf_" not in json.dumps(job["task_spec"]["hyperparams"])
+    assert job["task_spec"]["script"]["diff"].strip()
+    evaluation = services.store.get(petit.job_key)
+    assert evaluation is not None
+    assert (evaluation.plan, evaluation.clearml_task_id) == (job["plan"], "c" * 32)
+
+
+@pytest.mark.parametrize(("name", "code"), [("resumeur-t5", "incompatible"), ("colosse-405b", "too_large")])
+def test_what_fits_nowhere_is_refused_in_its_request(services: Services, name: str, code: str) -> None:
+    submission = claimed(admit(services, run=RUN))[name]
+
+    with pytest.raises(RefusedError, match=code):
+        planned(services, submission)
+
+    written = request(services, submission.request_path)
+    assert written["status"] == "FAILED"
+    assert written["error_msg"].startswith(f"{code}: ")
+    evaluation = services.store.get(submission.job_key)
+    assert evaluation is not None
+    assert evaluation.state is EvaluationState.REFUSED
+
+
+def test_outputs_are_kept_scored_and_published_and_the_request_is_finished(
+    services: Services, petit: Submission, tmp_path: Path
+) -> None:
+    planned(services, petit)
+    raw = fetched(services, petit, tmp_path / "job")
+    scores = post_process(services, petit.to_json(), raw_url=raw["raw_url"])
+    published = publish(services, petit.to_json(), raw_url=raw["raw_url"], dag_run_id=RUN)
+
+    assert scores["bac-fr"]["value"] == pytest.approx(0.75)  # the evaluator's own metric said 0.5
+    assert request(services, petit.request_path)["status"] == "FINISHED"
+    hub, repos = services.hub, services.settings.hub
+    assert set(published["commits"]) == {repos.details_repo, repos.results_repo, repos.requests_repo}
+    paths = hub.list_paths(repos.results_repo, commit=hub.head(repos.results_repo))
+    results = next(path for path in paths if path.startswith("palmares-demo/petit/results_"))
+    content = hub.read_file(repos.results_repo, results, commit=hub.head(repos.results_repo))
+    assert content is not None
+    document = json.loads(content)
+    assert document["results"]["community|bac-fr|0"]["bac-fr-qem"] == pytest.approx(0.75)
+    assert document["config_general"]["model_sha"] == petit.revision
+
+
+def test_every_step_may_run_twice_and_publishes_once(
+    services: Services, petit: Submission, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        planned(services, petit)
+        raw = fetched(services, petit, tmp_path / "job")
+        post_process(services, petit.to_json(), raw_url=raw["raw_url"])
+    publish(services, petit.to_json(), raw_url=raw["raw_url"], dag_run_id=RUN)
+    heads = _heads(services)
+
+    again = publish(services, petit.to_json(), raw_url=raw["raw_url"], dag_run_id=RUN)
+
+    assert all(commits == [] for commits in again["commits"].values())
+    assert _heads(services) == heads
+
+
+def test_hidden_rows_are_in_the_private_details_only(
+    services: Services, petit: Submission, demo_hub: Any, tmp_path: Path
+) -> None:
+    from include.hub import Hub
+
+    planned(services, petit)
+    raw = fetched(services, petit, tmp_path / "job")
+    post_process(services, petit.to_json(), raw_url=raw["raw_url"])
+    publish(services, petit.to_json(), raw_url=raw["raw_url"], dag_run_id=RUN)
+
+    repos = services.settings.hub
+    for repo in (repos.results_repo, repos.requests_repo):
+        head = services.hub.head(repo)
+        for path in services.hub.list_paths(repo, commit=head):
+            assert CANARY.encode() not in (services.hub.read_file(repo, path, commit=head) or b"")
+    with pytest.raises(HubNotFoundError):
+        Hub(endpoint=demo_hub.endpoint, token=None).head(repos.details_repo)
+
+
+def test_a_changed_file_is_not_accepted(services: Services, petit: Submission, tmp_path: Path) -> None:
+    planned(services, petit)
+    write_results(tmp_path / "job", petit, services.settings.suite())
+    next((tmp_path / "job").glob("results_*.json")).write_text("{}", encoding="utf-8")
+
+    with pytest.raises(ResultsFormatError):
+        fetch_results(services, petit.to_json(), tmp_path / "job", attempt=1)
+
+
+def test_outputs_of_another_attempt_are_not_accepted(
+    services: Services, petit: Submission, tmp_path: Path
+) -> None:
+    planned(services, petit)
+    write_results(tmp_path / "job", petit, services.settings.suite())
+
+    with pytest.raises(ResultsFormatError, match="attempt"):
+        fetch_results(services, petit.to_json(), tmp_path / "job", attempt=2)
+
+
+def test_numbers_that_contradict_the_rows_are_parked(
+    services: Services, petit: Submission, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned(services, petit)
+    raw = fetched(services, petit, tmp_path / "job")
+
+    def contradiction(*_: object) -> None:
+        raise GateError("gpqa-fr: the rows say 0.5, the manifest says 0.9")
+
+    monkeypatch.setattr("include.steps.results.score_results", contradiction)
+    with pytest.raises(GateError):
+        post_process(services, petit.to_json(), raw_url=raw["raw_url"])
+
+    evaluation = services.store.get(petit.job_key)
+    assert evaluation is not None
+    assert (evaluation.state, evaluation.reason) == (
+        EvaluationState.PARKED,
+        "gpqa-fr: the rows say 0.5, the manifest says 0.9",
+    )
+
+
+def test_a_preliminary_run_is_scored_and_not_published(services: Services, tmp_path: Path) -> None:
+    submission = claimed(admit(services, run=RUN, models=["palmares-demo/petit"], limit_samples=4))["petit"]
+    planned(services, submission)
+    raw = fetched(services, submission, tmp_path / "job")
+    post_process(services, submission.to_json(), raw_url=raw["raw_url"])
+
+    assert publish(services, submission.to_json(), raw_url=raw["raw_url"], dag_run_id=RUN) == {
+        "commits": {},
+        "preliminary": True,
+    }
+    assert request(services, submission.request_path)["status"] == "PENDING"
+
+
+def _heads(services: Services) -> list[str]:
+    repos = services.settings.hub
+    return [services.hub.head(repo) for repo in (repos.requests_repo, repos.results_repo, repos.details_repo)]
