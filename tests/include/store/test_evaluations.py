@@ -8,6 +8,7 @@ from threading import Barrier
 
 import psycopg
 import pytest
+from sqlalchemy import event
 
 from include.leaderboard.errors import Refusal, StoreError
 from include.store.store import ClaimOutcome, EvaluationState, OutboxEntry, Store
@@ -20,12 +21,12 @@ def key(submission):
     return submission["job_key"]
 
 
-def wait_until_blocked(url, *, by):
+def wait_until_blocked_or_done(url, future, *, by):
     deadline = time.monotonic() + 20
     blocked = "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))"
     with psycopg.connect(url, autocommit=True) as watcher:
-        while watcher.execute(blocked, [by]).fetchone() == (0,):
-            assert time.monotonic() < deadline, "nobody waits"
+        while not future.done() and watcher.execute(blocked, [by]).fetchone() == (0,):
+            assert time.monotonic() < deadline, "neither blocked nor done"
             time.sleep(0.005)
 
 
@@ -74,16 +75,21 @@ def test_of_eight_runs_that_claim_a_failed_key_at_once_exactly_one_wins(store, s
     assert store.get(key).dag_run_id == f"run {outcomes.index(ClaimOutcome.CLAIMED)}"
 
 
-def test_a_claim_that_waits_for_another_one_sees_its_outcome(store, store_url, submission, key):
+def test_a_claim_that_comes_between_anothers_look_and_its_write_loses(store, store_url, submission, key):
     store.claim(submission, dag_run_id="yesterday")
     store.update(key, state=S.FAILED)
-    with psycopg.connect(store_url) as first, ThreadPoolExecutor(1) as pool:
-        first.execute("UPDATE evaluations SET state = 'claimed', dag_run_id = 'first'")
-        second = pool.submit(store.claim, submission, dag_run_id="second")
-        wait_until_blocked(store_url, by=first.info.backend_pid)
-        first.commit()
-        assert second.result(20) is ClaimOutcome.HELD
-    assert store.get(key).dag_run_id == "first"
+    with Store.connect(store_url) as slow, ThreadPoolExecutor(1) as pool:
+        others = []
+
+        def let_another_try(connection, cursor, statement, *_rest):
+            if statement.startswith("SELECT") and "FROM evaluations" in statement:
+                others.append(pool.submit(store.claim, submission, dag_run_id="other"))
+                wait_until_blocked_or_done(store_url, others[0], by=cursor.connection.info.backend_pid)
+
+        event.listen(slow._engine, "after_cursor_execute", let_another_try)
+        outcomes = [slow.claim(submission, dag_run_id="slow"), others[0].result(20)]
+    assert outcomes == [ClaimOutcome.CLAIMED, ClaimOutcome.HELD]
+    assert store.get(key).dag_run_id == "slow"
 
 
 def test_a_run_claims_twice_without_losing_its_place(store, submission, key):
