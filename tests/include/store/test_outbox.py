@@ -4,9 +4,7 @@ import contextlib
 import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from threading import Barrier
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,35 +12,15 @@ from hypothesis import strategies as st
 
 from include.leaderboard.errors import HubNotFoundError, HubUnavailableError, StaleCommitError, StoreError
 from include.store import outbox
-from include.store.outbox import OutboxEntry, drain_outbox
+from include.store.outbox import drain_outbox
 from include.store.store import OutboxStatus, Store
+from tests.include.store.entries import REPO, REQUEST, edit, put
 from tests.include.store.fake_committer import FakeCommitter
-
-REPO = "org/requests"
-REQUEST = b'{\n  "model": "org/model",\n  "status": "PENDING",\n  "extra": 1\n}\n'
 
 
 @pytest.fixture
 def hub():
     return FakeCommitter().with_files(REPO, {"a.json": REQUEST, "b.json": REQUEST})
-
-
-def put(path="new.json", content=b"{}", **other):
-    given: dict[str, Any] = {"key": f"put:{path}", "repo_id": REPO, "private": False}
-    given |= {"message": f"Write {path}"} | other
-    return OutboxEntry(kind="put", path=path, content=content, **given)
-
-
-def edit(path="a.json", *, key=None, **changes):
-    return OutboxEntry(
-        key=key or f"edit:{path}:{sorted(changes.items())}",
-        repo_id=REPO,
-        private=False,
-        kind="edit_request",
-        path=path,
-        changes=changes,
-        message=f"Edit {path}",
-    )
 
 
 def content(hub, path="a.json"):
@@ -69,40 +47,12 @@ def test_an_empty_outbox_asks_nothing_of_the_hub(store, hub):
     assert drain_outbox(store, hub, REPO).committed == 0
 
 
-def test_an_entry_is_added_once_whatever_it_says_later(store, hub, caplog):
-    store.add_to_outbox([put(content=b"first")])
-    store.add_to_outbox([put(content=b"first")])
-    assert "another payload" not in caplog.text
-    store.add_to_outbox([put(content=b"second")])
-    assert "another payload" in caplog.text
-    drain_outbox(store, hub, REPO)
-    store.add_to_outbox([put(content=b"third")])
-    assert drain_outbox(store, hub, REPO).commits == []
-    assert hub.files(REPO)["new.json"] == b"first"
-
-
-def test_entries_are_added_all_or_none(store):
-    broken = put("b", message="x")
-    object.__setattr__(broken, "kind", "unknown")  # what the schema refuses
-    with pytest.raises(StoreError, match="ck_outbox_kind"):
-        store.add_to_outbox([put("a"), broken])
-    assert store.outbox_pending() == []
-
-
 def test_each_repository_has_its_own_queue(store, hub):
     hub.with_files("org/other", {})
     store.add_to_outbox([put(), put(key="other", repo_id="org/other")])
     drain_outbox(store, hub, REPO)
     assert [entry.key for entry in store.outbox_pending()] == ["other"]
     assert store.outbox_pending(REPO) == []
-
-
-def test_contents_leave_the_database_once_written(store, hub):
-    store.add_to_outbox([put(content=b"x" * 1000)])
-    (entry,) = store.outbox_pending()
-    assert entry.content_bytes == 1000
-    drain_outbox(store, hub, REPO)
-    assert store.outbox_contents([entry.id]) == {}
 
 
 def test_edits_of_one_file_build_on_one_another(store, hub):
@@ -243,16 +193,6 @@ def test_a_request_that_became_unreadable_blocks_nobody(store, hub):
     assert content(hub)["status"] == "RUNNING"
 
 
-def test_a_failed_entry_is_tried_again_when_it_is_added_again(store, hub):
-    entry = edit("gone.json", key="k", status="RUNNING")
-    store.add_to_outbox([entry])
-    drain_outbox(store, hub, REPO)
-    hub.write(REPO, "gone.json", REQUEST)
-    store.add_to_outbox([entry])
-    assert drain_outbox(store, hub, REPO).committed == 1
-    assert store.outbox_status(["k", "unknown"]) == {"k": (OutboxStatus.DONE, None)}
-
-
 def test_a_missing_dataset_is_created_for_files(store):
     hub = FakeCommitter()
     store.add_to_outbox([put()])
@@ -273,24 +213,6 @@ def test_a_missing_dataset_is_not_created_for_edits(store):
     with pytest.raises(HubNotFoundError):
         drain_outbox(store, hub, REPO)
     assert (hub.history, len(store.outbox_pending())) == ({}, 1)
-
-
-@pytest.mark.parametrize("path", ["/etc/passwd", "../a", "a/../../b", "a//b", "./a", "", "a\0b", "a/"])
-def test_a_path_that_leads_elsewhere_is_refused(path):
-    with pytest.raises(StoreError, match="no plain relative path"):
-        put(path)
-
-
-def test_a_file_too_large_for_the_database_is_refused_with_its_size():
-    with pytest.raises(StoreError, match=r"50,000,001 bytes, more than the 50,000,000.*Split"):
-        put(content=bytes(50_000_001))
-
-
-def test_an_entry_has_what_its_kind_needs():
-    with pytest.raises(StoreError, match="a put has content"):
-        replace(put(), content=None)
-    with pytest.raises(StoreError, match="an edit_request has changes"):
-        replace(edit(status="x"), changes=None)
 
 
 STEPS = st.lists(
