@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -15,6 +16,7 @@ from include.embedded.clearml.errors import ApiError, InternalError
 MAX_ROWS = 500
 """The real server cuts every listing here and does not say so."""
 
+_MAX_OFFSET = 1_000_000_000
 _OPERATORS = {"__$all": "all", "__$and": "all", "__$any": "any", "__$or": "any"}
 _NEGATION = "__$not"
 _COMPARISON = re.compile(r"^(>=|<=|>|<)?(.*)$", re.DOTALL)
@@ -40,15 +42,15 @@ class Pattern(BaseModel):
 class Query(BaseModel):
     """What a ``get_all`` body may hold; filters on dotted fields are kept as extras."""
 
-    model_config = ConfigDict(extra="allow", populate_by_name=True)
+    model_config = ConfigDict(extra="allow")
 
     id: StringList | None = None
     name: str | None = None
     only_fields: StringList | None = None
     order_by: StringList | None = None
-    page: int | None = Field(default=None, ge=0)
-    page_size: int | None = Field(default=None, ge=1)
-    start: int | None = Field(default=None, ge=0)
+    page: int | None = Field(default=None, ge=0, le=_MAX_OFFSET)
+    page_size: int | None = Field(default=None, ge=1, le=_MAX_OFFSET)
+    start: int | None = Field(default=None, ge=0, le=_MAX_OFFSET)
     size: int | None = Field(default=None, ge=1)
     search_hidden: bool = False
     any_of: Pattern | None = Field(default=None, alias="_any_")
@@ -61,9 +63,10 @@ class Query(BaseModel):
     type: TermList | None = None
     user: TermList | None = None
     parent: TermList | None = None
+    queue: TermList | None = Field(default=None, alias="execution.queue")
 
 
-_TERM_FIELDS = ("tags", "system_tags", "project", "status", "type", "user", "parent", "execution.queue")
+_TERM_FIELDS = ("tags", "system_tags", "project", "status", "type", "user", "parent")
 
 
 def select(documents: Iterable[Document], query: Query) -> list[Document]:
@@ -73,16 +76,19 @@ def select(documents: Iterable[Document], query: Query) -> list[Document]:
         ApiError: 400/21 or 400/800 on a filter that makes no sense.
     """
     tests = _tests(query)
-    found = [document for document in documents if all(test(document) for test in tests)]
-    for field in reversed(query.order_by or []):
-        key = field.removeprefix("-")
-        found.sort(key=lambda document, key=key: _sort_key(get_dotted(document, key)), reverse=field != key)  # type: ignore[misc]
+    matching = (document for document in documents if all(test(document) for test in tests))
     if query.page is not None or query.page_size is not None:
         size = min(query.page_size or MAX_ROWS, MAX_ROWS)
         first = (query.page or 0) * size
     else:
         size = min(query.size or MAX_ROWS, MAX_ROWS)
         first = query.start or 0
+    if not query.order_by:
+        return list(islice(matching, first, first + size))  # the rest is not even parsed
+    found = list(matching)
+    for field in reversed(query.order_by):
+        key = field.removeprefix("-")
+        found.sort(key=lambda document, key=key: _sort_key(get_dotted(document, key)), reverse=field != key)  # type: ignore[misc]
     return found[first : first + size]
 
 
@@ -111,10 +117,8 @@ def _tests(query: Query) -> list[Callable[[Document], bool]]:
             tests.append(_pattern_test(pattern, combine))
     if not query.search_hidden and query.id is None:
         tests.append(lambda document: "hidden" not in document.get("system_tags", []))
-    for field in _TERM_FIELDS:
-        terms = getattr(query, field, None) if "." not in field else _extras(query).get(field)
-        if terms:
-            tests.append(_terms_test(field, terms))
+    terms_of = {field: getattr(query, field) for field in _TERM_FIELDS} | {"execution.queue": query.queue}
+    tests += [_terms_test(field, terms) for field, terms in terms_of.items() if terms]
     for field, value in _extras(query).items():
         if value is None:
             continue
@@ -170,8 +174,6 @@ def _dates_test(field: str, value: Any) -> Callable[[Document], bool]:
 
 def _terms_test(field: str, terms: Sequence[str | None]) -> Callable[[Document], bool]:
     """ClearML's list filters: any of the values, all after ``__$all``, none after ``-`` or ``__$not``."""
-    if not isinstance(terms, list):
-        terms = [terms]  # type: ignore[list-item]
     wanted: dict[str, set[str | None]] = {"any": set(), "all": set()}
     unwanted: dict[str, set[str | None]] = {"any": set(), "all": set()}
     mode, negated = "any", False

@@ -28,6 +28,7 @@ _TEMPLATES = Path(__file__).with_name("templates")
 _MAX_TASKS = 1000
 _MAX_LOG_EVENTS = 2000
 _MAX_POINTS = 300
+_LISTED = ("id", "name", "project", "status", "status_reason", "last_worker", "last_update")
 _LIVE = ("created", "queued", "in_progress")
 _HEADERS = {
     # Names and console lines come from strangers: even if one were not escaped, no script would run.
@@ -140,10 +141,15 @@ class _Pages:
         """All projects, or the one in the address, each with its tasks, newest first."""
         project_id = request.path_params.get("project", "*")
         chosen, values = ("", []) if project_id == "*" else ("WHERE project = ?", [project_id])
-        sql = f"SELECT doc FROM tasks {chosen} ORDER BY seq DESC LIMIT ?"  # noqa: S608
+        # Only what the list shows: whole documents are large.
+        paths = ", ".join(f"'$.{field}'" for field in _LISTED)
+        sql = f"SELECT json_extract(doc, {paths}) FROM tasks {chosen} ORDER BY seq DESC LIMIT ?"  # noqa: S608
         with self._database.transaction(write=False) as db:
             projects = {row[0]: row[1] for row in db.execute("SELECT id, name FROM projects ORDER BY name")}
-            tasks = [json.loads(row[0]) for row in db.execute(sql, (*values, _MAX_TASKS))]
+            tasks = [
+                dict(zip(_LISTED, json.loads(row[0]), strict=True))
+                for row in db.execute(sql, (*values, _MAX_TASKS))
+            ]
             queues = db.execute(
                 "SELECT name, (SELECT count(*) FROM entries WHERE queue = queues.id)"
                 " FROM queues ORDER BY name"
@@ -154,7 +160,11 @@ class _Pages:
         return self._render(
             "index.html",
             refresh_s=10,
-            groups=[(key, projects.get(key or "", ""), found) for key, found in groups.items()],
+            groups=[
+                (key, projects.get(key or "", ""), found)
+                for key, found in groups.items()
+                if found or project_id != "*"
+            ],
             queues=queues,
             cut=len(tasks) == _MAX_TASKS,
             max_tasks=_MAX_TASKS,

@@ -114,7 +114,7 @@ class Stack:
             "api { http { retries { connect: 3, total: 10 } } }\n"
             "sdk { development { detect_with_pip_freeze: false, report_use_subprocess: false,\n"
             "  worker { log_stdout: true, ping_period_sec: 10 } } }\n"
-            "agent { package_manager { type: pip }, venvs_cache { max_entries: 0 } }\n"
+            "agent { disable_agent_update_check: true }\n"
         )
         return {
             "HOME": str(home),
@@ -126,8 +126,10 @@ class Stack:
             "CLEARML_API_ACCESS_KEY": ACCESS_KEY,
             "CLEARML_API_SECRET_KEY": SECRET_KEY,
             "CLEARML_CACHE_DIR": str(home / "cache"),
+            # SDK and agent ask a public server for updates: nothing leaves this machine.
+            "HTTP_PROXY": "http://127.0.0.1:9",
+            "HTTPS_PROXY": "http://127.0.0.1:9",
             "NO_PROXY": "127.0.0.1,localhost",
-            "no_proxy": "127.0.0.1,localhost",
             "TMPDIR": str(home),
         }
 

@@ -71,9 +71,11 @@ def test_a_filter_selects_in_order(
     [
         ({"name": "("}, (400, 21)),
         ({"page": -1}, (400, 800)),
+        ({"page": 10**30}, (400, 800)),
         ({"tags": ["__$what"]}, (400, 800)),
         ({"created": ["yesterday"]}, (400, 800)),
         ({"tags": 5}, (400, 800)),
+        ({"execution.queue": [True]}, (400, 800)),
         ({"hyperparams.properties.k.value": ["2"]}, (500, 100)),
     ],
 )
@@ -120,3 +122,11 @@ def test_a_queue_is_found_by_name_pattern_and_id(api: Api) -> None:
     by_name = api.call("queues.get_all", name="^pattern\\.queue$", only_fields=["id", "name"])["queues"]
     assert by_name == [{"id": queue, "name": "pattern.queue"}]
     assert api.call("queues.get_all", id=[queue])["queues"][0]["entries"] == []
+
+
+def test_tasks_are_found_by_the_queue_they_were_sent_to(api: Api) -> None:
+    queue = api.new_queue("asked for")
+    task = api.task_in("queued", queue)
+    query: dict[str, Any] = {"execution.queue": [queue]}
+    rows = api.call("tasks.get_all", **query)["tasks"]
+    assert [row["id"] for row in rows] == [task]
