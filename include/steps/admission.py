@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 LOOKED_AT_AGAIN = ("not_found:", "revision_not_found:", "gated:")
 """Refusals that the owner of a model can lift without submitting again."""
+ADMISSION_PATIENCE_S = 600.0
+"""Longest wait for another run's admission; a sweep of thousands asks the Hub about each."""
 RUN_AGAIN = frozenset({RequestStatus.RERUN, RequestStatus.PENDING_NEW_EVAL})
 
 
@@ -91,17 +93,20 @@ def admit_submissions(services: Services, commit: str, *, dag_run_id: str, optio
     Raises:
         HubUnavailableError: The Hub is out of reach: nobody's fault, nothing is refused for it.
     """
-    admissible = list(_admissible(services, commit, dag_run_id=dag_run_id, options=options))
-    winners = _without_duplicates(services, admissible, dag_run_id=dag_run_id, dry_run=options.dry_run)
-    claimed: list[Submission] = []
-    queue = list(order(winners))
-    while queue and len(claimed) < options.max_models:
-        submission = queue.pop(0)
-        if options.dry_run:
-            log.info("would evaluate %s at %s", submission.model_id, submission.revision)
-        elif _claim(services, submission, dag_run_id=dag_run_id):
-            claimed.append(submission)
-    write_out(services, services.settings.hub.requests_repo)
+    repo_id = services.settings.hub.requests_repo
+    # One run at a time, so that runs that start together do not split the night between them.
+    with services.store.advisory_lock(f"admission {repo_id}", timeout_s=ADMISSION_PATIENCE_S):
+        admissible = list(_admissible(services, commit, dag_run_id=dag_run_id, options=options))
+        winners = _without_duplicates(services, admissible, dag_run_id=dag_run_id, dry_run=options.dry_run)
+        claimed: list[Submission] = []
+        queue = list(order(winners))
+        while queue and len(claimed) < options.max_models:
+            submission = queue.pop(0)
+            if options.dry_run:
+                log.info("would evaluate %s at %s", submission.model_id, submission.revision)
+            elif _claim(services, submission, dag_run_id=dag_run_id):
+                claimed.append(submission)
+        write_out(services, repo_id)
     log.info("claimed %s submissions, %s more wait for the next run", len(claimed), len(queue))
     return Admitted(claimed=claimed, waiting=len(queue))
 

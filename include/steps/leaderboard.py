@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import PurePosixPath
 from typing import Any
 
 from include.leaderboard.errors import RefusedError
@@ -68,7 +67,7 @@ def leaderboard_rows(services: Services) -> list[dict[str, Any]]:
             raw = _readable(file.content)
             rows.append(
                 _row(
-                    model=str(raw.get("model") or PurePosixPath(file.path).stem.split("_eval_request_")[0]),
+                    model=str(raw.get("model") or file.path.split("_eval_request_")[0]),
                     revision=str(raw.get("revision") or ""),
                     status=str(raw.get("status") or "FAILED"),
                     reason=error.refusal.error_msg,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from include.leaderboard.errors import HubError
 from include.leaderboard.submissions.submission import Submission
 from include.steps.services import Services
 from include.store.outbox import OutboxEntry, drain_outbox
+from include.store.store import OutboxStatus
 
 log = logging.getLogger(__name__)
 
@@ -62,4 +64,19 @@ def write_out(services: Services, repo_id: str) -> list[str]:
     report = drain_outbox(services.store, services.hub, repo_id)
     if report.commits:
         log.info("committed %s changes to %s: %s", report.committed, repo_id, ", ".join(report.commits))
+    for key, reason in report.failed.items():
+        log.error("%s cannot be written to %s: %s", key, repo_id, reason)
     return list(report.commits)
+
+
+def check_written(services: Services, keys: Sequence[str]) -> None:
+    """Make sure that these entries are committed, by whichever task carried them.
+
+    Raises:
+        HubError: One is not: it can never be applied, or another task's drain has yet to come to it.
+    """
+    for key, (status, reason) in services.store.outbox_status(keys).items():
+        if status is not OutboxStatus.DONE:
+            raise HubError(
+                f"{key} is {status.value}: {reason or 'not written yet'}. Clear this task to retry."
+            )

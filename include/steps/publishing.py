@@ -15,7 +15,7 @@ from include.leaderboard.results import verify_results
 from include.leaderboard.scoring import score_results
 from include.leaderboard.submissions.submission import Submission
 from include.steps.gates import parking
-from include.steps.outbox import queue_request_edit, write_out
+from include.steps.outbox import check_written, queue_request_edit, write_out
 from include.steps.services import Services
 from include.store.outbox import OutboxEntry
 from include.store.store import EvaluationState
@@ -35,6 +35,7 @@ def publish(
 
     Raises:
         GateError: A public file would quote a hidden row; parked for a person.
+        HubError: An entry can never be written.
         HubUnavailableError: The Hub is out of reach; all entries stay queued, a retry writes them.
     """
     submission = Submission.from_json(submission_json)
@@ -66,21 +67,20 @@ def publish(
         "results": (settings.hub.results_repo, False),
         "details": (settings.hub.details_repo, True),
     }
-    services.store.add_to_outbox(
-        [
-            OutboxEntry(
-                key=f"{file.target}:{submission.job_key}:{file.path}",
-                repo_id=repositories[file.target][0],
-                private=repositories[file.target][1],
-                kind="put",
-                path=file.path,
-                content=file.content,
-                job_key=submission.job_key,
-                message=f"Results of {submission.model_id}",
-            )
-            for file in files
-        ]
-    )
+    entries = [
+        OutboxEntry(
+            key=f"{file.target}:{submission.job_key}:{file.path}",
+            repo_id=repositories[file.target][0],
+            private=repositories[file.target][1],
+            kind="put",
+            path=file.path,
+            content=file.content,
+            job_key=submission.job_key,
+            message=f"Results of {submission.model_id}",
+        )
+        for file in files
+    ]
+    services.store.add_to_outbox(entries)
     finished = finished_changes(submission, job_id=evaluation.clearml_task_id)
     queue_request_edit(services, submission, finished, dag_run_id=dag_run_id)
     # Details first, the status last: a reader who sees FINISHED finds everything.
@@ -88,5 +88,6 @@ def publish(
         repo_id: write_out(services, repo_id)
         for repo_id in (settings.hub.details_repo, settings.hub.results_repo, settings.hub.requests_repo)
     }
+    check_written(services, [entry.key for entry in entries])
     services.store.update(submission.job_key, state=EvaluationState.PUBLISHED)
     return {"commits": commits, "preliminary": False}

@@ -66,7 +66,9 @@ def post_process(services: Services, submission_json: dict[str, Any], *, raw_url
             scored = score_results(folder, manifest, suite)
     for task, records in scored.graded.items():
         lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-        services.raw.put_derived(raw_url, f"graded_{task}.jsonl", lines.encode())
+        scorer = scored.scores[task]
+        name = f"{scorer.scorer}-{scorer.scorer_version}/{task}.jsonl"
+        services.raw.put_derived(raw_url, name, lines.encode())
     scores = scored.scores_json()
     services.store.update(submission.job_key, state=EvaluationState.SCORED, scores=scores)
     for task, score in scores.items():

@@ -59,27 +59,33 @@ def summarize(services: Services, *, dag_run_id: str) -> dict[str, Any]:
     Returns:
         Counts, ``failed`` (models whose group is red, with reasons) and ``text``, a sentence for people.
     """
-    published, refused, failed, preliminary = [], [], [], []
+    published, failed, preliminary = [], [], []
+    refused: dict[str, dict[str, str | None]] = {}
     for evaluation in services.store.evaluations(dag_run_id=dag_run_id):
         submission = Submission.from_json(dict(evaluation.submission))
         if evaluation.state is EvaluationState.PUBLISHED:
             published.append(evaluation.model_id)
         elif submission.limit_samples is not None and evaluation.state is EvaluationState.SCORED:
             preliminary.append(evaluation.model_id)
+            # Not a result: whoever asks for the same again gets it.
+            services.store.update(
+                evaluation.job_key, state=EvaluationState.FAILED, reason="preliminary run, not published"
+            )
         elif evaluation.state is EvaluationState.REFUSED:
-            refused.append({"model": evaluation.model_id, "reason": evaluation.reason})
+            refused[evaluation.request_path] = {"model": evaluation.model_id, "reason": evaluation.reason}
             queue_request_edit(services, submission, _refusal(evaluation), dag_run_id=dag_run_id)
         else:
             reason = _write_back(services, evaluation, submission, dag_run_id=dag_run_id)
             failed.append({"model": evaluation.model_id, "reason": reason})
-    at_admission = [
-        {"model": refusal.model_id or refusal.request_path, "reason": refusal.refusal.message_en}
-        for refusal in services.store.refusals(dag_run_id=dag_run_id)
-    ]
+    for refusal in services.store.refusals(dag_run_id=dag_run_id):
+        refused[refusal.request_path] = {
+            "model": refusal.model_id or refusal.request_path,
+            "reason": refusal.refusal.message_en,
+        }
     write_out(services, services.settings.hub.requests_repo)
     text = (
         f"{len(published)} published, {len(preliminary)} preliminary, "
-        f"{len(refused) + len(at_admission)} refused, {len(failed)} failed"
+        f"{len(refused)} refused, {len(failed)} failed"
     )
     if failed:
         text += "; " + "; ".join(f"{one['model']}: {one['reason']}" for one in failed)
@@ -87,7 +93,7 @@ def summarize(services: Services, *, dag_run_id: str) -> dict[str, Any]:
     return {
         "published": published,
         "preliminary": preliminary,
-        "refused": refused + at_admission,
+        "refused": list(refused.values()),
         "failed": failed,
         "text": text,
     }

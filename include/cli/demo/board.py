@@ -11,10 +11,13 @@ from rich.table import Table
 from include.cli.output import console
 from include.cli.stack.files import write_atomically
 
+FIELDS = ("model", "revision", "status", "scores", "reason")
+
 
 def write_board(board: dict[str, Any], path: Path) -> None:
-    """Write the rows as they are, for programs."""
-    write_atomically(path, json.dumps(board, indent=2, ensure_ascii=False) + "\n", mode=0o644)
+    """Write the rows for programs: those with a score first, by rank."""
+    rows = [{name: row[name] for name in FIELDS} for row in board["rows"]]
+    write_atomically(path, json.dumps({"rows": rows}, indent=2, ensure_ascii=False) + "\n", mode=0o644)
 
 
 def scored_rows(board: dict[str, Any]) -> list[dict[str, Any]]:
@@ -22,7 +25,10 @@ def scored_rows(board: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def board_table(board: dict[str, Any]) -> Table:
-    """The scored models by rank; values in per cent, with their standard errors."""
+    """The scored models by rank; values in per cent, with their standard errors.
+
+    The average is of the values as the leaderboard shows them: guessing counts as 0.
+    """
     rows = scored_rows(board)
     tasks = list(dict.fromkeys(task for row in rows for task in row["scores"]))
     table = Table(title="Leaderboard", title_justify="left")
@@ -30,11 +36,10 @@ def board_table(board: dict[str, Any]) -> Table:
     table.add_column("Model", overflow="fold")
     for heading in ("Average", *(short_name(task) for task in tasks)):
         table.add_column(heading, justify="right")
-    for rank, row in enumerate(rows, start=1):
-        scores = row["scores"]
-        average = sum(score["value"] for score in scores.values()) / len(scores)
-        cells = [in_per_cent(scores.get(task)) for task in tasks]
-        table.add_row(str(rank), row["model"], f"{100 * average:.1f}", *cells)
+    for row in rows:
+        cells = [in_per_cent(row["scores"].get(task)) for task in tasks]
+        average = "–" if row["average"] is None else f"{100 * row['average']:.1f}"
+        table.add_row(str(row["rank"] or "–"), row["model"], average, *cells)
     return table
 
 

@@ -111,14 +111,15 @@ class Sweep:
     def trigger(self) -> str:
         """Let the DAG run, and start a run of it now; its run id is returned.
 
-        Unpausing alone starts a run too, for the schedule's last slot: a model is claimed by one of the two.
+        Unpausing alone starts a run too, for the schedule's last slot. Ours is made first, so that it finds
+        the submissions; whichever admits first takes them all.
 
         Raises:
             StackError: The DAG cannot be parsed, or Airflow refuses.
         """
         self._wait_for_dag()
-        self._call("PATCH", f"/api/v2/dags/{DAG_ID}", json={"is_paused": False})
         run = self._call("POST", f"/api/v2/dags/{DAG_ID}/dagRuns", json={"logical_date": None, "conf": {}})
+        self._call("PATCH", f"/api/v2/dags/{DAG_ID}", json={"is_paused": False})
         return str(run["dag_run_id"])
 
     def state(self) -> SweepState:

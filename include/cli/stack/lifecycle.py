@@ -19,7 +19,7 @@ from include.cli.stack import health, postgres, settings
 from include.cli.stack.lock import stack_lock
 from include.cli.stack.paths import StackPaths
 from include.cli.stack.ports import choose_ports
-from include.cli.stack.processes import kill_all, stack_processes, supervisor_process
+from include.cli.stack.processes import kill_all, stack_processes, supervisor_process, wait_for_end
 from include.cli.stack.programs import AIRFLOW_PARTS, EMBEDDED, POSTGRES, agent_names, stack_programs
 from include.cli.stack.running import Job, run_jobs, tail
 from include.cli.stack.state import (
@@ -216,7 +216,7 @@ def _wait(client: SupervisorClient, parts: Iterable[str], check: Callable[[], bo
     while not check():
         statuses = [part for part in client.parts() if part.name in names]
         for part in statuses:
-            if part.state in ("FATAL", "EXITED"):
+            if part.state == "FATAL":
                 raise StackError(f"{part.name} ends again and again. Log: {part.log}\n{tail(part.log)}")
         if time.monotonic() > deadline:
             raise StackError(f"Waited {PART_DEADLINE_S:.0f} s until {goal}. {_logs(statuses)}")
@@ -256,8 +256,7 @@ def _sweep(paths: StackPaths, state: StackState) -> None:
         survivors = kill_all(one for one in leftovers if one not in servers)
         for server in servers:
             _interrupt(server)  # "fast" shutdown; terminate would wait for clients
-        psutil.wait_procs(servers, timeout=10)
-        survivors += kill_all(servers)
+        survivors += kill_all(wait_for_end(servers, timeout_s=10))
     if survivors := [one for one in survivors if one.is_running()] or stack_processes(paths, state):
         raise StackError(
             f"Processes {[one.pid for one in survivors]} of the stack cannot be ended. "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,12 +105,28 @@ def kill_all(processes: Iterable[psutil.Process], *, grace_s: float = 3.0) -> li
     for process in remaining:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.terminate()
-    _, remaining = psutil.wait_procs(remaining, timeout=grace_s)
+    remaining = wait_for_end(remaining, timeout_s=grace_s)
     for process in remaining:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    _, remaining = psutil.wait_procs(remaining, timeout=5)
-    return [one for one in remaining if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    return wait_for_end(remaining, timeout_s=5)
+
+
+def wait_for_end(processes: Iterable[psutil.Process], *, timeout_s: float) -> list[psutil.Process]:
+    """Wait until processes have ended, and return the others; a zombie, whose parent is slow, has ended."""
+    deadline = time.monotonic() + timeout_s
+    while remaining := [one for one in processes if _is_running(one)]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
+    return remaining
+
+
+def _is_running(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def memory_of(processes: Iterable[psutil.Process]) -> list[Memory]:

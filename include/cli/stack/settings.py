@@ -13,6 +13,8 @@ from include.cli.stack.state import StackState
 
 ADMIN_USER = "admin"
 AGENT_QUEUE = "local-cpu"
+NOWHERE = "http://127.0.0.1:9"
+"""A proxy that refuses every connection (the port of `discard`)."""
 
 PASSED_ON = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_FILE", "TMPDIR", "TZ", "USER")
 """What a part gets from the caller's own environment. PYTHONPATH and PYTHONHOME are deliberately absent."""
@@ -131,6 +133,12 @@ def agent_environment(paths: StackPaths, state: StackState, number: int) -> dict
         "CLEARML_API_ACCESS_KEY": state.keys.clearml_access_key,
         "CLEARML_API_SECRET_KEY": state.keys.clearml_secret_key,
         "CLEARML_SUPPRESS_UPDATE_MESSAGE": "1",
+        # The server is on this machine: ask it every second, not every five.
+        "CLEARML_AGENT_QUEUE_POLL_FREQ_SEC": "1",
+        "CLEARML_AGENT_STATUS_REPORT_FREQ_SEC": "10",
+        # Jobs talk to loopback only; the SDK's look for updates goes nowhere, at once.
+        "HTTP_PROXY": NOWHERE,
+        "HTTPS_PROXY": NOWHERE,
         "HF_ENDPOINT": state.url("hub"),
         "HF_TOKEN": state.keys.hub_token,
         "DATASETS_DIRECTORY": datasets,

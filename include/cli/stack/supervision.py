@@ -29,7 +29,8 @@ from include.leaderboard.errors import StackError
 
 START_DEADLINE_S = 20.0
 POLL_S = 0.05
-STOPPED_STATES = frozenset({"STOPPED", "EXITED", "FATAL", "UNKNOWN"})
+STOPPED_STATES = frozenset({"STOPPED", "FATAL", "UNKNOWN"})
+"""EXITED is not among them: every part is started again, at the latest a second later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,15 +182,17 @@ class SupervisorClient:
 
     def stop(self, names: Sequence[str], *, deadline_s: float) -> list[str]:
         """Stop parts side by side; return those that still run at the deadline."""
-        for name in names:
-            with _tolerate("NOT_RUNNING"):
-                self._call("stopProcess", name, False)
         deadline = time.monotonic() + deadline_s
-        while remaining := [one.name for one in self.parts() if one.name in names and not one.is_stopped]:
+        while remaining := [one for one in self.parts() if one.name in names and not one.is_stopped]:
             if time.monotonic() > deadline:
                 break
+            for part in remaining:
+                # Again and again: a part that has just crashed cannot be stopped before it is started again.
+                if part.state in ("STARTING", "RUNNING", "BACKOFF"):
+                    with _tolerate("NOT_RUNNING"):
+                        self._call("stopProcess", part.name, False)
             time.sleep(POLL_S)
-        return remaining
+        return [part.name for part in remaining]
 
     def shut_down(self) -> None:
         self._call("shutdown")

@@ -70,8 +70,6 @@ def change(before: PartStatus, now: PartStatus) -> str | None:
     """One line on what became of a part between two looks; None: nothing to tell."""
     if now.state == "FATAL" and before.state != "FATAL":
         return f"{now.name} ends again and again, and is not started any more. Log: {now.log}"
-    if now.is_stopped and not before.is_stopped:
-        return f"{now.name} has ended. Log: {now.log}"
     if before.pid and now.pid != before.pid:
         what = "was started again" if now.pid else "is being started again"
         return f"{now.name} (process {before.pid}) has ended, and {what}. Log: {now.log}"

@@ -21,6 +21,8 @@ BOARD = {
                 "community|ifeval-fr|0": {"value": 0.5, "stderr": None},
             },
             "reason": "",
+            "rank": 1,
+            "average": 0.65,
         },
         {
             "model": "../../etc/[bold]passwd\x1b[2J",
@@ -28,6 +30,8 @@ BOARD = {
             "status": "FAILED",
             "scores": {},
             "reason": "bad_name: not a model",
+            "rank": None,
+            "average": None,
         },
     ]
 }
@@ -43,6 +47,7 @@ def test_scored_models_have_ranks_scores_and_standard_errors():
     text = rendered(board_table(BOARD))
     assert "palmares-demo/good" in text
     assert "80.0 ± 5.0" in text
+    assert "65.0" in text
     assert "bac-fr" in text
     assert "community|" not in text
     assert "passwd" not in text

@@ -53,7 +53,10 @@ class Command:
         """Return the next line that contains *text*."""
         deadline = time.monotonic() + DEADLINE_S
         while True:
-            line = self._lines.get(timeout=max(deadline - time.monotonic(), 0.01))
+            try:
+                line = self._lines.get(timeout=max(deadline - time.monotonic(), 0.01))
+            except queue.Empty:
+                pytest.fail(f"no {text!r} in {DEADLINE_S} s:\n{''.join(self.seen)}")
             assert line, f"ended without {text!r}:\n{''.join(self.seen)}"
             self.seen.append(line)
             if text in line:
@@ -145,5 +148,5 @@ def assert_all_listen_on_loopback(home: Path) -> None:
     assert state is not None
     pids = {process.pid for process in stack_processes(paths, state)}
     listening = [one for one in psutil.net_connections(kind="inet") if one.status == psutil.CONN_LISTEN]
-    hosts = {one.laddr.ip for one in listening if one.pid in pids}
+    hosts = {one.laddr[0] for one in listening if one.pid in pids}
     assert hosts == {"127.0.0.1"}

@@ -25,7 +25,7 @@ def part(state: str = "RUNNING", pid: int = 10) -> PartStatus:
         (part(pid=10), part(pid=11), "was started again"),
         (part(pid=10), part("BACKOFF", pid=0), "is being started again"),
         (part("BACKOFF", pid=0), part("FATAL", pid=0), "not started any more"),
-        (part(pid=10), part("EXITED", pid=0), "has ended"),
+        (part(pid=10), part("EXITED", pid=0), "is being started again"),
     ],
 )
 def test_a_crash_is_told_in_one_line_with_the_log(before, now, words):
@@ -38,7 +38,8 @@ def test_a_crash_is_told_in_one_line_with_the_log(before, now, words):
 
 
 @pytest.mark.parametrize(
-    ("before", "now"), [(part(), part()), (part("STARTING"), part()), (part("BACKOFF", pid=0), part(pid=11))]
+    ("before", "now"),
+    [(part(), part()), (part("STARTING"), part()), (part("EXITED", pid=0), part("STARTING", pid=11))],
 )
 def test_nothing_is_told_of_what_goes_well(before, now):
     assert change(before, now) is None
