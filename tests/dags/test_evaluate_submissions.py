@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+STEPS = ["plan_resources", "enqueue", "poll_status", "fetch_results", "post_process", "publish"]
+
+DESCRIBE = """
+import json, sys
+from airflow.dag_processing.dagbag import DagBag
+from airflow.serialization.serialized_objects import DagSerialization
+
+bag = DagBag(sys.argv[1])
+dag = bag.dags["evaluate_submissions"]
+DagSerialization.to_dict(dag)
+
+print("\\n" + json.dumps({
+    "errors": bag.import_errors,
+    "tasks": {
+        task.task_id: {
+            "upstream": sorted(task.upstream_task_ids),
+            "retries": task.retries,
+            "pool": task.pool,
+            "trigger_rule": str(task.trigger_rule),
+            "names": task.get_closest_mapped_task_group() is not None and bool(task.map_index_template),
+        }
+        for task in dag.tasks
+    },
+    "params": sorted(dag.params),
+    "catchup": dag.catchup,
+    "max_active_runs": dag.max_active_runs,
+    "timetable": type(dag.timetable).__name__,
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def dag(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The DAG as a fresh Airflow parses and serializes it."""
+    done = subprocess.run(
+        [sys.executable, "-c", DESCRIBE, str(ROOT / "dags")],
+        env={
+            **os.environ,
+            "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")]),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    described: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return described
+
+
+def test_the_file_parses_and_serializes(dag: dict[str, Any]) -> None:
+    assert dag["errors"] == {}
+
+
+def test_each_model_goes_through_six_steps_in_order(dag: dict[str, Any]) -> None:
+    group = [task.removeprefix("evaluate_model.") for task in dag["tasks"] if "." in task]
+
+    assert group == STEPS
+    for before, after in pairwise(STEPS):
+        assert f"evaluate_model.{before}" in dag["tasks"][f"evaluate_model.{after}"]["upstream"]
+
+
+def test_every_mapped_task_is_named_after_its_model(dag: dict[str, Any]) -> None:
+    assert all(task["names"] for name, task in dag["tasks"].items() if "." in name)
+
+
+def test_the_summary_runs_whatever_happened(dag: dict[str, Any]) -> None:
+    assert dag["tasks"]["summarize"]["trigger_rule"] == "TriggerRule.ALL_DONE"
+    assert dag["tasks"]["summarize"]["upstream"] == ["evaluate_model.publish"]
+
+
+def test_every_pool_that_a_task_names_is_made_by_the_stack(dag: dict[str, Any]) -> None:
+    made = json.loads((ROOT / "include" / "config" / "pools.json").read_text(encoding="utf-8"))
+
+    assert {task["pool"] for task in dag["tasks"].values()} <= {*made, "default_pool"}
+
+
+def test_the_form_offers_what_the_sweep_understands(dag: dict[str, Any]) -> None:
+    from include.steps.admission import SweepOptions
+
+    offered = set(dag["params"])
+    assert offered == {"models", "suite", "cluster", "max_models", "limit_samples", "force", "dry_run"}
+    assert offered <= set(SweepOptions.model_fields)
+
+
+def test_nights_overlap_have_an_interval_and_are_not_caught_up(dag: dict[str, Any]) -> None:
+    assert dag["max_active_runs"] > 1
+    assert dag["catchup"] is False
+    assert dag["timetable"] == "CronDataIntervalTimetable"
