@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,7 +112,7 @@ def kill_all(processes: Iterable[psutil.Process], *, grace_s: float = 3.0) -> li
     return wait_for_end(remaining, timeout_s=5)
 
 
-def wait_for_end(processes: Iterable[psutil.Process], *, timeout_s: float) -> list[psutil.Process]:
+def wait_for_end(processes: Collection[psutil.Process], *, timeout_s: float) -> list[psutil.Process]:
     """Wait until processes have ended, and return the others; a zombie, whose parent is slow, has ended."""
     deadline = time.monotonic() + timeout_s
     while remaining := [one for one in processes if _is_running(one)]:

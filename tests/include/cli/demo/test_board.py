@@ -8,7 +8,7 @@ import json
 import pytest
 from rich.console import Console
 
-from include.cli.demo.board import board_table, in_per_cent, others_table, printable, write_board
+from include.cli.demo.board import FIELDS, board_table, in_per_cent, others_table, printable, write_board
 
 BOARD = {
     "rows": [

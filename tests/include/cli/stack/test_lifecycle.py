@@ -148,5 +148,5 @@ def assert_all_listen_on_loopback(home: Path) -> None:
     assert state is not None
     pids = {process.pid for process in stack_processes(paths, state)}
     listening = [one for one in psutil.net_connections(kind="inet") if one.status == psutil.CONN_LISTEN]
-    hosts = {one.laddr[0] for one in listening if one.pid in pids}
+    hosts = {one.laddr.ip for one in listening if one.pid in pids and one.laddr}
     assert hosts == {"127.0.0.1"}
