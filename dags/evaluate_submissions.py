@@ -22,10 +22,11 @@ from airflow.sdk import (
     task,
     task_group,
 )
-from clearml_provider.endings import EndedTask, Ending
 from clearml_provider.operators import ClearMLEnqueueOperator, ClearMLWaitOperator
 
 if TYPE_CHECKING:
+    from clearml_provider.endings import EndedTask, Ending
+
     from include.steps.services import Services
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -118,6 +119,8 @@ def note_enqueued(context: Context) -> None:
 
 def classify(ended: EndedTask) -> Ending:
     """Judge an ended ClearML task by the leaderboard's policy, and keep the attempt in the store."""
+    from clearml_provider.endings import Ending
+
     from include.steps.endings import classify_ending, record_ending
 
     task = ended.info

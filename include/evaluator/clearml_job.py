@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from clearml import Task
 
+# As `sdk.development.report_use_subprocess: false` in clearml.conf: with a process of its own for reports,
+# each flush and the exit wait 5 s; 14 s a job.
+Task._report_subprocess_enabled = False  # type: ignore[assignment]
 task: Task = Task.init(
     auto_connect_arg_parser=False,
     auto_connect_frameworks=False,

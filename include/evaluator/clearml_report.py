@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from clearml import Task
 
 ARTIFACT = "results"
-_UPLOAD_RETRIES = 3
+_UPLOAD_RETRIES = 1  # The SDK itself tries for 45 s.
+_MESSAGE_CHARACTERS = 300
 
 
 def report_single_values(task: Task, values: dict[str, float]) -> None:
@@ -31,19 +32,28 @@ def upload_results(task: Task, archive: Path, sha256: str) -> None:
     Raises:
         EvaluationFailure: ``results_incomplete``: it did not arrive.
     """
-    accepted = task.upload_artifact(
-        ARTIFACT, artifact_object=str(archive), wait_on_upload=True, retries=_UPLOAD_RETRIES
-    )
-    task.flush(wait_for_uploads=True)
+    try:
+        accepted = task.upload_artifact(
+            ARTIFACT, artifact_object=str(archive), wait_on_upload=True, retries=_UPLOAD_RETRIES
+        )
+        task.flush(wait_for_uploads=True)
+        problem = None if accepted and _arrived(task) == sha256 else "what is there is not what was sent"
+    except (OSError, ValueError) as error:  # requests' errors are OSErrors.
+        problem = f"{type(error).__name__}: {' '.join(str(error).split())[:_MESSAGE_CHARACTERS]}"
+    if problem:
+        raise EvaluationFailure(
+            "results_incomplete",
+            f"The results ({archive.stat().st_size} bytes) are not on ClearML's file server: {problem}. "
+            "Check files_host, its disk and its upload limit; the next attempt uploads what is saved here.",
+        )
+
+
+def _arrived(task: Task) -> str | None:
+    """Download the artifact again, and hash it; None: there is none."""
     task.reload()
     artifact = task.artifacts.get(ARTIFACT)
-    arrived = artifact.get_local_copy(extract_archive=False, force_download=True) if artifact else None
-    if accepted and arrived:
-        with Path(arrived).open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() == sha256:
-                return
-    raise EvaluationFailure(
-        "results_incomplete",
-        f"The results ({archive.stat().st_size} bytes) did not arrive on ClearML's file server. "
-        "Check files_host, its disk and its upload limit; the next attempt uploads what is saved here.",
-    )
+    copy = artifact.get_local_copy(extract_archive=False, force_download=True) if artifact else None
+    if copy is None:
+        return None
+    with Path(copy).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,11 +11,13 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from clearml_provider.exceptions import ClearMLConfigError
-from clearml_provider.models import TaskInfo
 from clearml_provider.status import TaskStatus
+
+if TYPE_CHECKING:
+    from clearml_provider.models import TaskInfo
 
 Outcome = Literal["succeeded", "retry", "fail", "skip", "cancelled"]
 
