@@ -60,14 +60,16 @@ check: setup ## Lint, formats, types, and which room imports which
 	$(BIN)/mypy include plugins dags tests
 	$(BIN)/lint-imports
 
-COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --quiet
+COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes
 
+# The CPU lock leaves out what a CPU build of torch does not use: CUDA's packages and Triton.
 lock: ## Write the locks anew from requirements*.in
-	$(COMPILE) requirements.in -o requirements.txt
-	$(COMPILE) requirements-dev.in -o requirements-dev.txt
-	@for input in $(wildcard requirements-evaluator*.in); do \
-	  echo "$$input has a lock of its own kind: see its first lines"; \
-	done
+	$(COMPILE) --universal requirements.in -o requirements.txt
+	$(COMPILE) --universal requirements-dev.in -o requirements-dev.txt
+	skip=$$($(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+	  requirements-evaluator-cpu.in | sed -nE 's/^((nvidia|cuda)-[a-z0-9-]+|triton)==.*/--no-emit-package \1/p') && \
+	  $(COMPILE) --universal $$skip requirements-evaluator-cpu.in -o requirements-evaluator-cpu.txt
+	$(COMPILE) --python-platform x86_64-manylinux_2_28 requirements-evaluator.in -o requirements-evaluator.txt
 
 clean: ## Stop the stack and remove its state folder (.palmares or PALMARES_HOME): demo results are forgotten
 	@if [ -x $(BIN)/palmares ]; then $(BIN)/palmares down; fi

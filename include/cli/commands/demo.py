@@ -16,6 +16,7 @@ from include.cli.demo.progress import SweepProgress
 from include.cli.demo.sweep import DAG_ID, Sweep, SweepState, TaskState
 from include.cli.output import Progress, console
 from include.cli.stack.health import airflow_client
+from include.cli.stack.interrupts import checkpoint
 from include.cli.stack.lifecycle import StartOptions, start_stack
 from include.cli.stack.paths import StackPaths
 from include.cli.stack.settings import storage_url
@@ -100,6 +101,7 @@ def _run_sweep(paths: StackPaths, state: StackState, *, deadline_s: float) -> Sw
             console.print(f"Run {run_id} of {DAG_ID}: {state.url('airflow')}/dags/{DAG_ID}/runs/{run_id}")
             with SweepProgress() as progress:
                 while True:
+                    checkpoint()
                     now = sweep.state()
                     progress.show(now)
                     if now.is_finished:

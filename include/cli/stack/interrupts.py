@@ -31,19 +31,17 @@ class Interrupted(BaseException):
 class _Interrupts:
     def __init__(self) -> None:
         self.shields = 0
-        self.pending: int | None = None
-        self.raised = False
+        self.number: int | None = None
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
-        if self.raised:  # Cleaning up has begun, and takes seconds: nothing may break it off.
+        if self.number is not None:  # Cleaning up has begun, and takes seconds: nothing may break it off.
             return
-        self.pending = number
-        self.raise_pending()
+        self.number = number
+        self.raise_due()
 
-    def raise_pending(self) -> None:
-        if self.pending is not None and not self.shields:
-            number, self.pending, self.raised = self.pending, None, True
-            raise Interrupted(number)
+    def raise_due(self) -> None:
+        if self.number is not None and not self.shields:
+            raise Interrupted(self.number)
 
 
 _interrupts = _Interrupts()
@@ -75,4 +73,12 @@ def shielded() -> Iterator[None]:
         yield
     finally:
         _interrupts.shields -= 1
-    _interrupts.raise_pending()
+    checkpoint()
+
+
+def checkpoint() -> None:
+    """Raise once more what came before: Python drops an exception that a signal raises in a destructor.
+
+    For the loops that wait for something to come up; those that wait for an end must not be broken off.
+    """
+    _interrupts.raise_due()

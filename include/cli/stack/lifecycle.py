@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from include.cli.stack import health, postgres, settings
+from include.cli.stack.interrupts import checkpoint
 from include.cli.stack.lock import stack_lock
 from include.cli.stack.paths import StackPaths
 from include.cli.stack.ports import choose_ports
@@ -214,6 +215,7 @@ def _wait(client: SupervisorClient, parts: Iterable[str], check: Callable[[], bo
     names = set(parts)
     deadline = time.monotonic() + PART_DEADLINE_S
     while not check():
+        checkpoint()
         statuses = [part for part in client.parts() if part.name in names]
         for part in statuses:
             if part.state == "FATAL":

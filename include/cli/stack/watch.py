@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from include.cli.stack import health
+from include.cli.stack.interrupts import checkpoint
 from include.cli.stack.lock import stack_lock
 from include.cli.stack.paths import StackPaths
 from include.cli.stack.processes import supervisor_process
@@ -85,6 +86,7 @@ def watch(paths: StackPaths, state: StackState, tell: Callable[[str], None]) -> 
     try:
         watcher = Watcher(paths, state)
         while True:
+            checkpoint()
             for line in watcher.look():
                 tell(line)
             time.sleep(POLL_S)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from include.cli.demo.board import FIELDS, board_table, in_per_cent, others_table, printable, write_board
+from include.cli.demo.board import board_table, in_per_cent, others_table, printable, write_board
 
-BOARD = {
+BOARD: dict[str, Any] = {
     "rows": [
         {
             "model": "palmares-demo/good",

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from include.cli.stack.interrupts import Interrupted, interruptible, shielded
+from include.cli.stack.interrupts import Interrupted, checkpoint, interruptible, shielded
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -37,3 +37,19 @@ def test_handlers_are_put_back():
     with interruptible():
         assert signal.getsignal(signal.SIGTERM) is not before
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+class Swallowing:
+    """An object in whose destructor a signal arrives."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_that_a_destructor_swallowed_is_raised_at_the_next_checkpoint():
+    with interruptible():
+        Swallowing()
+        with pytest.raises(Interrupted):
+            checkpoint()
+    checkpoint()
