@@ -57,7 +57,10 @@ PARAMS = {
         description="For a trial: such results are preliminary and never published as scores.",
     ),
     "force": Param(
-        False, type="boolean", title="Evaluate again", description="Also what already has a result."
+        False,
+        type="boolean",
+        title="Evaluate again",
+        description="Also models named above that already have a result.",
     ),
     "dry_run": Param(
         False, type="boolean", title="Dry run", description="Say what would be done; claim and write nothing."

@@ -28,6 +28,7 @@ LOOKED_AT_AGAIN = ("not_found:", "revision_not_found:", "gated:")
 """Refusals that the owner of a model can lift without submitting again."""
 ADMISSION_PATIENCE_S = 600.0
 """Longest wait for another run's admission; a sweep of thousands asks the Hub about each."""
+SETTLED = frozenset({RequestStatus.FINISHED, RequestStatus.FAILED, RequestStatus.CANCELLED})
 RUN_AGAIN = frozenset({RequestStatus.RERUN, RequestStatus.PENDING_NEW_EVAL})
 
 
@@ -47,6 +48,12 @@ class SweepOptions(BaseModel):
     """Backfills only: inclusive."""
     submitted_before: datetime | None = None
     """Backfills only: exclusive."""
+
+    @property
+    def asks_for_more_than_waits(self) -> bool:
+        """Whether settled requests count too: forced or tried out, and chosen by name or by interval."""
+        chosen = bool(self.models) or self.submitted_after is not None
+        return chosen and (self.force or self.limit_samples is not None)
 
     def selects(self, request: RequestFile) -> bool:
         """Tell whether the run is about this request at all (its status aside)."""
@@ -124,7 +131,9 @@ def _admissible(
         request: RequestFile | None = None
         try:
             request = parse_request(file.path, file.content)
-            if not options.selects(request) or not _waits(request, services, dag_run_id=dag_run_id):
+            if not options.selects(request) or not _is_due(
+                request, services, dag_run_id=dag_run_id, options=options
+            ):
                 continue
             submission = admit(
                 request,
@@ -159,8 +168,10 @@ def _named(options: SweepOptions, request: RequestFile | None, file: HubFile) ->
     return not options.models and options.submitted_after is None
 
 
-def _waits(request: RequestFile, services: Services, *, dag_run_id: str) -> bool:
+def _is_due(request: RequestFile, services: Services, *, dag_run_id: str, options: SweepOptions) -> bool:
     if request.status.waits:
+        return True
+    if options.asks_for_more_than_waits and request.status in SETTLED:
         return True
     if request.status is RequestStatus.FAILED:
         return str(request.raw.get("error_msg") or "").startswith(LOOKED_AT_AGAIN)

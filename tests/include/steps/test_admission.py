@@ -141,13 +141,26 @@ def test_force_evaluates_again_under_a_new_key_and_a_retry_of_that_run_stays_wit
 ) -> None:
     first = claimed(admit(services, models=["palmares-demo/petit"]))["petit"]
     _publish(services, first.job_key)
-    _set_status(services, PETIT, "PENDING")
+    _set_status(services, PETIT, "FINISHED")
 
     forced = claimed(admit(services, run="forced", force=True, models=["palmares-demo/petit"]))["petit"]
     again = claimed(admit(services, run="forced", force=True, models=["palmares-demo/petit"]))["petit"]
 
     assert (first.run_number, forced.run_number, again.run_number) == (1, 2, 2)
     assert forced.job_key == again.job_key != first.job_key
+
+
+def test_force_without_names_does_not_evaluate_the_whole_history_again(services: Services) -> None:
+    _set_status(services, PETIT, "FINISHED")
+
+    assert set(claimed(admit(services, force=True))) == ADMITTED - {"petit"}
+
+
+def test_a_trial_may_take_a_finished_model_by_name(services: Services) -> None:
+    _set_status(services, PETIT, "FINISHED")
+
+    assert set(claimed(admit(services, models=["palmares-demo/petit"], limit_samples=2))) == {"petit"}
+    assert request(services, PETIT)["status"] == "FINISHED"
 
 
 def test_a_pending_request_that_has_its_result_is_finished_without_evaluating(services: Services) -> None:
