@@ -1,6 +1,6 @@
-"""Measures the memory of the embedded stack at rest, as proportional set size: `python benchmarks/memory_at_rest.py`.
+"""Measures the memory of the embedded stack at rest (PSS): `python benchmarks/memory_at_rest.py`.
 
-Starts a stack of its own in a temporary state folder, waits until it is quiet, prints one JSON object, stops it.
+Starts a stack of its own in a temporary folder, waits until it is quiet, prints one JSON object, stops it.
 """
 
 from __future__ import annotations
