@@ -14,14 +14,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from include.demo.canary import CANARY
 from include.demo.seed import seed_hub
 from include.evaluator.suite_hash import suite_hash
+
+if TYPE_CHECKING:
+    import httpx  # The evaluator's environment, which collects this file too, does not have it.
 
 pytestmark = pytest.mark.stack
 
@@ -118,6 +120,8 @@ class Services:
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    import httpx
+
     state, home = tmp_path_factory.mktemp("services"), tmp_path_factory.mktemp("home")
     log = state / "log"
     ports = [part for name in SERVICES for part in (f"--{name.replace('_', '-')}-port", "0")]
@@ -173,6 +177,8 @@ def _addresses(process: subprocess.Popen[bytes], log: Path) -> dict[str, str]:
 
 
 def test_a_job_under_the_agent_leaves_values_and_one_whole_artifact(services: Services, tmp_path: Path):
+    import httpx
+
     task_id = services.new_task()
     assert services.run_by_agent(task_id) == 0, services.console(task_id)
     task = services.task(task_id)
