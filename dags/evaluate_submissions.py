@@ -37,7 +37,7 @@ INFRASTRUCTURE = {"retries": 2, "retry_delay": timedelta(seconds=20)}
 PARAMS = {
     "models": Param(
         [],
-        type="array",
+        type=["null", "array"],
         items={"type": "string"},
         title="Models",
         description="Only these models, one a line (`organisation/name`). Empty: all that wait.",

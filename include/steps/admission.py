@@ -37,7 +37,8 @@ class SweepOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    models: tuple[str, ...] = ()
+    models: tuple[str, ...] | None = ()
+    """Empty or None: all."""
     suite: str | None = None
     cluster: str | None = None
     max_models: int = 50
