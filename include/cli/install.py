@@ -10,13 +10,27 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
 UV = "uv==0.13.8"
 TORCH = "torch==2.13.0"
+SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+HINDRANCES = frozenset(
+    {
+        "PYTHONDONTWRITEBYTECODE",  # without compiled files every start of Airflow takes twice as long
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "VIRTUAL_ENV",
+        "PIP_CONSTRAINT",
+        "PIP_PREFIX",
+        "PIP_REQUIRE_HASHES",
+        "PIP_TARGET",
+        "PIP_USER",
+    }
+)
 MARKER = "palmares-install.json"
 """Written at the end of an install: what is without it was interrupted."""
 
@@ -81,6 +95,17 @@ def is_installed(environment: Environment) -> bool:
     return environment.python.exists() and marker == fingerprint(environment)
 
 
+def install_variables(given: Mapping[str, str]) -> dict[str, str]:
+    """The environment of pip and uv: what would send packages elsewhere is taken out."""
+    variables = {name: value for name, value in given.items() if name not in HINDRANCES}
+    # uv brings its own certificates and does not read pip's index: behind a company's proxy both matter.
+    if SYSTEM_CERTIFICATES.exists():
+        variables.setdefault("SSL_CERT_FILE", str(SYSTEM_CERTIFICATES))
+    if index := variables.get("PIP_INDEX_URL"):
+        variables.setdefault("UV_DEFAULT_INDEX", index)
+    return variables
+
+
 def check_python(
     version: tuple[int, ...] = sys.version_info[:2], executable: str = sys.executable
 ) -> str | None:
@@ -105,6 +130,7 @@ class Installer:
         self._processes: set[subprocess.Popen[bytes]] = set()
         self._uv_is_there = threading.Event()
         self._begin = time.monotonic()
+        self._was_complete = {one.name: one.marker.exists() for one in (self.airflow, self.evaluator)}
 
     def run(self) -> None:
         """Install what is missing; returns at once when nothing is.
@@ -154,9 +180,11 @@ class Installer:
                 self._uv_is_there.set()
 
     def _make_environment(self, environment: Environment) -> None:
-        # Again over an interrupted one: it repairs what is missing. Another Python's is made from nothing.
+        # An interrupted one may hold half a package that the installer takes for whole; another Python's is of
+        # no use: both are made from nothing. Downloads are cached, so this costs seconds.
         version = ".".join(map(str, sys.version_info[:2]))
-        clear = environment.folder.exists() and not (environment.folder / "lib" / f"python{version}").exists()
+        fits = (environment.folder / "lib" / f"python{version}").exists()
+        clear = environment.folder.exists() and not (fits and self._was_complete[environment.name])
         environment.folder.mkdir(exist_ok=True)
         command = [sys.executable, "-m", "venv", *(["--clear"] if clear else []), str(environment.folder)]
         self._step(
@@ -195,10 +223,7 @@ class Installer:
     def _step(self, environment: Environment, what: str, command: list[str], log: Path | None = None) -> None:
         print(f"[{time.monotonic() - self._begin:4.0f} s] {environment.name}: {what} …", flush=True)
         log = log or environment.log
-        variables: dict[str, Any] = dict(os.environ)
-        # Without compiled files every start of Airflow takes twice as long.
-        for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"):
-            variables.pop(name, None)
+        variables = install_variables(os.environ)
         with log.open("wb") as output:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=variables

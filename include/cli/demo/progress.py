@@ -12,6 +12,7 @@ from include.cli.demo.sweep import STEPS, ModelProgress, SweepState
 from include.cli.output import console
 
 COLOURS = {"success": "green", "failed": "red", "upstream_failed": "red", "skipped": "yellow"}
+NOT_WORTH_A_LINE = frozenset({"waiting", "scheduled", "queued"})
 IN_WORDS = {
     "deferred": "waiting for the agent",
     "none": "waiting",
@@ -33,7 +34,7 @@ class SweepProgress:
 
     def __init__(self) -> None:
         self._told: dict[tuple[str, int], str] = {}
-        self._steps: dict[str, str] = {}
+        self._steps: set[str] = set()
         self._live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
 
     def __enter__(self) -> Self:
@@ -53,17 +54,19 @@ class SweepProgress:
             self._live.update(self._table(state))
             return
         for task in state.tasks:
-            if task.map_index < 0 and task.task_id not in STEPS and task.state != "waiting":
-                self._tell_step(f"{task.run_id} {task.task_id}", f"{task.task_id}: {task.state}")
+            if task.map_index < 0 and task.task_id not in STEPS and task.state not in NOT_WORTH_A_LINE:
+                self._tell_step(f"{task.task_id}: {task.state}")
         for model in state.models:
             words = in_words(model)
+            if model.state in NOT_WORTH_A_LINE or (model.is_unnamed and not model.is_red):
+                continue
             if self._told.get((model.run_id, model.map_index)) != words:
                 self._told[model.run_id, model.map_index] = words
                 console.print(f"  {model.model}: {words}", markup=False)
 
-    def _tell_step(self, key: str, words: str) -> None:
-        if self._steps.get(key) != words:
-            self._steps[key] = words
+    def _tell_step(self, words: str) -> None:
+        if words not in self._steps:  # two runs side by side say the same
+            self._steps.add(words)
             console.print(f"  {words}", markup=False)
 
     def _table(self, state: SweepState) -> Table:

@@ -44,6 +44,8 @@ class ModelProgress:
     run_id: str
     map_index: int
     model: str
+    is_unnamed: bool = False
+    """Airflow does not know the name yet."""
     step: str
     state: str
     try_number: int
@@ -86,15 +88,17 @@ class SweepState:
 
 
 def _progress(run_id: str, map_index: int, group: dict[str, TaskState]) -> ModelProgress:
-    model = next((task.name for task in group.values() if task.name), f"model {map_index + 1}")
+    model = next((task.name for task in group.values() if task.name), "")
     tasks = [group[step] for step in STEPS if step in group]
     current = next((task for task in tasks if task.state in BAD_TASK), None)
-    current = current or next((task for task in tasks if task.state not in FINISHED_TASK), None)
-    current = current or next((task for task in tasks if task.state == "skipped"), tasks[-1])
+    # A skip reaches the steps below a little later.
+    current = current or next((task for task in tasks if task.state == "skipped"), None)
+    current = current or next((task for task in tasks if task.state not in FINISHED_TASK), tasks[-1])
     return ModelProgress(
         run_id=run_id,
         map_index=map_index,
-        model=model,
+        model=model or f"model {map_index + 1}",
+        is_unnamed=not model,
         step=current.task_id,
         state=current.state,
         try_number=current.try_number,
@@ -169,7 +173,7 @@ class Sweep:
                     run_id=run_id,
                     task_id=row["task_id"].removeprefix(GROUP),
                     map_index=row["map_index"],
-                    name=row.get("rendered_map_index") or "",
+                    name=_name(row),
                     state=row["state"] or "waiting",
                     try_number=row["try_number"],
                 )
@@ -179,6 +183,12 @@ class Sweep:
 
     def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         return _checked(self._client.request(method, path, **options))
+
+
+def _name(row: dict[str, Any]) -> str:
+    # Until the template is rendered, Airflow gives the bare index.
+    name = row.get("rendered_map_index") or ""
+    return "" if name == str(row["map_index"]) else name
 
 
 def _checked(answer: httpx.Response) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
-import pwd
 import subprocess
 import sys
 import time
@@ -65,7 +64,7 @@ def configuration(paths: StackPaths, state: StackState, programs: Iterable[Progr
             {
                 "nodaemon": "true",
                 "silent": "true",
-                "user": pwd.getpwuid(os.geteuid()).pw_name,
+                **({"user": "root"} if os.geteuid() == 0 else {}),  # it warns unless told
                 "umask": "077",
                 "directory": paths.home,
                 "logfile": paths.logs / "supervisor.log",

@@ -38,4 +38,4 @@ def test_without_a_terminal_each_change_is_one_line(capsys):
         ):
             progress.show(state(states))
     lines = capsys.readouterr().out.splitlines()
-    assert lines == ["  org/m: plan_resources: running", "  org/m: enqueue: queued"]
+    assert lines == ["  org/m: plan_resources: running", "  org/m: enqueue: running"]

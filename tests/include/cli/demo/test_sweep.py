@@ -30,6 +30,7 @@ def group(*states: str) -> SweepState:
         (("success", "success", "deferred", "waiting", "waiting", "waiting"), "poll_status", "deferred"),
         (("success", "success", "failed", "upstream_failed"), "poll_status", "failed"),
         (("skipped",) * 6, "plan_resources", "skipped"),
+        (("skipped", "waiting", "waiting"), "plan_resources", "skipped"),
         (("success",) * 6, "publish", "success"),
     ],
 )
