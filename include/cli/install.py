@@ -180,8 +180,8 @@ class Installer:
                 self._uv_is_there.set()
 
     def _make_environment(self, environment: Environment) -> None:
-        # An interrupted one may hold half a package that the installer takes for whole; another Python's is of
-        # no use: both are made from nothing. Downloads are cached, so this costs seconds.
+        # An interrupted one may hold half a package that the installer takes for whole; another Python's is
+        # of no use: both are made from nothing. Downloads are cached, so this costs seconds.
         version = ".".join(map(str, sys.version_info[:2]))
         fits = (environment.folder / "lib" / f"python{version}").exists()
         clear = environment.folder.exists() and not (fits and self._was_complete[environment.name])

@@ -103,3 +103,22 @@ def test_a_missing_lock_is_named(checkout):
     environments(checkout)[0].lock.unlink()
     with pytest.raises(InstallError, match=r"requirements-dev\.txt is missing"):
         Installer(checkout, "").run()
+
+
+def test_what_would_send_packages_elsewhere_is_taken_from_pip_and_uv():
+    variables = install_variables({"PIP_TARGET": "/x", "PIP_USER": "1", "HOME": "/h", "PIP_INDEX_URL": "http://i"})
+    assert not {"PIP_TARGET", "PIP_USER"} & set(variables)
+    assert (variables["HOME"], variables["UV_DEFAULT_INDEX"]) == ("/h", "http://i")
+
+
+@pytest.mark.parametrize("is_complete", [True, False])
+def test_an_interrupted_environment_is_made_from_nothing_and_a_complete_one_is_kept(checkout, is_complete):
+    airflow, _ = environments(checkout)
+    version = ".".join(map(str, sys.version_info[:2]))
+    half_installed = airflow.folder / "lib" / f"python{version}" / "half"
+    half_installed.mkdir(parents=True)
+    if is_complete:
+        airflow.marker.write_text("{}")
+    Installer(checkout, "")._make_environment(airflow)
+    assert half_installed.exists() is is_complete
+    assert airflow.python.exists()
