@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from include.cli import install
-from include.cli.install import Installer, InstallError, check_python, environments, fingerprint, is_installed
+from include.cli.install import (
+    Installer,
+    InstallError,
+    check_python,
+    environments,
+    fingerprint,
+    install_variables,
+    is_installed,
+)
 
 ROOT = Path(install.__file__).parents[2]
 
@@ -106,7 +114,9 @@ def test_a_missing_lock_is_named(checkout):
 
 
 def test_what_would_send_packages_elsewhere_is_taken_from_pip_and_uv():
-    variables = install_variables({"PIP_TARGET": "/x", "PIP_USER": "1", "HOME": "/h", "PIP_INDEX_URL": "http://i"})
+    variables = install_variables(
+        {"PIP_TARGET": "/x", "PIP_USER": "1", "HOME": "/h", "PIP_INDEX_URL": "http://i"}
+    )
     assert not {"PIP_TARGET", "PIP_USER"} & set(variables)
     assert (variables["HOME"], variables["UV_DEFAULT_INDEX"]) == ("/h", "http://i")
 
