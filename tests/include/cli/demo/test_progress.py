@@ -35,6 +35,7 @@ def test_without_a_terminal_each_change_is_one_line(capsys):
             {STEPS[0]: "running"},
             {STEPS[0]: "running"},
             {STEPS[0]: "success", STEPS[1]: "queued"},
+            {STEPS[0]: "success", STEPS[1]: "running"},
         ):
             progress.show(state(states))
     lines = capsys.readouterr().out.splitlines()
