@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.evaluator
+pytestmark = pytest.mark.stack
 
 _ROOT = Path(__file__).parents[4]
 _PYTHON = Path(os.environ.get("PALMARES_EVALUATOR_PYTHON") or _ROOT / ".venv-evaluator/bin/python")
