@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from supervisor.xmlrpc import SupervisorTransport
 
 from include.cli.stack.files import write_atomically
 from include.cli.stack.interrupts import shielded
@@ -140,6 +139,9 @@ class SupervisorClient:
         self._socket = paths.socket(state.stack_id)
 
     def _call(self, method: str, *arguments: object) -> Any:
+        # Of the embedded stack only: the production image has `palmares`, and no supervisor.
+        from supervisor.xmlrpc import SupervisorTransport
+
         # One connection a call: supervisor closes idle ones.
         transport = SupervisorTransport(None, None, f"unix://{self._socket}")
         proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
