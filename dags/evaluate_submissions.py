@@ -5,15 +5,11 @@ Runs every night, by hand (form below), and as a backfill. See docs/architecture
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow.sdk import (
-    Connection,
-    Context,
     CronDataIntervalTimetable,
     Param,
     TriggerRule,
@@ -23,11 +19,9 @@ from airflow.sdk import (
     task_group,
 )
 from clearml_provider.operators import ClearMLEnqueueOperator, ClearMLWaitOperator
-
-if TYPE_CHECKING:
-    from clearml_provider.endings import EndedTask, Ending
-
-    from include.steps.services import Services
+from palmares_airflow.callbacks import note_enqueued, note_failure
+from palmares_airflow.policy import classify, parked_is_final
+from palmares_airflow.services import open_services
 
 PARIS = ZoneInfo("Europe/Paris")
 MODELS_PER_RUN = 50  # The scheduler's cost is quadratic in one run's task instances (apache/airflow#45991).
@@ -66,83 +60,6 @@ PARAMS = {
         False, type="boolean", title="Dry run", description="Say what would be done; claim and write nothing."
     ),
 }
-
-
-def open_services() -> Services:
-    """Open our store, the Hub and raw storage at the addresses of this Airflow's connections."""
-    from include.steps.services import Services
-
-    return Services.open(Connection.get)
-
-
-@contextmanager
-def parked_is_final() -> Iterator[None]:
-    """Fail at once what a gate has stopped: a person decides, and trying again would say the same."""
-    from airflow.sdk.exceptions import AirflowFailException
-
-    from include.leaderboard.errors import GateError
-
-    try:
-        yield
-    except GateError as parked:
-        raise AirflowFailException(str(parked)) from parked
-
-
-def own_job_key(context: Context) -> str:
-    """The job key of the group that a task belongs to."""
-    ti = context["ti"]
-    return str(ti.xcom_pull(task_ids="admit_submissions")[ti.map_index]["job_key"])
-
-
-def note_failure(context: Context) -> None:
-    """Write the reason of a group's failed task into the store: `summarize` reads it there."""
-    from include.steps.summary import record_failure
-
-    with open_services() as services:
-        record_failure(
-            services,
-            own_job_key(context),
-            task_id=context["ti"].task_id.rsplit(".", 1)[-1],
-            error=context.get("exception"),
-        )
-
-
-def note_enqueued(context: Context) -> None:
-    """Write into the store which ClearML task runs the job."""
-    from include.steps.endings import record_enqueued
-
-    ti = context["ti"]
-    with open_services() as services:
-        record_enqueued(
-            services,
-            own_job_key(context),
-            ti.xcom_pull(task_ids="evaluate_model.enqueue", map_indexes=ti.map_index),
-        )
-
-
-def classify(ended: EndedTask) -> Ending:
-    """Judge an ended ClearML task by the leaderboard's policy, and keep the attempt in the store."""
-    from clearml_provider.endings import Ending
-
-    from include.steps.endings import classify_ending, record_ending
-
-    task = ended.info
-    verdict = classify_ending(
-        succeeded=task.status.is_success,
-        status=task.status.value,
-        status_reason=task.status_reason,
-        stop_cause=ended.stop_cause,
-        user_properties=task.user_properties,
-    )
-    with open_services() as services:
-        record_ending(
-            services,
-            verdict,
-            clearml_task_id=task.id,
-            attempt=ended.attempt,
-            user_properties=task.user_properties,
-        )
-    return Ending(outcome=verdict.outcome, failure_class=verdict.failure_class, reason=verdict.reason)
 
 
 @task

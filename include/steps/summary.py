@@ -23,11 +23,14 @@ log = logging.getLogger(__name__)
 def record_failure(
     services: Services, job_key: str, *, task_id: str, error: BaseException | str | None
 ) -> None:
-    """Note why a model's group stopped; a decision that a step stored itself (parked, refused) stays."""
+    """Note why a model's group stopped; a decision that a step stored itself (parked, refused) stays.
+
+    The reason reaches the public request file: a stranger's exception, which may quote data, is named only.
+    """
     evaluation = services.store.get(job_key)
     if evaluation is None or evaluation.state in SETTLED:
         return
-    reason = (str(error) if error else "no reason given").splitlines()[0][:500]
+    reason = _in_public(error).splitlines()[0][:500]
     services.store.update(
         job_key,
         state=EvaluationState.FAILED,
@@ -37,6 +40,8 @@ def record_failure(
     )
 
 
+OUR_MODULES = ("include.", "clearml_provider.", "airflow.")
+"""Whose errors never quote rows, tokens or addresses with passwords."""
 INFRASTRUCTURE = "infrastructure"
 """Class of a failure on our side of ClearML: a task of the DAG stopped, no job ended."""
 
@@ -48,6 +53,14 @@ SETTLED = frozenset(
         EvaluationState.CANCELLED,
     }
 )
+
+
+def _in_public(error: BaseException | str | None) -> str:
+    if isinstance(error, str):
+        return error or "no reason given"
+    if error is not None and type(error).__module__.startswith(OUR_MODULES):
+        return str(error) or type(error).__name__
+    return f"{type(error).__name__}, see the task's log" if error else "no reason given"
 
 
 def summarize(services: Services, *, dag_run_id: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from include.leaderboard.errors import StoreError
 from include.leaderboard.submissions.submission import Submission
 from include.steps.endings import classify_ending, record_ending, record_enqueued
 from include.steps.leaderboard import leaderboard_rows
@@ -36,7 +37,7 @@ def test_a_night_without_submissions_has_a_summary(services: Services) -> None:
 
 def test_a_failed_model_waits_again_uncharged_and_is_claimed_the_next_night(services: Services) -> None:
     petit = claimed(admit(services, run=RUN, models=["palmares-demo/petit"]))["petit"]
-    record_failure(services, petit.job_key, task_id="enqueue", error=OSError("no route to ClearML"))
+    record_failure(services, petit.job_key, task_id="enqueue", error=StoreError("no route to ClearML"))
 
     summary = summarize(services, dag_run_id=RUN)
 
@@ -45,6 +46,16 @@ def test_a_failed_model_waits_again_uncharged_and_is_claimed_the_next_night(serv
     assert written["status"] == "PENDING"
     assert written["error_msg"] == "infrastructure: enqueue: no route to ClearML"
     assert set(claimed(admit(services, run="night-2", models=["palmares-demo/petit"]))) == {"petit"}
+
+
+def test_a_strangers_exception_is_named_but_not_quoted_in_public(services: Services) -> None:
+    petit = claimed(admit(services, run=RUN, models=["palmares-demo/petit"]))["petit"]
+    record_failure(services, petit.job_key, task_id="post_process", error=KeyError("enoncé caché"))
+
+    summarize(services, dag_run_id=RUN)
+
+    written = request(services, petit.request_path)
+    assert written["error_msg"] == "infrastructure: post_process: KeyError, see the task's log"
 
 
 def test_a_group_that_died_without_a_word_counts_as_failed(services: Services) -> None:
