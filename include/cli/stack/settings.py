@@ -78,6 +78,8 @@ def airflow_environment(paths: StackPaths, state: StackState) -> dict[str, str]:
         "api_auth": {"jwt_secret": keys.airflow_jwt_secret},
         # The default, 5 s, makes short tasks hold their slot for that long.
         "workers": {"min_heartbeat_interval": 1},
+        # With the defaults, 300 s, a task that an interrupted stack left running blocks the next for so long.
+        "scheduler": {"task_instance_heartbeat_timeout": 60, "orphaned_tasks_check_interval": 20},
         "dag_processor": {"refresh_interval": 10, "min_file_process_interval": 10, "parsing_processes": 1},
         "logging": {"colored_console_log": False},
         "usage_data_collection": {"enabled": False},
