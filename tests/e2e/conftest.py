@@ -42,7 +42,7 @@ def run_palmares(home: Path, *arguments: str, timeout_s: float = SWEEP_DEADLINE_
     """Run the command to its end and return what it printed; a failure shows all of it."""
     done = subprocess.run(
         [sys.executable, "-m", "include.cli.main", *arguments],
-        env={**os.environ, "PALMARES_HOME": str(home)},
+        env={**os.environ, "PALMARES_HOME": str(home), "COLUMNS": "80"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

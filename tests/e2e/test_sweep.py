@@ -17,6 +17,7 @@ from tests.e2e.conftest import FinishedSweep, run_palmares
 
 pytestmark = pytest.mark.e2e
 
+ROOT = Path(__file__).parents[2]
 DAG = "/api/v2/dags/evaluate_submissions"
 STEPS = ["plan_resources", "enqueue", "poll_status", "fetch_results", "post_process", "publish"]
 RANKED = ["palmares-demo/grand", "palmares-demo/moyen", "palmares-demo/petit"]
@@ -144,6 +145,16 @@ def test_no_secret_is_in_logs_xcoms_or_public_files(sweep: FinishedSweep) -> Non
     ]
 
     assert seen == []
+
+
+def test_the_readme_shows_what_the_demo_prints(sweep: FinishedSweep) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    # Without the scores: another processor's arithmetic may move the last digit.
+    shown = [line for line in readme.splitlines() if line.startswith(("│", "┃")) and "±" not in line]
+
+    assert len(shown) > 3
+    printed = [line.rstrip() for line in sweep.output.splitlines()]
+    assert [line for line in shown if line not in printed] == []
 
 
 def test_a_second_demo_evaluates_nothing_again_and_says_so(sweep: FinishedSweep) -> None:
