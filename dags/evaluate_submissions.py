@@ -5,6 +5,7 @@ Runs every night, by hand (form below), and as a backfill. See docs/architecture
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,7 +21,7 @@ from airflow.sdk import (
 )
 from clearml_provider.operators import ClearMLEnqueueOperator, ClearMLWaitOperator
 from palmares_airflow.callbacks import note_enqueued, note_failure
-from palmares_airflow.policy import classify, parked_is_final
+from palmares_airflow.policy import classify, next_attempt, parked_is_final
 from palmares_airflow.services import open_services
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -62,6 +63,20 @@ PARAMS = {
 }
 
 
+def takes_everything(run_type: str, params: Mapping[str, Any]) -> bool:
+    """Whether a run is a sweep of all that waits: a backfill, a trial and a choice end where they end."""
+    is_chosen = params["models"] or params["limit_samples"] or params["force"] or params["dry_run"]
+    return run_type != "backfill" and not is_chosen and params["max_models"] == MODELS_PER_RUN
+
+
+def next_backlog_run_id(run_id: str) -> str:
+    """``backlog_2__<first run>`` follows ``backlog_1__<first run>``: names stay short."""
+    prefix, _, first = run_id.partition("__")
+    if prefix.startswith("backlog_"):
+        return f"backlog_{int(prefix.removeprefix('backlog_')) + 1}__{first}"
+    return f"backlog_1__{run_id}"
+
+
 @task
 def list_requests() -> dict[str, Any]:
     """Pin the requests dataset to one commit, and count what waits there."""
@@ -100,12 +115,12 @@ def run_backlog() -> None:
     context = get_current_context()
     run = context["dag_run"]
     waiting = context["ti"].xcom_pull(task_ids="admit_submissions", key="waiting")
-    if not waiting or run.run_type == "backfill":
-        raise AirflowSkipException(f"{waiting} more wait; a backfill's rest is taken by running it again")
+    if not waiting or not takes_everything(run.run_type, context["params"]):
+        raise AirflowSkipException(f"{waiting} more wait; only a whole night's sweep goes on by itself")
     # What TriggerDagRunOperator does; importing that costs every task of this file 0.2 s.
     raise DagRunTriggerException(
         trigger_dag_id=run.dag_id,
-        dag_run_id=f"backlog__{run.run_id}",
+        dag_run_id=next_backlog_run_id(run.run_id),
         conf=dict(context["params"]),
         reset_dag_run=False,
         skip_when_already_exists=True,
@@ -217,6 +232,7 @@ def evaluate_submissions() -> None:
             clearml_task_id=enqueue.output,
             deadline_s=job["deadline_s"],
             classify=classify,
+            next_attempt=next_attempt,
             map_index_template=MODEL_NAME,
             retries=3,
             retry_delay=timedelta(seconds=5),

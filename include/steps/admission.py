@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from include.hub import HubFile
-from include.leaderboard.errors import Refusal, RefusedError
+from include.leaderboard.errors import HubError, LeaderboardError, Refusal, RefusedError
 from include.leaderboard.publishing.status import finished_changes, running_changes
 from include.leaderboard.settings import suite_hash
 from include.leaderboard.submissions.admission import admit, duplicate_refusal, find_duplicates, order
@@ -20,12 +20,15 @@ from include.leaderboard.submissions.submission import Submission
 from include.steps.outbox import queue_request_edit, write_out
 from include.steps.refusals import refuse
 from include.steps.services import EVALUATOR_TASKS, Services
-from include.store.store import ClaimOutcome, Evaluation, EvaluationState
+from include.steps.summary import RESULTS_INCOMPLETE
+from include.store.store import LIVE, ClaimOutcome, Evaluation, EvaluationState
 
 log = logging.getLogger(__name__)
 
-LOOKED_AT_AGAIN = ("not_found:", "revision_not_found:", "gated:")
+LOOKED_AT_AGAIN = ("not_found:", "gated:")
 """Refusals that the owner of a model can lift without submitting again."""
+REQUEST_MARK = "_eval_request_"
+MAY_CURE_ITSELF = frozenset({"gated", "not_found"})
 ADMISSION_PATIENCE_S = 600.0
 """Longest wait for another run's admission; a sweep of thousands asks the Hub about each."""
 SETTLED = frozenset({RequestStatus.FINISHED, RequestStatus.FAILED, RequestStatus.CANCELLED})
@@ -100,21 +103,25 @@ def admit_submissions(services: Services, commit: str, *, dag_run_id: str, optio
 
     Raises:
         HubUnavailableError: The Hub is out of reach: nobody's fault, nothing is refused for it.
+        LeaderboardError: No request file names one of ``options.models``.
     """
     repo_id = services.settings.hub.requests_repo
+    services.settings.cluster(options.cluster)  # a misspelt name is better told before anything is refused
+    most = min(options.max_models, services.settings.limits.max_models_per_run)
     # One run at a time, so that runs that start together do not split the night between them.
     with services.store.advisory_lock(f"admission {repo_id}", timeout_s=ADMISSION_PATIENCE_S):
         admissible = list(_admissible(services, commit, dag_run_id=dag_run_id, options=options))
         winners = _without_duplicates(services, admissible, dag_run_id=dag_run_id, dry_run=options.dry_run)
         claimed: list[Submission] = []
         queue = list(order(winners))
-        while queue and len(claimed) < options.max_models:
+        while queue and len(claimed) < most:
             submission = queue.pop(0)
             if options.dry_run:
                 log.info("would evaluate %s at %s", submission.model_id, submission.revision)
             elif _claim(services, submission, dag_run_id=dag_run_id):
                 claimed.append(submission)
-        write_out(services, repo_id)
+        if not options.dry_run:
+            write_out(services, repo_id)
     log.info("claimed %s submissions, %s more wait for the next run", len(claimed), len(queue))
     return Admitted(claimed=claimed, waiting=len(queue))
 
@@ -126,12 +133,17 @@ def _admissible(
     suite = services.settings.suite(options.suite)
     tasks_hash = suite_hash(suite, EVALUATOR_TASKS)
     files = services.hub.read_json_files(services.settings.hub.requests_repo, commit=commit)
+    named: set[str] = set()
+    answered, unanswered = 0, None
     for file in files:
-        if services.store.is_refused(file.path, file.oid):
-            continue
+        if REQUEST_MARK not in file.path:
+            continue  # a dataset may hold other JSON, which is nobody's request
         request: RequestFile | None = None
         try:
             request = parse_request(file.path, file.content)
+            named.add(request.model_id)
+            if services.store.is_refused(file.path, file.oid):
+                continue
             if not options.selects(request) or not _is_due(
                 request, services, dag_run_id=dag_run_id, options=options
             ):
@@ -147,7 +159,7 @@ def _admissible(
                 cluster_name=options.cluster,
             )
         except RefusedError as error:
-            if _named(options, request, file):
+            if _is_told(services, options, request, file):
                 refuse(
                     services,
                     error.refusal,
@@ -157,16 +169,29 @@ def _admissible(
                     dry_run=options.dry_run,
                 )
             continue
+        except HubError as error:
+            # One model that cannot be asked about must not stop the night for all; it waits.
+            log.warning("%s waits, the Hub does not answer about it: %s", file.path, error)
+            unanswered = error
+            continue
+        answered += 1
         again = options.force or request.status in RUN_AGAIN
         yield _with_run_number(services, submission, dag_run_id=dag_run_id, again=again)
+    if unanswered is not None and not answered:
+        raise unanswered
+    if missing := set(options.models or ()) - named:
+        raise LeaderboardError(
+            f"No request file names {sorted(missing)}. Check the spelling (organisation/model), "
+            f"or submit them first."
+        )
 
 
-def _named(options: SweepOptions, request: RequestFile | None, file: HubFile) -> bool:
-    """Tell whether the run may speak of a refused request: unreadable ones only when it takes everything."""
+def _is_told(services: Services, options: SweepOptions, request: RequestFile | None, file: HubFile) -> bool:
+    """Tell whether this run speaks of a refused request: of unreadable ones only when it takes everything."""
     if request is not None:
         return options.selects(request)
-    log.debug("%s is unreadable", file.path)
-    return not options.models and options.submitted_after is None
+    takes_everything = not options.models and options.submitted_after is None
+    return takes_everything and not services.store.is_refused(file.path, file.oid)
 
 
 def _is_due(request: RequestFile, services: Services, *, dag_run_id: str, options: SweepOptions) -> bool:
@@ -186,22 +211,24 @@ def _is_due(request: RequestFile, services: Services, *, dag_run_id: str, option
 def _with_run_number(
     services: Services, submission: Submission, *, dag_run_id: str, again: bool
 ) -> Submission:
-    """Give the submission the run number that is due: a new one only where *again* asks for it."""
-    while again:
-        known = services.store.get(submission.job_key)
-        if known is None or known.dag_run_id == dag_run_id or not _is_settled(known):
-            break
-        submission = dataclasses.replace(submission, run_number=submission.run_number + 1)
-    return submission
+    """Give the submission its latest run number, or the next one where a new result is asked for."""
+    later = dataclasses.replace(submission, run_number=submission.run_number + 1)
+    while services.store.get(later.job_key) is not None:
+        submission, later = later, dataclasses.replace(later, run_number=later.run_number + 1)
+    known = services.store.get(submission.job_key)
+    if known is None or known.dag_run_id == dag_run_id:
+        return submission
+    return later if _wants_new_run(known, submission, again=again) else submission
 
 
-def _is_settled(evaluation: Evaluation) -> bool:
-    return evaluation.state in {
-        EvaluationState.PUBLISHED,
-        EvaluationState.REFUSED,
-        EvaluationState.CANCELLED,
-        EvaluationState.PARKED,
-    }
+def _wants_new_run(known: Evaluation, submission: Submission, *, again: bool) -> bool:
+    if known.state is EvaluationState.FAILED:
+        # ClearML's task ended well and left nothing usable: adopting it again would fail again.
+        return known.failure_class == RESULTS_INCOMPLETE
+    is_resubmitted = known.submission.get("blob_oid") != submission.blob_oid
+    if known.state in {EvaluationState.REFUSED, EvaluationState.CANCELLED}:
+        return again or (is_resubmitted and known.failure_class not in MAY_CURE_ITSELF)
+    return again and known.state in {EvaluationState.PUBLISHED, EvaluationState.PARKED}
 
 
 def _without_duplicates(
@@ -224,6 +251,8 @@ def _known_duplicate(services: Services, submission: Submission) -> Refusal | No
     known = services.store.get(submission.job_key)
     if known is None or known.request_path == submission.request_path:
         return None
+    if known.state is not EvaluationState.PUBLISHED and known.state not in LIVE:
+        return None  # the first of them came to nothing: this one may have its turn
     return duplicate_refusal(known.request_path)
 
 

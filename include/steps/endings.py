@@ -16,6 +16,7 @@ from include.store.store import EvaluationState
 
 Outcome = Literal["succeeded", "retry", "skip", "fail", "cancelled"]
 
+BEFORE_THE_QUEUE = frozenset({EvaluationState.CLAIMED, EvaluationState.PLANNED, EvaluationState.FAILED})
 MODELS_FAULT = frozenset({"gated", "not_found", "incompatible", "bad_model"})
 
 SENTENCES = {
@@ -55,10 +56,6 @@ def classify_ending(
     said = user_properties.get("failure_class", "")
     if succeeded:
         return EndingVerdict(outcome="succeeded", failure_class="succeeded", reason=status_reason)
-    if said in MODELS_FAULT:
-        return EndingVerdict(outcome="skip", failure_class=said, reason=SENTENCES[said])
-    if said == "out_of_memory":
-        return EndingVerdict(outcome="retry", failure_class=said, reason="The job ran out of memory.")
     if stop_cause == "deadline":
         return EndingVerdict(
             outcome="retry", failure_class="wall_time", reason="The job outlived its wall time."
@@ -71,13 +68,17 @@ def classify_ending(
         return EndingVerdict(
             outcome="retry", failure_class="preempted", reason="The job's agent was stopped."
         )
-    if "exit code -" in status_reason:
-        return EndingVerdict(
-            outcome="retry", failure_class="node_lost", reason=f"The job was killed ({status_reason})."
-        )
     if status == "stopped":
         return EndingVerdict(
             outcome="cancelled", failure_class="cancelled", reason=status_reason or "Stopped in ClearML."
+        )
+    if said in MODELS_FAULT:
+        return EndingVerdict(outcome="skip", failure_class=said, reason=SENTENCES[said])
+    if said == "out_of_memory":
+        return EndingVerdict(outcome="retry", failure_class=said, reason="The job ran out of memory.")
+    if "exit code -" in status_reason:
+        return EndingVerdict(
+            outcome="retry", failure_class="node_lost", reason=f"The job was killed ({status_reason})."
         )
     return EndingVerdict(
         outcome="retry",
@@ -87,8 +88,12 @@ def classify_ending(
 
 
 def record_enqueued(services: Services, job_key: str, clearml_task_id: str) -> None:
-    """Note which ClearML task runs a submission's job."""
-    services.store.update(job_key, state=EvaluationState.ENQUEUED, clearml_task_id=clearml_task_id)
+    """Note which ClearML task runs a submission's job; late news never takes an evaluation back."""
+    evaluation = services.store.get(job_key)
+    is_before = evaluation is not None and evaluation.state in BEFORE_THE_QUEUE
+    services.store.update(
+        job_key, state=EvaluationState.ENQUEUED if is_before else None, clearml_task_id=clearml_task_id
+    )
 
 
 def record_ending(
@@ -106,7 +111,7 @@ def record_ending(
     store.record_attempt(job_key, attempt=attempt, clearml_task_id=clearml_task_id, plan=plan)
     store.end_attempt(job_key, attempt=attempt, failure_class=verdict.failure_class, reason=verdict.reason)
     if verdict.outcome == "succeeded":
-        record_enqueued(services, job_key, clearml_task_id)
+        store.update(job_key, state=EvaluationState.ENQUEUED, clearml_task_id=clearml_task_id)
         return
     settled = {"skip": EvaluationState.REFUSED, "cancelled": EvaluationState.CANCELLED}.get(verdict.outcome)
     store.update(

@@ -58,7 +58,8 @@ def plan_resources(
             "type": "testing",
             "script": _script(PROJECT_ROOT / settings.clearml.script),
             "hyperparams": {"General": hyperparameters(submission, plan, suite)},
-            "user_properties": {"plan": _compact(plan.to_json())},
+            # A class that an earlier night's attempt left says nothing about the next.
+            "user_properties": {"plan": _compact(plan.to_json()), "failure_class": ""},
             "tags": ["palmares"],
         },
         "queue": plan.queue,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 from include.hub import HubFile
 from include.leaderboard.errors import Refusal
 from include.leaderboard.publishing.status import failed_changes
-from include.leaderboard.submissions.request_file import RequestFile
+from include.leaderboard.submissions.request_file import RequestFile, parse_status
 from include.leaderboard.submissions.submission import Submission
 from include.steps.outbox import request_edit
 from include.steps.services import Services
@@ -40,7 +41,7 @@ def refuse(
     log.warning("refused %s: %s", path, refusal.error_msg)
     if dry_run or (submission is not None and submission.limit_samples is not None):
         return
-    writable = submission is not None or request is not None or _is_json_object(file)
+    writable = submission is not None or request is not None or _is_writable(file)
     changes = failed_changes(refusal)
     services.store.add_refusal(
         request_path=path,
@@ -52,10 +53,10 @@ def refuse(
     )
 
 
-def _is_json_object(file: HubFile | None) -> bool:
-    import json
-
+def _is_writable(file: HubFile | None) -> bool:
+    """Whether the file is a JSON object that still waits: a settled one keeps what it says."""
     try:
-        return file is not None and isinstance(json.loads(file.content), dict)
+        found = json.loads(file.content) if file is not None else None
     except ValueError:
         return False
+    return isinstance(found, dict) and parse_status(found.get("status")).waits

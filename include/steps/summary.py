@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
-from include.leaderboard.errors import Refusal
+from include.leaderboard.errors import Refusal, ResultsError
 from include.leaderboard.publishing.status import (
     cancelled_changes,
     failed_changes,
@@ -21,25 +22,43 @@ log = logging.getLogger(__name__)
 
 
 def record_failure(
-    services: Services, job_key: str, *, task_id: str, error: BaseException | str | None
+    services: Services,
+    job_key: str,
+    *,
+    dag_run_id: str,
+    task_id: str,
+    error: BaseException | str | None,
 ) -> None:
     """Note why a model's group stopped; a decision that a step stored itself (parked, refused) stays.
 
     The reason reaches the public request file: a stranger's exception, which may quote data, is named only.
     """
     evaluation = services.store.get(job_key)
-    if evaluation is None or evaluation.state in SETTLED:
+    if evaluation is None or evaluation.state in SETTLED or evaluation.dag_run_id != dag_run_id:
+        return  # decided already, or another run's by now
+    if task_id == "poll_status" and evaluation.failure_class and evaluation.reason:
+        # How the job ended is stored already, in better words than the exception's.
+        services.store.update(
+            job_key,
+            state=EvaluationState.FAILED,
+            failure_class=evaluation.failure_class,
+            reason_code=task_id,
+            reason=evaluation.reason,
+        )
         return
     reason = _in_public(error).splitlines()[0][:500]
     services.store.update(
         job_key,
         state=EvaluationState.FAILED,
-        failure_class=evaluation.failure_class or INFRASTRUCTURE,
+        failure_class=RESULTS_INCOMPLETE if isinstance(error, ResultsError) else INFRASTRUCTURE,
         reason_code=task_id,
         reason=f"{task_id}: {reason}",
     )
 
 
+RESULTS_INCOMPLETE = "results_incomplete"
+"""Class of outputs that cannot be used: the job is run anew, adopting it again would not mend them."""
+ADDRESS = re.compile(r"https?://\S+")
 OUR_MODULES = ("include.", "clearml_provider.", "airflow.")
 """Whose errors never quote rows, tokens or addresses with passwords."""
 INFRASTRUCTURE = "infrastructure"
@@ -59,7 +78,7 @@ def _in_public(error: BaseException | str | None) -> str:
     if isinstance(error, str):
         return error or "no reason given"
     if error is not None and type(error).__module__.startswith(OUR_MODULES):
-        return str(error) or type(error).__name__
+        return ADDRESS.sub("(address withheld)", str(error)) or type(error).__name__
     return f"{type(error).__name__}, see the task's log" if error else "no reason given"
 
 

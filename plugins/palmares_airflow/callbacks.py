@@ -21,6 +21,7 @@ def note_failure(context: Context) -> None:
         record_failure(
             services,
             own_job_key(context),
+            dag_run_id=context["dag_run"].run_id,
             task_id=context["ti"].task_id.rsplit(".", 1)[-1],
             error=context.get("exception"),
         )

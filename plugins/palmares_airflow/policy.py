@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from palmares_airflow.services import open_services
 
 if TYPE_CHECKING:
-    from clearml_provider.endings import EndedTask, Ending
+    from clearml_provider.endings import AttemptEdit, EndedTask, Ending
 
 
 @contextmanager
@@ -48,3 +48,13 @@ def classify(ended: EndedTask) -> Ending:
             user_properties=task.user_properties,
         )
     return Ending(outcome=verdict.outcome, failure_class=verdict.failure_class, reason=verdict.reason)
+
+
+def next_attempt(ended: EndedTask, ending: Ending) -> AttemptEdit:
+    """Try the same plan again; what the last attempt said of itself does not hold for the next."""
+    from clearml_provider.endings import AttemptEdit
+
+    del ended
+    return AttemptEdit(
+        user_properties={"failure_class": ""}, note=f"the same plan again after {ending.failure_class}"
+    )

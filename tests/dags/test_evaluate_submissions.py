@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -102,3 +104,41 @@ def test_nights_overlap_have_an_interval_and_are_not_caught_up(dag: dict[str, An
     assert dag["max_active_runs"] > 1
     assert dag["catchup"] is False
     assert dag["timetable"] == "CronDataIntervalTimetable"
+
+
+@pytest.fixture(scope="module")
+def dag_file() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("the_sweep", ROOT / "dags" / "evaluate_submissions.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("changed", "run_type", "expected"),
+    [
+        ({}, "scheduled", True),
+        ({}, "manual", True),
+        ({}, "backfill", False),
+        ({"max_models": 1}, "manual", False),
+        ({"models": ["a/b"]}, "manual", False),
+        ({"force": True}, "manual", False),
+        ({"limit_samples": 5}, "manual", False),
+    ],
+)
+def test_only_a_sweep_of_everything_goes_on_with_the_backlog(
+    dag_file: ModuleType, changed: dict[str, Any], run_type: str, expected: bool
+) -> None:
+    params = {name: param.value for name, param in dag_file.PARAMS.items()}
+
+    assert dag_file.takes_everything(run_type, params | changed) is expected
+
+
+def test_backlog_runs_are_counted_and_their_names_stay_short(dag_file: ModuleType) -> None:
+    run_id = "scheduled__2026-01-01T02:00:00+00:00"
+    for _ in range(100):
+        run_id = dag_file.next_backlog_run_id(run_id)
+
+    assert run_id == "backlog_100__scheduled__2026-01-01T02:00:00+00:00"

@@ -53,12 +53,11 @@ def demo(
     paths = StackPaths.locate(home)
     refuse_if_broken(paths)
     stays = sys.stdout.isatty() if keep is None else False
-    stops = not keep
+    stops = False  # a start that fails stops what it started itself
     try:
         with Progress() as progress:
             started = start_stack(paths, StartOptions(agents=agents), progress.step)
-            if keep is None and not stays:
-                stops = not started.was_running
+            stops = not started.was_running if keep is None else not keep
             progress.step("Filling the Hub")
             _seed(started.state)
         sweep = _run_sweep(paths, started.state, deadline_s=60 * deadline_minutes)

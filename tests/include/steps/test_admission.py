@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from include.hub import Hub
+from include.leaderboard.errors import HubUnavailableError, LeaderboardError, SettingsError
+from include.leaderboard.submissions.model_facts import ModelFacts
 from include.steps.services import Services
 from include.store.store import EvaluationState
 from tests.include.steps.sweeping import admit, claimed, request, request_files
@@ -182,6 +185,90 @@ def test_a_preliminary_run_leaves_the_request_as_it_is(services: Services, limit
     assert request_files(services)[PETIT] == before[PETIT]
 
 
+def test_a_rerun_that_failed_goes_on_and_is_not_called_finished(services: Services) -> None:
+    first = claimed(admit(services, models=["palmares-demo/petit"]))["petit"]
+    _publish(services, first.job_key)
+    _set_status(services, PETIT, "RERUN")
+    rerun = claimed(admit(services, run="night-2", models=["palmares-demo/petit"]))["petit"]
+    services.store.update(rerun.job_key, state=EvaluationState.FAILED)
+    _set_status(services, PETIT, "PENDING")
+
+    again = claimed(admit(services, run="night-3", models=["palmares-demo/petit"]))["petit"]
+
+    assert (first.run_number, rerun.run_number, again.run_number) == (1, 2, 2)
+
+
+def test_a_model_refused_for_its_own_fault_has_another_chance_once_resubmitted(services: Services) -> None:
+    first = claimed(admit(services, models=["palmares-demo/petit"]))["petit"]
+    services.store.update(first.job_key, state=EvaluationState.REFUSED, failure_class="bad_model")
+    _set_status(services, PETIT, "PENDING")
+
+    again = claimed(admit(services, run="night-2", models=["palmares-demo/petit"]))["petit"]
+
+    assert again.run_number == 2
+
+
+def test_a_duplicate_of_a_cancelled_request_has_its_turn(services: Services) -> None:
+    first = claimed(admit(services, models=["palmares-demo/grand"]))["grand"]
+    services.store.update(first.job_key, state=EvaluationState.CANCELLED)
+    _set_status(services, GRAND, "CANCELLED")
+    _set_status(services, GRAND.replace("_bfloat16_", "_torch.bfloat16_"), "PENDING")
+
+    again = claimed(admit(services, run="night-2", models=["palmares-demo/grand"]))["grand"]
+
+    assert again.request_path != first.request_path
+
+
+def test_other_json_in_the_dataset_is_left_alone(services: Services) -> None:
+    _commit(services, "dataset_infos.json", b'{"foo": 1}')
+
+    admit(services)
+
+    assert request_files(services)["dataset_infos.json"] == b'{"foo": 1}'
+
+
+def test_one_model_that_the_hub_cannot_tell_about_stops_nobody_else(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = Hub.model_facts
+
+    def broken(hub: Hub, model_id: str, revision: str) -> ModelFacts:
+        if model_id.endswith("/moyen"):
+            raise HubUnavailableError("503")
+        return facts(hub, model_id, revision)
+
+    monkeypatch.setattr(Hub, "model_facts", broken)
+    before = request_files(services)
+
+    assert set(claimed(admit(services))) == ADMITTED - {"moyen"}
+    moyen = [path for path in before if "/moyen" in path]
+    assert [request_files(services)[path] for path in moyen] == [before[path] for path in moyen]
+
+
+def test_a_hub_that_answers_about_no_model_is_an_outage(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> ModelFacts:
+        raise HubUnavailableError("503")
+
+    monkeypatch.setattr(Hub, "model_facts", broken)
+
+    with pytest.raises(HubUnavailableError):
+        admit(services)
+
+
+def test_a_misspelt_model_is_named(services: Services) -> None:
+    with pytest.raises(LeaderboardError, match="palmares-demo/pettit"):
+        admit(services, models=["palmares-demo/pettit"])
+
+
+def test_an_unknown_cluster_is_named_before_anything_is_refused(services: Services) -> None:
+    with pytest.raises(SettingsError, match="nowhere"):
+        admit(services, cluster="nowhere")
+
+    assert services.store.refusals() == []
+
+
 def _publish(services: Services, job_key: str) -> None:
     for state in ("planned", "enqueued", "fetched", "scored", "published"):
         services.store.update(job_key, state=EvaluationState(state), scores={"bac-fr": {"value": 0.5}})
@@ -190,9 +277,10 @@ def _publish(services: Services, job_key: str) -> None:
 def _set_status(services: Services, path: str, status: str) -> None:
     from include.leaderboard.submissions.request_file import edit_request
 
+    _commit(services, path, edit_request(request_files(services)[path], {"status": status}))
+
+
+def _commit(services: Services, path: str, content: bytes) -> None:
     repo = services.settings.hub.requests_repo
     head = services.hub.head(repo)
-    content = services.hub.read_file(repo, path, commit=head)
-    assert content is not None
-    edited = edit_request(content, {"status": status})
-    services.hub.commit_files(repo, {path: edited}, message="By hand", parent_commit=head)
+    services.hub.commit_files(repo, {path: content}, message="By hand", parent_commit=head)

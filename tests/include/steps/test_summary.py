@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from include.leaderboard.errors import StoreError
+from include.leaderboard.errors import ResultsIncompleteError, StoreError
 from include.leaderboard.submissions.submission import Submission
 from include.steps.endings import classify_ending, record_ending, record_enqueued
 from include.steps.leaderboard import leaderboard_rows
@@ -37,7 +37,9 @@ def test_a_night_without_submissions_has_a_summary(services: Services) -> None:
 
 def test_a_failed_model_waits_again_uncharged_and_is_claimed_the_next_night(services: Services) -> None:
     petit = claimed(admit(services, run=RUN, models=["palmares-demo/petit"]))["petit"]
-    record_failure(services, petit.job_key, task_id="enqueue", error=StoreError("no route to ClearML"))
+    record_failure(
+        services, petit.job_key, dag_run_id=RUN, task_id="enqueue", error=StoreError("no route to ClearML")
+    )
 
     summary = summarize(services, dag_run_id=RUN)
 
@@ -50,12 +52,45 @@ def test_a_failed_model_waits_again_uncharged_and_is_claimed_the_next_night(serv
 
 def test_a_strangers_exception_is_named_but_not_quoted_in_public(services: Services) -> None:
     petit = claimed(admit(services, run=RUN, models=["palmares-demo/petit"]))["petit"]
-    record_failure(services, petit.job_key, task_id="post_process", error=KeyError("enoncé caché"))
+    record_failure(
+        services, petit.job_key, dag_run_id=RUN, task_id="post_process", error=KeyError("enoncé caché")
+    )
 
     summarize(services, dag_run_id=RUN)
 
     written = request(services, petit.request_path)
     assert written["error_msg"] == "infrastructure: post_process: KeyError, see the task's log"
+
+
+def test_addresses_inside_the_house_stay_there(services: Services) -> None:
+    petit = claimed(admit(services, run=RUN, models=["palmares-demo/petit"]))["petit"]
+    error = StoreError("no answer from http://clearml.internal:8008/v2 today")
+    record_failure(services, petit.job_key, dag_run_id=RUN, task_id="enqueue", error=error)
+
+    summarize(services, dag_run_id=RUN)
+
+    assert "clearml.internal" not in request(services, petit.request_path)["error_msg"]
+
+
+def test_an_older_runs_failure_does_not_touch_the_run_that_holds_the_model(services: Services) -> None:
+    petit = claimed(admit(services, run=RUN, models=["palmares-demo/petit"]))["petit"]
+
+    record_failure(services, petit.job_key, dag_run_id="night-0", task_id="publish", error="late")
+
+    evaluation = services.store.get(petit.job_key)
+    assert evaluation is not None
+    assert evaluation.state is EvaluationState.CLAIMED
+
+
+def test_unusable_results_are_run_anew_the_next_night(services: Services) -> None:
+    petit = claimed(admit(services, run=RUN, models=["palmares-demo/petit"]))["petit"]
+    error = ResultsIncompleteError("gpqa-fr has 40 rows of 48")
+    record_failure(services, petit.job_key, dag_run_id=RUN, task_id="fetch_results", error=error)
+    summarize(services, dag_run_id=RUN)
+
+    again = claimed(admit(services, run="night-2", models=["palmares-demo/petit"]))["petit"]
+
+    assert again.run_number == 2
 
 
 def test_a_group_that_died_without_a_word_counts_as_failed(services: Services) -> None:
@@ -103,7 +138,7 @@ def test_what_a_person_cancelled_stays_cancelled(services: Services) -> None:
         attempt=1,
         user_properties={"idempotency_key": petit.job_key},
     )
-    record_failure(services, petit.job_key, task_id="poll_status", error="cancelled")
+    record_failure(services, petit.job_key, dag_run_id=RUN, task_id="poll_status", error="cancelled")
 
     summarize(services, dag_run_id=RUN)
 
@@ -131,6 +166,8 @@ def test_a_parked_model_stays_running_with_the_evidence(services: Services) -> N
         ("failed", "worker execution exit code 1", None, "", ("retry", "evaluator_error")),
         ("failed", "worker execution exit code -9", None, "", ("retry", "node_lost")),
         ("failed", "worker execution exit code 1", None, "gated", ("skip", "gated")),
+        ("stopped", "user abort", None, "gated", ("retry", "preempted")),
+        ("stopped", "task was stopped by tasks.stop", "node_lost", "bad_model", ("retry", "node_lost")),
         ("failed", "worker execution exit code 1", None, "out_of_memory", ("retry", "out_of_memory")),
         ("stopped", "Forced stop (non-responsive)", None, "", ("retry", "node_lost")),
         ("stopped", "user abort", None, "", ("retry", "preempted")),
