@@ -231,6 +231,7 @@ def evaluate_submissions() -> None:
             task_id="poll_status",
             clearml_task_id=enqueue.output,
             deadline_s=job["deadline_s"],
+            lost_after_s=job["lost_after_s"],
             classify=classify,
             next_attempt=next_attempt,
             map_index_template=MODEL_NAME,

@@ -64,6 +64,8 @@ class Cluster(BaseModel):
     preferred_concurrency: PositiveInt = 8
     """Sequences that should fit in the KV cache at once; fewer is accepted only if nothing larger fits."""
     max_walltime: str = Field(pattern=r"^\d{1,3}:[0-5]\d$")
+    lost_after_s: int = Field(default=300, ge=60)
+    """Seconds without a sign of life of a running job, after which its node counts as lost."""
     min_walltime: str = Field(pattern=r"^\d{1,3}:[0-5]\d$")
     gpu_power_kw: float = Field(default=0.0, ge=0)
     carbon_kg_per_kwh: float = Field(default=0.0, ge=0)

@@ -26,7 +26,8 @@ def plan_resources(
     """Plan one model's job, and describe it as the ClearML task to create.
 
     Returns:
-        ``task_spec``, ``queue``, ``job_key``, ``plan`` and ``deadline_s`` (seconds from the enqueueing).
+        ``task_spec``, ``queue``, ``job_key``, ``plan``, ``deadline_s`` (seconds from the enqueueing) and
+        ``lost_after_s`` (seconds without a sign of life).
 
     Raises:
         RefusedError: The model fits nowhere or cannot be served; its request says so already.
@@ -66,6 +67,7 @@ def plan_resources(
         "job_key": submission.job_key,
         "plan": plan.to_json(),
         "deadline_s": int(hours) * 3600 + int(minutes) * 60 + QUEUE_PATIENCE_S,
+        "lost_after_s": settings.cluster(cluster).lost_after_s,
     }
 
 

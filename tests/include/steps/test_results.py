@@ -41,7 +41,7 @@ def test_a_plan_is_the_clearml_task_to_create_with_the_names_that_workers_read(
 ) -> None:
     job = planned(services, petit)
 
-    assert job["queue"] == "local-cpu"
+    assert (job["queue"], job["lost_after_s"]) == ("local-cpu", 120)
     assert job["job_key"] == petit.job_key
     general = job["task_spec"]["hyperparams"]["General"]
     assert (general["model"], general["revision"]) == ("palmares-demo/petit", petit.revision)

@@ -60,7 +60,6 @@ def _run(script, *arguments, **environment):
     return done.stdout
 
 
-@pytest.mark.skipif(not _PYTHON.exists(), reason="no evaluator's environment")
 def test_transformers_loads_a_model_at_a_commit(api, hub_server, new_repo, tmp_path):
     folder = tmp_path / "model"
     _run(_BUILD, folder, HF_HOME=str(tmp_path / "home"))
