@@ -77,7 +77,7 @@ def next_backlog_run_id(run_id: str) -> str:
     return f"backlog_1__{run_id}"
 
 
-@task
+@task(multiple_outputs=False)
 def list_requests() -> dict[str, Any]:
     """Pin the requests dataset to one commit, and count what waits there."""
     from include.steps.admission import list_requests
@@ -153,7 +153,7 @@ def plan_resources(submission: dict[str, Any]) -> dict[str, Any]:
             raise AirflowSkipException(str(refused)) from refused
 
 
-@task(map_index_template=MODEL_NAME)
+@task(map_index_template=MODEL_NAME, multiple_outputs=False)
 def fetch_results(submission: dict[str, Any], ending: dict[str, Any]) -> dict[str, Any]:
     """Bring the job's outputs home, verify them, and keep them unchanged for ever."""
     import tempfile
@@ -171,7 +171,7 @@ def fetch_results(submission: dict[str, Any], ending: dict[str, Any]) -> dict[st
         return fetch_results(services, submission, folder, attempt=ending["attempt"])
 
 
-@task(map_index_template=MODEL_NAME)
+@task(map_index_template=MODEL_NAME, multiple_outputs=False)
 def post_process(submission: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
     """Grade bac-fr, compute scores with their standard errors, and pass the gates."""
     from include.steps.results import post_process
@@ -180,7 +180,7 @@ def post_process(submission: dict[str, Any], raw: dict[str, Any]) -> dict[str, A
         return post_process(services, submission, raw_url=raw["raw_url"])
 
 
-@task(map_index_template=MODEL_NAME, pool="hub")
+@task(map_index_template=MODEL_NAME, multiple_outputs=False, pool="hub")
 def publish(submission: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
     """Put everything for the Hub into the outbox, and commit it."""
     from include.steps.publishing import publish
@@ -190,7 +190,7 @@ def publish(submission: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
         return publish(services, submission, raw_url=raw["raw_url"], dag_run_id=run_id)
 
 
-@task(trigger_rule=TriggerRule.ALL_DONE)
+@task(trigger_rule=TriggerRule.ALL_DONE, multiple_outputs=False)
 def summarize() -> dict[str, Any]:
     """Write back what did not end well, say what happened, and turn the run red if a model failed."""
     from airflow.sdk.exceptions import AirflowFailException
