@@ -10,7 +10,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from include.hub import HubFile
 from include.leaderboard.errors import HubError, LeaderboardError, Refusal, RefusedError
 from include.leaderboard.publishing.status import finished_changes, running_changes
 from include.leaderboard.settings import suite_hash
@@ -133,6 +132,9 @@ def _admissible(
     suite = services.settings.suite(options.suite)
     tasks_hash = suite_hash(suite, EVALUATOR_TASKS)
     files = services.hub.read_json_files(services.settings.hub.requests_repo, commit=commit)
+    refused = services.store.known_blobs()
+    # A retry of this very task, after it had written RUNNING, finds its own claims.
+    own = {evaluation.request_path for evaluation in services.store.evaluations(dag_run_id=dag_run_id)}
     named: set[str] = set()
     answered, unanswered = 0, None
     for file in files:
@@ -142,11 +144,9 @@ def _admissible(
         try:
             request = parse_request(file.path, file.content)
             named.add(request.model_id)
-            if services.store.is_refused(file.path, file.oid):
+            if (file.path, file.oid) in refused or not options.selects(request):
                 continue
-            if not options.selects(request) or not _is_due(
-                request, services, dag_run_id=dag_run_id, options=options
-            ):
+            if not _is_due(request, options=options, is_own=file.path in own):
                 continue
             submission = admit(
                 request,
@@ -159,7 +159,7 @@ def _admissible(
                 cluster_name=options.cluster,
             )
         except RefusedError as error:
-            if _is_told(services, options, request, file):
+            if (file.path, file.oid) not in refused and _is_told(options, request):
                 refuse(
                     services,
                     error.refusal,
@@ -186,26 +186,21 @@ def _admissible(
         )
 
 
-def _is_told(services: Services, options: SweepOptions, request: RequestFile | None, file: HubFile) -> bool:
+def _is_told(options: SweepOptions, request: RequestFile | None) -> bool:
     """Tell whether this run speaks of a refused request: of unreadable ones only when it takes everything."""
     if request is not None:
         return options.selects(request)
-    takes_everything = not options.models and options.submitted_after is None
-    return takes_everything and not services.store.is_refused(file.path, file.oid)
+    return not options.models and options.submitted_after is None
 
 
-def _is_due(request: RequestFile, services: Services, *, dag_run_id: str, options: SweepOptions) -> bool:
+def _is_due(request: RequestFile, *, options: SweepOptions, is_own: bool) -> bool:
     if request.status.waits:
         return True
     if options.asks_for_more_than_waits and request.status in SETTLED:
         return True
     if request.status is RequestStatus.FAILED:
         return str(request.raw.get("error_msg") or "").startswith(LOOKED_AT_AGAIN)
-    # A retry of this very task, after it had written RUNNING: the claim is ours.
-    return request.status is RequestStatus.RUNNING and any(
-        evaluation.request_path == request.path
-        for evaluation in services.store.evaluations(dag_run_id=dag_run_id)
-    )
+    return request.status is RequestStatus.RUNNING and is_own
 
 
 def _with_run_number(
