@@ -15,9 +15,9 @@ PROPERTIES = "properties"
 """Section of the hyperparameters that ClearML shows as user properties."""
 
 STATUS_FIELDS = (
-    "id", "name", "status", "status_reason", "status_message", "created", "started", "completed",
-    "last_update", "last_worker", "last_worker_report", "project", "parent", "tags", "system_tags",
-    "execution.queue", f"hyperparams.{PROPERTIES}",
+    "id", "name", "status", "status_reason", "status_message", "status_changed", "created", "started",
+    "completed", "last_update", "last_worker", "last_worker_report", "project", "parent", "tags",
+    "system_tags", "execution.queue", f"hyperparams.{PROPERTIES}",
 )  # fmt: skip
 """``only_fields`` that `TaskInfo` needs, but for artifacts: a row of about 600 bytes."""
 
@@ -122,6 +122,8 @@ class TaskInfo:
     started: datetime | None
     completed: datetime | None
     last_update: datetime | None
+    status_changed: datetime | None = None
+    """When the status was last set, also to what it was: agent and SDK each say ``in_progress``."""
     last_worker: str | None
     last_worker_report: datetime | None
     queue_id: str | None
@@ -158,6 +160,7 @@ class TaskInfo:
             started=_when(row.get("started")),
             completed=_when(row.get("completed")),
             last_update=_when(row.get("last_update")),
+            status_changed=_when(row.get("status_changed")),
             last_worker=row.get("last_worker"),
             last_worker_report=_when(row.get("last_worker_report")),
             queue_id=execution.get("queue"),
@@ -192,6 +195,21 @@ class TaskInfo:
             return None
         signs = [t for t in (self.last_update, self.last_worker_report) if t is not None]
         return (self.server_time - max(signs)).total_seconds() if signs else None
+
+    @property
+    def running_s(self) -> float | None:
+        """Seconds in progress, without the queue, on the server's clock; None: it is not, or nobody knows.
+
+        The server never moves ``started`` forward: on a task that was enqueued again it is the first
+        attempt's, and only ``status_changed`` tells when this one began (to within its installation of
+        packages, because the SDK sets the status once more).
+        """
+        if self.status is not TaskStatus.IN_PROGRESS:
+            return None
+        ran_before = self.completed and self.started and self.completed >= self.started
+        began = self.status_changed if self.attempt > 1 or ran_before else self.started
+        began = began or self.started
+        return (self.server_time - began).total_seconds() if began else None
 
     def artifact(self, name: str) -> Artifact | None:
         return next((a for a in self.artifacts if a.key == name), None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from clearml_provider.models import TaskInfo, TaskSpec
 from clearml_provider.status import TaskStatus
@@ -61,3 +63,21 @@ def test_only_endings_are_terminal():
     terminal = {s for s in TaskStatus if s.is_terminal}
     assert terminal == {"stopped", "failed", "completed", "closed", "publishing", "published"}
     assert {s for s in TaskStatus if s.is_success} == terminal - {"stopped", "failed"}
+
+
+@pytest.mark.parametrize(
+    ("times", "attempt", "running_s"),
+    [
+        ({"started": "11:00", "status_changed": "11:02"}, "1", 3600),
+        ({"started": "09:00", "status_changed": "11:30"}, "2", 1800),  # `started` is the first attempt's
+        ({"started": "09:00", "completed": "09:30", "status_changed": "11:30"}, "1", 1800),  # by hand
+        ({"status_changed": "11:30"}, "2", 1800),
+        ({}, "1", None),
+    ],
+)
+def test_time_in_progress_is_this_attempts_and_on_the_servers_clock(times, attempt, running_s):
+    row = {"id": "t", "status": "in_progress", "hyperparams": {"properties": {"attempt": {"value": attempt}}}}
+    row |= {field: f"2026-11-21T{at}:00+00:00" for field, at in times.items()}
+    noon = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    assert TaskInfo.from_api(row, server_time=noon).running_s == running_s
+    assert TaskInfo.from_api(row | {"status": "queued"}, server_time=noon).running_s is None
