@@ -17,12 +17,14 @@ from typing import Any
 
 import uvicorn
 
+from include.embedded.faults import CONTROL_PATH, TOKEN_VARIABLE, FaultInjector, Service
 from include.leaderboard.errors import StackError
 
 HUB_USER = "palmares-demo"
 """Whom the Hub's token belongs to."""
 
 _HOST = "127.0.0.1"
+_FAULTY: tuple[Service, ...] = ("clearml_api", "clearml_files", "hub")
 # Clients close idle connections after 5 s; a server that does so first makes a commit fail now and then.
 # Also longer than the window in which the Hub takes a repeated commit for a retry (hub/commits.py).
 _KEEP_ALIVE_S = 75
@@ -40,6 +42,8 @@ class Credentials:
     clearml_secret_key: str
     jwt_secret: str
     hub_token: str
+    faults_token: str | None = None
+    """Who shows it may make the services fail; None: nobody may."""
 
     @classmethod
     def from_environment(cls) -> Credentials:
@@ -60,7 +64,8 @@ class Credentials:
                 f"The environment has no {', '.join(missing)}. `palmares up` sets them; "
                 "to start the services alone, source the env file of the state folder first."
             )
-        return cls(**{field: os.environ[name] for field, name in names.items()})
+        given = {field: os.environ[name] for field, name in names.items()}
+        return cls(**given, faults_token=os.environ.get(TOKEN_VARIABLE) or None)
 
 
 def bound_socket(port: int, *, what: str) -> socket.socket:
@@ -167,11 +172,22 @@ def _servers(options: argparse.Namespace) -> list[tuple[uvicorn.Server, socket.s
         "clearml_web": create_web_app(clearml_dir),
         "hub": create_app(hub_dir, tokens={credentials.hub_token: HUB_USER}),
     }
-    servers = {name: server_of(app) for name, app in apps.items()}
+    served = apps | _with_faults(apps, credentials.faults_token)
+    servers = {name: server_of(app) for name, app in served.items()}
     watch_connections(apps["hub"], servers["hub"])
     for name, listener in ports.items():
         log.info("%s on http://%s:%d", name, _HOST, listener.getsockname()[1])
     return [(servers[name], ports[name]) for name in apps]
+
+
+def _with_faults(apps: dict[str, Any], token: str | None) -> dict[str, Any]:
+    """The applications that can be made to fail, or none."""
+    if token is None:
+        return {}
+    log.warning(
+        "%s is set: clients that have it may make the services fail, at %s", TOKEN_VARIABLE, CONTROL_PATH
+    )
+    return {name: FaultInjector(apps[name], service=name, token=token) for name in _FAULTY}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

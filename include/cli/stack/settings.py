@@ -36,14 +36,19 @@ def base_environment(paths: StackPaths, state: StackState) -> dict[str, str]:
 
 
 def services_environment(paths: StackPaths, state: StackState) -> dict[str, str]:
-    """For the embedded services."""
+    """For the embedded services; that they may be made to fail is the caller's wish (tests)."""
     keys = state.keys
-    return base_environment(paths, state) | {
-        "PALMARES_CLEARML_ACCESS_KEY": keys.clearml_access_key,
-        "PALMARES_CLEARML_SECRET_KEY": keys.clearml_secret_key,
-        "PALMARES_JWT_SECRET": keys.embedded_jwt_secret,
-        "PALMARES_HUB_TOKEN": keys.hub_token,
-    }
+    faults = {name: os.environ[name] for name in ("PALMARES_FAULTS_TOKEN",) if os.environ.get(name)}
+    return (
+        base_environment(paths, state)
+        | faults
+        | {
+            "PALMARES_CLEARML_ACCESS_KEY": keys.clearml_access_key,
+            "PALMARES_CLEARML_SECRET_KEY": keys.clearml_secret_key,
+            "PALMARES_JWT_SECRET": keys.embedded_jwt_secret,
+            "PALMARES_HUB_TOKEN": keys.hub_token,
+        }
+    )
 
 
 def airflow_environment(paths: StackPaths, state: StackState) -> dict[str, str]:

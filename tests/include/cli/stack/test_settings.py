@@ -66,3 +66,12 @@ def test_the_env_file_gives_a_shell_the_same_settings_and_is_private(paths, stat
         name: value for name, value in airflow.items() if name.startswith("AIRFLOW")
     }
     assert shell["HF_ENDPOINT"] == state.url("hub")
+
+
+def test_the_services_can_be_made_to_fail_only_if_the_callers_shell_says_so(paths, state, monkeypatch):
+    monkeypatch.delenv("PALMARES_FAULTS_TOKEN", raising=False)
+    assert "PALMARES_FAULTS_TOKEN" not in services_environment(paths, state)
+    monkeypatch.setenv("PALMARES_FAULTS_TOKEN", "secret")
+    assert services_environment(paths, state)["PALMARES_FAULTS_TOKEN"] == "secret"
+    for environment in (airflow_environment(paths, state), agent_environment(paths, state, 0)):
+        assert "PALMARES_FAULTS_TOKEN" not in environment
