@@ -13,6 +13,7 @@ LeaderboardError
 │   ├── HubGatedError             the repository is gated and our token has no access
 │   └── StaleCommitError          somebody committed first: read again and re-apply
 ├── StoreError                our database is unreachable or not migrated
+│   └── ClaimLostError            another run holds the evaluation now: leave it to that one
 └── StackError                the embedded stack cannot start or has lost a part
 """
 
@@ -101,6 +102,10 @@ class StaleCommitError(HubError):
 
 class StoreError(LeaderboardError):
     """Our database is unreachable, or its schema is not the one this code needs."""
+
+
+class ClaimLostError(StoreError):
+    """Another run holds the evaluation now, or has replaced it: this one's task has nothing left to do."""
 
 
 class StackError(LeaderboardError):

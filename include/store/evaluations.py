@@ -6,10 +6,10 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Connection, Row, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from include.leaderboard.errors import StoreError
+from include.leaderboard.errors import ClaimLostError, StoreError
 from include.store import tables
 from include.store.attempts import locked_evaluation
 from include.store.database import Database
@@ -19,6 +19,7 @@ from include.store.records import Evaluation, evaluation_from
 from include.store.states import (
     LIVE,
     RECHECKED_CODES,
+    REPLACED,
     STOPPED,
     ClaimOutcome,
     EvaluationState,
@@ -123,34 +124,61 @@ class Evaluations(Database):
             entries: Added to the outbox in the same transaction, so that neither happens without the other.
             fields: Any of ``clearml_task_id, attempt, plan, failure_class, reason_code, reason, scores``.
 
+        Without anything to change it only checks the holder. News of an evaluation that was replaced
+        (`Evaluation.is_replaced`) is let go.
+
         Raises:
-            StoreError: No such evaluation, another holder, or a move that `states.may_follow` forbids.
+            ClaimLostError: Another holder than *held_by*, or the evaluation was replaced.
+            StoreError: No such evaluation, or a move that `states.may_follow` forbids.
         """
-        if unknown := fields.keys() - _UPDATABLE:
-            raise TypeError(f"update() cannot set {sorted(unknown)}, only {sorted(_UPDATABLE)}")
-        values: dict[str, Any] = {
-            name: clean_text(value)
-            if isinstance(value, str)
-            else clean_json(value, what=f"{job_key}: {name}")
-            for name, value in fields.items()
-        }
+        values = _cleaned(job_key, fields)
         with self.transaction() as connection:
             row = locked_evaluation(connection, job_key)
             if held_by is not None and row.dag_run_id != held_by:
-                raise StoreError(
+                raise ClaimLostError(
                     f"Evaluation {job_key} is held by run {row.dag_run_id}, not {held_by}. "
                     "Leave it to that run; this one's task has nothing left to do."
                 )
-            if state is not None:
-                values = _moved(row, EvaluationState(state), values)
-            if values:
-                values["updated_at"] = func.now()
-                connection.execute(
-                    _EVALUATIONS.update().where(_EVALUATIONS.c.job_key == job_key).values(values)
+            if row.state == EvaluationState.CANCELLED and row.reason_code == REPLACED:
+                if held_by is not None:
+                    raise ClaimLostError(
+                        f"Evaluation {job_key} is closed: {row.reason} "
+                        "Leave it to that run; this one's task has nothing left to do."
+                    )
+                log.info("evaluation %s is closed (%s): news of it is let go", job_key, row.reason)
+                return
+            _write(connection, row, state=state, values=values, entries=entries)
+
+    def settle(
+        self,
+        seen: Evaluation,
+        *,
+        state: EvaluationState,
+        entries: Sequence[OutboxEntry] = (),
+        **fields: Any,
+    ) -> bool:
+        """Move an evaluation only if nothing happened to it since *seen* was read: compare-and-set.
+
+        Returns:
+            False: it moved meanwhile, and nothing was written.
+
+        Raises:
+            StoreError: No such evaluation, or a move that `states.may_follow` forbids.
+        """
+        values = _cleaned(seen.job_key, fields)
+        with self.transaction() as connection:
+            row = locked_evaluation(connection, seen.job_key)
+            now = (row.dag_run_id, row.state, row.updated_at)
+            if now != (seen.dag_run_id, seen.state.value, seen.updated_at):
+                log.info(
+                    "evaluation %s is %s of run %s by now: left alone",
+                    seen.job_key,
+                    row.state,
+                    row.dag_run_id,
                 )
-            insert_entries(connection, entries)
-        if state is not None and state != row.state:
-            log.info("evaluation %s: %s → %s", job_key, row.state, EvaluationState(state))
+                return False
+            _write(connection, row, state=state, values=values, entries=entries)
+        return True
 
     def release(self, dag_run_id: str, *, reason: str) -> list[str]:
         """Mark what the run left unfinished as failed for infrastructure, so that a later run may claim it.
@@ -167,6 +195,37 @@ class Evaluations(Database):
                 .returning(_EVALUATIONS.c.job_key)
             )
             return sorted(rows.scalars())
+
+
+def _cleaned(job_key: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    if unknown := fields.keys() - _UPDATABLE:
+        raise TypeError(f"nothing may set {sorted(unknown)}, only {sorted(_UPDATABLE)}")
+    return {
+        name: clean_text(value) if isinstance(value, str) else clean_json(value, what=f"{job_key}: {name}")
+        for name, value in fields.items()
+    }
+
+
+def _write(
+    connection: Connection,
+    row: Row[Any],
+    *,
+    state: EvaluationState | None,
+    values: dict[str, Any],
+    entries: Sequence[OutboxEntry],
+) -> None:
+    """Write what changes in a locked *row*, and add to the outbox."""
+    if state is not None:
+        values = _moved(row, EvaluationState(state), values)
+    if values:
+        connection.execute(
+            _EVALUATIONS.update()
+            .where(_EVALUATIONS.c.job_key == row.job_key)
+            .values(values | {"updated_at": func.now()})
+        )
+    insert_entries(connection, entries)
+    if state is not None and state != row.state:
+        log.info("evaluation %s: %s → %s", row.job_key, row.state, EvaluationState(state))
 
 
 def _judge(row: Row[Any], *, dag_run_id: str, request_path: str) -> tuple[ClaimOutcome, bool]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from include.leaderboard.errors import Refusal
-from include.store.states import EvaluationState
+from include.store.states import REPLACED, EvaluationState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,11 @@ class Evaluation:
     scores: dict[str, Any] | None
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether a later run number took its place: nothing moves it any more."""
+        return self.state is EvaluationState.CANCELLED and self.reason_code == REPLACED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

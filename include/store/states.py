@@ -57,6 +57,9 @@ LIVE = frozenset(_WAY[:-1])
 """A run is working on it."""
 STOPPED = frozenset(EvaluationState) - frozenset(_WAY)
 
+REPLACED = "forced"
+"""Reason code of a cancellation because a run with ``force`` asked for a new result: the key is closed."""
+
 RECHECKED_CODES = frozenset({"gated", "not_found"})
 """Refusals that their sender can cure without touching the request: looked at again every night."""
 

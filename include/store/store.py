@@ -8,10 +8,11 @@ from include.store.outbox_entries import OutboxEntry, OutboxStatus, PendingEntry
 from include.store.outbox_table import OutboxTable
 from include.store.records import AcceptedResults, Attempt, Evaluation, StoredRefusal
 from include.store.refusals import Refusals
-from include.store.states import LIVE, STOPPED, ClaimOutcome, EvaluationState
+from include.store.states import LIVE, REPLACED, STOPPED, ClaimOutcome, EvaluationState
 
 __all__ = [
     "LIVE",
+    "REPLACED",
     "STOPPED",
     "AcceptedResults",
     "Attempt",

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from sqlalchemy import event
 
-from include.leaderboard.errors import Refusal, StoreError
-from include.store.store import ClaimOutcome, EvaluationState, OutboxEntry, Store
+from include.leaderboard.errors import ClaimLostError, Refusal, StoreError
+from include.store.store import REPLACED, ClaimOutcome, EvaluationState, OutboxEntry, Store
 
 S = EvaluationState
 
@@ -190,9 +190,30 @@ def test_a_task_of_an_older_run_is_fenced(store, submission, key):
     store.claim(submission, dag_run_id="yesterday")
     store.update(key, state=S.FAILED)
     store.claim(submission, dag_run_id="today")
-    with pytest.raises(StoreError, match="held by run today, not yesterday"):
-        store.update(key, state=S.PLANNED, held_by="yesterday")
+    for change in ({"state": S.PLANNED}, {}):
+        with pytest.raises(ClaimLostError, match="held by run today, not yesterday"):
+            store.update(key, held_by="yesterday", **change)
     store.update(key, state=S.PLANNED, held_by="today")
+
+
+def test_an_evaluation_that_was_replaced_stays_closed(store, submission, key):
+    store.claim(submission, dag_run_id="run")
+    store.update(key, state=S.CANCELLED, reason_code=REPLACED, reason="Replaced by run forced.")
+    with pytest.raises(ClaimLostError, match="closed: Replaced by run forced"):
+        store.update(key, state=S.FETCHED, held_by="run")
+    store.update(key, state=S.ENQUEUED, reason_code="cancelled")
+    assert store.get(key).is_replaced
+    assert store.claim(submission, dag_run_id="later") is ClaimOutcome.CANCELLED
+
+
+def test_what_moved_since_it_was_read_is_not_settled(store, submission, key):
+    store.claim(submission, dag_run_id="run")
+    seen = store.get(key)
+    store.update(key, reason="news")
+    assert not store.settle(seen, state=S.FAILED, reason="old news")
+    assert (store.get(key).state, store.get(key).reason) == (S.CLAIMED, "news")
+    assert store.settle(store.get(key), state=S.FAILED, reason="the run is over")
+    assert (store.get(key).state, store.get(key).reason) == (S.FAILED, "the run is over")
 
 
 def test_an_update_of_an_unclaimed_key_says_so(store):
