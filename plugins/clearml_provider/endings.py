@@ -22,8 +22,19 @@ if TYPE_CHECKING:
 Outcome = Literal["succeeded", "retry", "fail", "skip", "cancelled"]
 
 CAUSE_NODE_LOST = "node_lost"
+"""No sign of life for too long."""
 CAUSE_DEADLINE = "deadline"
+"""Not done in time, counted from its enqueueing."""
+CAUSE_OVERTIME = "overtime"
+"""Ran for longer than it may."""
+CAUSE_CHILD = "child_ended"
+"""A node of a multi-node job ended badly, so the whole job was stopped."""
+CAUSE_MASTER_ENDED = "master_ended"
+"""On a child: its master had ended, and it went on."""
 CAUSE_KILLED = "killed"
+"""A person marked or cleared the waiting task in Airflow."""
+CAUSE_FORCED = "forced"
+"""Another run asked for a new result."""
 
 STOP_CAUSE = "stop_cause"
 """User property ``<attempt>:<cause>``: that attempt was stopped by us, and why."""
@@ -59,11 +70,13 @@ class EndedTask:
     info: TaskInfo
     """With hyperparameters and artifacts."""
     stop_cause: str | None
-    """``node_lost``, ``deadline`` or ``killed`` if Airflow stopped this attempt; None: it ended otherwise."""
+    """One of the ``CAUSE_`` constants if we stopped this attempt; None: it ended otherwise."""
     past: tuple[PastEnding, ...]
     """Endings of earlier attempts since the last fresh enqueue, oldest first: retry budgets count these."""
     log_lines: tuple[str, ...] = ()
     """Last lines of the console, for classifying only: they may quote hidden data. Empty after a success."""
+    children: tuple[TaskInfo, ...] = ()
+    """The attempt's other nodes, by rank, when the waiting operator has ``multi_node``; all have ended."""
 
     @property
     def attempt(self) -> int:

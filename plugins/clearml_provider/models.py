@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, Self
 
@@ -137,6 +137,8 @@ class TaskInfo:
     artifacts: tuple[Artifact, ...]
     server_time: datetime
     """The server's clock when it answered."""
+    runtime: Mapping[str, Any] = field(default_factory=dict)
+    """What the SDK noted on the task while it ran."""
 
     @classmethod
     def from_api(cls, row: Mapping[str, Any], *, server_time: datetime | None = None) -> TaskInfo:
@@ -156,13 +158,13 @@ class TaskInfo:
             status=TaskStatus.parse(row["status"], task_id=row["id"]),
             status_reason=row.get("status_reason") or "",
             status_message=row.get("status_message") or "",
-            created=_when(row.get("created")),
-            started=_when(row.get("started")),
-            completed=_when(row.get("completed")),
-            last_update=_when(row.get("last_update")),
-            status_changed=_when(row.get("status_changed")),
+            created=when(row.get("created")),
+            started=when(row.get("started")),
+            completed=when(row.get("completed")),
+            last_update=when(row.get("last_update")),
+            status_changed=when(row.get("status_changed")),
             last_worker=row.get("last_worker"),
-            last_worker_report=_when(row.get("last_worker_report")),
+            last_worker_report=when(row.get("last_worker_report")),
             queue_id=execution.get("queue"),
             project_id=row.get("project"),
             parent_id=row.get("parent"),
@@ -180,6 +182,7 @@ class TaskInfo:
                 for a in execution.get("artifacts") or ()
             ),
             server_time=server_time or datetime.now(UTC),
+            runtime=row.get("runtime") or {},
         )
 
     @property
@@ -187,6 +190,12 @@ class TaskInfo:
         """Number of the current attempt; 1 for a task that this provider did not create."""
         value = self.user_properties.get("attempt", "")
         return int(value) if value.isdecimal() else 1
+
+    @property
+    def node_rank(self) -> int | None:
+        """Rank of a multi-node job's node, as `launch_multi_node` notes it; None: no such, or not asked for."""
+        rank = str(self.runtime.get("launch_multi_node/node_rank", ""))
+        return int(rank) if rank.isdecimal() else None
 
     @property
     def silent_s(self) -> float | None:
@@ -221,7 +230,8 @@ class Queue:
     name: str
 
 
-def _when(value: str | None) -> datetime | None:
+def when(value: str | None) -> datetime | None:
+    """A moment as the API spells it, always with a time zone."""
     if not value:
         return None
     moment = datetime.fromisoformat(value)
