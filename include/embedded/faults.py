@@ -32,6 +32,8 @@ _PROXYS_OWN = frozenset({413, 502, 503, 504})
 """What the proxy in front of a server answers by itself, in HTML."""
 
 Service = Literal["clearml_api", "clearml_files", "hub"]
+__all__ = ["CONTROL_PATH", "TOKEN_VARIABLE", "Fault", "FaultInjector", "Service"]
+
 log = logging.getLogger("palmares.embedded.faults")
 
 
