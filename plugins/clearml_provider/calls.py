@@ -158,19 +158,39 @@ def enqueue(task_id: str, queue_id: str) -> Flow[bool]:
     return bool(answer.data.get("queue_watched", True))
 
 
+def queued_task_ids() -> Flow[set[str]]:
+    """Ids of all tasks that wait in some queue; a task may be ``queued`` and in none, and nobody runs it."""
+    query = {"only_fields": ["id", "entries.task"], "search_hidden": True}
+    queues = (yield from call("queues.get_all", query)).data["queues"]
+    return {entry["task"] for queue in queues for entry in queue.get("entries") or ()}
+
+
 def reset(task_id: str) -> Flow[None]:
     """Back to ``created``, without its results: what a completed task needs before it is enqueued again."""
     yield from call("tasks.reset", {"task": task_id, "force": True})
 
 
 def stop(task_id: str, *, reason: str) -> Flow[None]:
-    """Ask the agent to stop the job; a queued task is stopped at once."""
-    yield from call("tasks.stop", {"task": task_id, "status_reason": reason, "force": True})
+    """Ask the agent to stop the job; a queued task is stopped at once.
+
+    Without force, so that a job that completes in this moment is not turned into a stopped one.
+    """
+    yield from call("tasks.stop", {"task": task_id, "status_reason": reason, "force": False})
 
 
-def stopped(task_id: str, *, reason: str) -> Flow[None]:
-    """Declare the task stopped, whatever its agent says: for jobs whose agent is gone."""
-    yield from call("tasks.stopped", {"task": task_id, "status_reason": reason, "force": True})
+def stopped(task_id: str, *, reason: str, force: bool) -> Flow[None]:
+    """Declare the task stopped, whatever its agent says; with *force* even one that has completed."""
+    yield from call("tasks.stopped", {"task": task_id, "status_reason": reason, "force": force})
+
+
+def completed(task_id: str, *, reason: str) -> Flow[None]:
+    """Declare the task completed, whatever its status: its results are there, but nobody said so."""
+    yield from call("tasks.completed", {"task": task_id, "status_reason": reason, "force": True})
+
+
+def unarchive(task_id: str) -> Flow[None]:
+    """Show a task again that somebody put away."""
+    yield from call("tasks.unarchive_many", {"ids": [task_id]})
 
 
 def delete_drafts(task_ids: Sequence[str]) -> Flow[None]:

@@ -205,7 +205,7 @@ def cancel(
     log.warning(
         "ClearML task %s: its agent did not stop it within %g s, ending it by force", task_id, grace_s
     )
-    yield from _ignoring_races(calls.stopped(task_id, reason=reason))
+    yield from _ignoring_races(calls.stopped(task_id, reason=reason, force=True))
     return True
 
 
