@@ -36,8 +36,10 @@ ENDLESS_JOB = "import time\nprint('waiting', flush=True)\ntime.sleep(600)\n"
 
 
 @contextlib.contextmanager
-def agent(stack: Stack, home: Path, name: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """An agent in the evaluator's environment, serving a queue of its own; gives process and queue id."""
+def agent(
+    stack: Stack, home: Path, name: str, *, queue: str | None = None
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """An agent in the evaluator's environment, serving *queue* or one of its own; gives process and queue id."""
     program = EVALUATOR_BIN / "clearml-agent"
     if not program.exists():
         pytest.fail(f"{program} is missing: `make test` sets up the evaluator's environment.")
@@ -48,7 +50,7 @@ def agent(stack: Stack, home: Path, name: str) -> Iterator[tuple[subprocess.Pope
         "CLEARML_AGENT_QUEUE_POLL_FREQ_SEC": "0.5",
         "CLEARML_AGENT_STATUS_REPORT_FREQ_SEC": "5",
     }
-    queue = stack.api.new_queue(f"queue of {name}")
+    queue = queue or stack.api.new_queue(f"queue of {name}")
     command = [str(program), "daemon", "--foreground", "--queue", queue]
     log = home / "agent.log"
     with log.open("wb") as output:

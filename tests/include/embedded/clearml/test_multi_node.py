@@ -1,0 +1,58 @@
+"""The real SDK's ``launch_multi_node`` under real agents: who runs, who is whose child, and who stops whom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.include.embedded.clearml.conftest import Stack, wait_for
+from tests.include.embedded.clearml.test_agent import agent, console, document, run
+
+pytestmark = pytest.mark.stack
+
+NODE = """
+import os
+from clearml import Task
+task = Task.init(auto_connect_frameworks=False, auto_resource_monitoring=False)
+config = task.launch_multi_node(2, wait=False, addr="127.0.0.1", port=29500)
+names = ("RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+print("this node has", *(f"{name}={os.environ[name]}" for name in names), flush=True)
+"""
+
+
+def test_two_agents_run_the_two_nodes_of_one_job(stack: Stack, tmp_path: Path) -> None:
+    api = stack.api
+    with (
+        agent(stack, tmp_path / "first", "node-agent-1") as (_, queue),
+        agent(stack, tmp_path / "second", "node-agent-2", queue=queue),
+    ):
+        master = run(api, queue, NODE, tags=["key:nodes"])
+        nodes = wait_for(
+            lambda: api.call(
+                "tasks.get_all",
+                parent=master,
+                system_tags=["__$all", "multi_node_instance"],
+                search_hidden=True,
+                only_fields=["id", "tags", "system_tags", "parent"],
+            )["tasks"],
+            "the master clones itself",
+            60,
+        )
+        child = nodes[0]["id"]
+        tasks = [master, child]
+        ended = ("completed", "failed", "stopped")
+        wait_for(lambda: {api.status(task) for task in tasks} <= set(ended), "both nodes end", 60)
+    told = [console(api, task) for task in tasks]
+    assert [api.status(task) for task in tasks] == ["completed"] * 2, told
+    for rank, text in enumerate(told):
+        place = f"RANK={rank} NODE_RANK={rank} WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=29500"
+        assert f"this node has {place}" in text
+    assert len(nodes) == 1
+    assert nodes[0]["parent"] == master
+    assert nodes[0]["tags"] == ["key:nodes"]  # a clone takes the tags along: a key finds all nodes
+    left = [document(api, task) for task in tasks]
+    assert {each["last_worker"] for each in left} == {"node-agent-1", "node-agent-2"}
+    assert [each["runtime"]["launch_multi_node/node_rank"] for each in left] == [0, 1]
+    assert "multi_node_instance" not in left[0]["system_tags"]
+    assert stack.api.unknown <= {"workers.get_runtime_properties"}
