@@ -160,9 +160,15 @@ def enqueue(task_id: str, queue_id: str) -> Flow[bool]:
 
 def queued_task_ids() -> Flow[set[str]]:
     """Ids of all tasks that wait in some queue; a task may be ``queued`` and in none, and nobody runs it."""
-    query = {"only_fields": ["id", "entries.task"], "search_hidden": True}
-    queues = (yield from call("queues.get_all", query)).data["queues"]
-    return {entry["task"] for queue in queues for entry in queue.get("entries") or ()}
+    ids: set[str] = set()
+    page, rows = 0, PAGE_ROWS
+    while rows == PAGE_ROWS:
+        pages = {"page": page, "page_size": PAGE_ROWS}
+        query = {"only_fields": ["id", "entries.task"], "search_hidden": True, **pages}  # k8s glue hides its
+        queues = (yield from call("queues.get_all", query)).data["queues"]
+        ids |= {entry["task"] for queue in queues for entry in queue.get("entries") or ()}
+        page, rows = page + 1, len(queues)
+    return ids
 
 
 def reset(task_id: str) -> Flow[None]:
