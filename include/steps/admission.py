@@ -18,16 +18,15 @@ from include.leaderboard.submissions.request_file import RequestFile, RequestSta
 from include.leaderboard.submissions.submission import Submission
 from include.steps.outbox import queue_request_edit, write_out
 from include.steps.refusals import refuse
+from include.steps.run_numbers import CancelJob, replace_older, with_run_number
 from include.steps.services import EVALUATOR_TASKS, Services
-from include.steps.summary import RESULTS_INCOMPLETE
-from include.store.store import LIVE, ClaimOutcome, Evaluation, EvaluationState
+from include.store.store import LIVE, ClaimOutcome, EvaluationState
 
 log = logging.getLogger(__name__)
 
 LOOKED_AT_AGAIN = ("not_found:", "gated:")
 """Refusals that the owner of a model can lift without submitting again."""
 REQUEST_MARK = "_eval_request_"
-MAY_CURE_ITSELF = frozenset({"gated", "not_found"})
 ADMISSION_PATIENCE_S = 600.0
 """Longest wait for another run's admission; a sweep of thousands asks the Hub about each."""
 SETTLED = frozenset({RequestStatus.FINISHED, RequestStatus.FAILED, RequestStatus.CANCELLED})
@@ -88,7 +87,14 @@ def list_requests(services: Services) -> dict[str, Any]:
     return {"commit": commit, "files": count}
 
 
-def admit_submissions(services: Services, commit: str, *, dag_run_id: str, options: SweepOptions) -> Admitted:
+def admit_submissions(
+    services: Services,
+    commit: str,
+    *,
+    dag_run_id: str,
+    options: SweepOptions,
+    cancel_job: CancelJob | None = None,
+) -> Admitted:
     """Refuse with a reason what cannot be evaluated, claim the rest, and write both back to the requests.
 
     Args:
@@ -96,6 +102,7 @@ def admit_submissions(services: Services, commit: str, *, dag_run_id: str, optio
         commit: The requests dataset's commit to read.
         dag_run_id: Who claims. The same run claims the same submissions again, so that a retry is safe.
         options: The sweep's params.
+        cancel_job: Stops the job of an older run number that this run replaces (force, RERUN).
 
     Returns:
         At most ``options.max_models`` claimed submissions in the queue's order, and how many more wait.
@@ -117,7 +124,7 @@ def admit_submissions(services: Services, commit: str, *, dag_run_id: str, optio
             submission = queue.pop(0)
             if options.dry_run:
                 log.info("would evaluate %s at %s", submission.model_id, submission.revision)
-            elif _claim(services, submission, dag_run_id=dag_run_id):
+            elif _claim(services, submission, dag_run_id=dag_run_id, cancel_job=cancel_job):
                 claimed.append(submission)
         if not options.dry_run:
             write_out(services, repo_id)
@@ -175,8 +182,13 @@ def _admissible(
             unanswered = error
             continue
         answered += 1
-        again = options.force or request.status in RUN_AGAIN
-        yield _with_run_number(services, submission, dag_run_id=dag_run_id, again=again)
+        yield with_run_number(
+            services,
+            submission,
+            dag_run_id=dag_run_id,
+            force=options.force,
+            rerun=request.status in RUN_AGAIN,
+        )
     if unanswered is not None and not answered:
         raise unanswered
     if missing := set(options.models or ()) - named:
@@ -200,30 +212,10 @@ def _is_due(request: RequestFile, *, options: SweepOptions, is_own: bool) -> boo
         return True
     if request.status is RequestStatus.FAILED:
         return str(request.raw.get("error_msg") or "").startswith(LOOKED_AT_AGAIN)
-    return request.status is RequestStatus.RUNNING and is_own
-
-
-def _with_run_number(
-    services: Services, submission: Submission, *, dag_run_id: str, again: bool
-) -> Submission:
-    """Give the submission its latest run number, or the next one where a new result is asked for."""
-    later = dataclasses.replace(submission, run_number=submission.run_number + 1)
-    while services.store.get(later.job_key) is not None:
-        submission, later = later, dataclasses.replace(later, run_number=later.run_number + 1)
-    known = services.store.get(submission.job_key)
-    if known is None or known.dag_run_id == dag_run_id:
-        return submission
-    return later if _wants_new_run(known, submission, again=again) else submission
-
-
-def _wants_new_run(known: Evaluation, submission: Submission, *, again: bool) -> bool:
-    if known.state is EvaluationState.FAILED:
-        # ClearML's task ended well and left nothing usable: adopting it again would fail again.
-        return known.failure_class == RESULTS_INCOMPLETE
-    is_resubmitted = known.submission.get("blob_oid") != submission.blob_oid
-    if known.state in {EvaluationState.REFUSED, EvaluationState.CANCELLED}:
-        return again or (is_resubmitted and known.failure_class not in MAY_CURE_ITSELF)
-    return again and known.state in {EvaluationState.PUBLISHED, EvaluationState.PARKED}
+    if request.status is RequestStatus.RUNNING:
+        # Its sender, or a person who names it, may ask for a new result: the running job is replaced.
+        return is_own or (options.force and options.asks_for_more_than_waits)
+    return False
 
 
 def _without_duplicates(
@@ -251,7 +243,11 @@ def _known_duplicate(services: Services, submission: Submission) -> Refusal | No
     return duplicate_refusal(known.request_path)
 
 
-def _claim(services: Services, submission: Submission, *, dag_run_id: str) -> bool:
+def _claim(
+    services: Services, submission: Submission, *, dag_run_id: str, cancel_job: CancelJob | None
+) -> bool:
+    # Before the claim: a retry that finds the older one closed asks for the same number again.
+    replace_older(services, submission, dag_run_id=dag_run_id, cancel_job=cancel_job)
     outcome = services.store.claim(submission.to_json(), dag_run_id=dag_run_id)
     if outcome is ClaimOutcome.CLAIMED:
         queue_request_edit(

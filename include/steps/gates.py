@@ -11,10 +11,16 @@ from include.store.store import EvaluationState
 
 
 @contextmanager
-def parking(services: Services, job_key: str) -> Iterator[None]:
+def parking(services: Services, job_key: str, *, dag_run_id: str | None) -> Iterator[None]:
     """Park the evaluation when the block raises `GateError`, and let the error through."""
     try:
         yield
     except GateError as error:
-        services.store.update(job_key, state=EvaluationState.PARKED, reason_code="parked", reason=str(error))
+        services.store.update(
+            job_key,
+            state=EvaluationState.PARKED,
+            held_by=dag_run_id,
+            reason_code="parked",
+            reason=str(error),
+        )
         raise

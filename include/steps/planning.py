@@ -26,13 +26,15 @@ def plan_resources(
     """Plan one model's job, and describe it as the ClearML task to create.
 
     Returns:
-        ``task_spec``, ``queue``, ``job_key``, ``plan``, ``deadline_s`` (seconds from the enqueueing) and
-        ``lost_after_s`` (seconds without a sign of life).
+        ``task_spec``, ``queue``, ``job_key``, ``plan``, ``multi_node``, ``deadline_s`` (seconds from the
+        enqueueing), ``run_limit_s`` (seconds in progress), ``lost_after_s`` (seconds without a sign of life).
 
     Raises:
+        ClaimLostError: Another run holds the model by now.
         RefusedError: The model fits nowhere or cannot be served; its request says so already.
     """
     submission = Submission.from_json(submission_json)
+    services.store.update(submission.job_key, held_by=dag_run_id)
     settings = services.settings
     suite = settings.suite(submission.suite)
     facts = services.hub.model_facts(submission.model_id, submission.revision)
@@ -42,16 +44,20 @@ def plan_resources(
         services.store.update(
             submission.job_key,
             state=EvaluationState.REFUSED,
+            held_by=dag_run_id,
             reason_code=error.refusal.code,
             reason=error.refusal.message_en,
         )
         refuse(services, error.refusal, submission=submission, dag_run_id=dag_run_id)
         write_out(services, settings.hub.requests_repo)
         raise
-    services.store.update(submission.job_key, state=EvaluationState.PLANNED, plan=plan.to_json())
+    services.store.update(
+        submission.job_key, state=EvaluationState.PLANNED, held_by=dag_run_id, plan=plan.to_json()
+    )
     for reason in plan.reasons:
         log.info("%s", reason)
     hours, minutes = plan.walltime.split(":")
+    run_limit_s = int(hours) * 3600 + int(minutes) * 60
     return {
         "task_spec": {
             "name": f"{submission.model_id} {submission.precision}",
@@ -59,14 +65,20 @@ def plan_resources(
             "type": "testing",
             "script": _script(PROJECT_ROOT / settings.clearml.script),
             "hyperparams": {"General": hyperparameters(submission, plan, suite)},
-            # A class that an earlier night's attempt left says nothing about the next.
-            "user_properties": {"plan": _compact(plan.to_json()), "failure_class": ""},
+            "user_properties": {
+                "plan": _compact(plan.to_json()),
+                "run_limit_s": str(run_limit_s),
+                # A class that an earlier night's attempt left says nothing about the next.
+                "failure_class": "",
+            },
             "tags": ["palmares"],
         },
         "queue": plan.queue,
         "job_key": submission.job_key,
         "plan": plan.to_json(),
-        "deadline_s": int(hours) * 3600 + int(minutes) * 60 + QUEUE_PATIENCE_S,
+        "multi_node": plan.nodes > 1,
+        "deadline_s": run_limit_s + QUEUE_PATIENCE_S,
+        "run_limit_s": run_limit_s,
         "lost_after_s": settings.cluster(cluster).lost_after_s,
     }
 

@@ -15,7 +15,7 @@ from include.leaderboard.results import verify_results
 from include.leaderboard.scoring import score_results
 from include.leaderboard.submissions.submission import Submission
 from include.steps.gates import parking
-from include.steps.outbox import check_written, queue_request_edit, write_out
+from include.steps.outbox import check_written, request_edit, write_out
 from include.steps.services import Services
 from include.store.outbox import OutboxEntry
 from include.store.store import EvaluationState
@@ -34,6 +34,7 @@ def publish(
         ``commits``: repository → commits that this call made (another task's may have carried ours).
 
     Raises:
+        ClaimLostError: Another run holds the model by now; nothing was queued.
         GateError: A public file would quote a hidden row; parked for a person.
         HubError: An entry can never be written.
         HubUnavailableError: The Hub is out of reach; all entries stay queued, a retry writes them.
@@ -54,7 +55,7 @@ def publish(
         manifest = verify_results(
             folder, job_key=submission.job_key, attempt=None, submission=submission, suite=suite
         )
-        with parking(services, submission.job_key):
+        with parking(services, submission.job_key, dag_run_id=dag_run_id):
             files = published_files(
                 submission,
                 plan=JobPlan.from_json(evaluation.plan),
@@ -80,14 +81,20 @@ def publish(
         )
         for file in files
     ]
-    services.store.add_to_outbox(entries)
-    finished = finished_changes(submission, job_id=evaluation.clearml_task_id)
-    queue_request_edit(services, submission, finished, dag_run_id=dag_run_id)
+    finished = request_edit(
+        services,
+        submission.request_path,
+        finished_changes(submission, job_id=evaluation.clearml_task_id),
+        dag_run_id=dag_run_id,
+        job_key=submission.job_key,
+    )
+    # In the transaction that checks the claim: a run that lost it publishes nothing.
+    services.store.update(submission.job_key, held_by=dag_run_id, entries=[*entries, finished])
     # Details first, the status last: a reader who sees FINISHED finds everything.
     commits = {
         repo_id: write_out(services, repo_id)
         for repo_id in (settings.hub.details_repo, settings.hub.results_repo, settings.hub.requests_repo)
     }
     check_written(services, [entry.key for entry in entries])
-    services.store.update(submission.job_key, state=EvaluationState.PUBLISHED)
+    services.store.update(submission.job_key, state=EvaluationState.PUBLISHED, held_by=dag_run_id)
     return {"commits": commits, "preliminary": False}

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from typing import Any
 
-from include.leaderboard.errors import Refusal, ResultsError
-from include.leaderboard.publishing.status import (
-    cancelled_changes,
-    failed_changes,
-    parked_changes,
-    pending_changes,
-)
+from include.leaderboard.errors import ResultsError
 from include.leaderboard.submissions.submission import Submission
 from include.steps.outbox import queue_request_edit, write_out
 from include.steps.services import Services
-from include.store.store import Evaluation, EvaluationState
+from include.steps.write_back import INFRASTRUCTURE, settled_changes
+from include.store.store import LIVE, Evaluation, EvaluationState
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +57,6 @@ RESULTS_INCOMPLETE = "results_incomplete"
 ADDRESS = re.compile(r"https?://\S+")
 OUR_MODULES = ("include.", "clearml_provider.", "airflow.")
 """Whose errors never quote rows, tokens or addresses with passwords."""
-INFRASTRUCTURE = "infrastructure"
-"""Class of a failure on our side of ClearML: a task of the DAG stopped, no job ended."""
-
 SETTLED = frozenset(
     {
         EvaluationState.PUBLISHED,
@@ -82,14 +75,28 @@ def _in_public(error: BaseException | str | None) -> str:
     return f"{type(error).__name__}, see the task's log" if error else "no reason given"
 
 
-def summarize(services: Services, *, dag_run_id: str) -> dict[str, Any]:
+def without_a_told_end(services: Services, *, dag_run_id: str) -> list[Evaluation]:
+    """Evaluations of a run that no step settled: ClearML may know that a person cancelled their jobs."""
+    open_states = LIVE | {EvaluationState.FAILED}
+    return services.store.evaluations(dag_run_id=dag_run_id, state=open_states)
+
+
+def summarize(
+    services: Services, *, dag_run_id: str, killed: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Write back the endings of a run's models and describe the run.
 
     Reads the store only: XCom of a mapped group has another shape with one, some and no members
     (apache/airflow#69036).
 
+    Args:
+        services: Open handles.
+        dag_run_id: The run.
+        killed: Why a person cancelled, by job key: jobs whose waiting task was marked failed in Airflow.
+
     Returns:
-        Counts, ``failed`` (models whose group is red, with reasons) and ``text``, a sentence for people.
+        Counts, ``failed`` (models whose group is red, with class and reason) and ``text``, a sentence for
+        people.
     """
     published, failed, preliminary = [], [], []
     refused: dict[str, dict[str, str | None]] = {}
@@ -100,15 +107,18 @@ def summarize(services: Services, *, dag_run_id: str) -> dict[str, Any]:
         elif submission.limit_samples is not None and evaluation.state is EvaluationState.SCORED:
             preliminary.append(evaluation.model_id)
             # Not a result: whoever asks for the same again gets it.
-            services.store.update(
-                evaluation.job_key, state=EvaluationState.FAILED, reason="preliminary run, not published"
+            services.store.settle(
+                evaluation, state=EvaluationState.FAILED, reason="preliminary run, not published"
             )
         elif evaluation.state is EvaluationState.REFUSED:
             refused[evaluation.request_path] = {"model": evaluation.model_id, "reason": evaluation.reason}
-            queue_request_edit(services, submission, _refusal(evaluation), dag_run_id=dag_run_id)
+            _write_back(services, evaluation, submission, dag_run_id=dag_run_id)
         else:
-            reason = _write_back(services, evaluation, submission, dag_run_id=dag_run_id)
-            failed.append({"model": evaluation.model_id, "reason": reason})
+            ended = _settled(services, evaluation, killed=(killed or {}).get(evaluation.job_key))
+            _write_back(services, ended, submission, dag_run_id=dag_run_id)
+            failed.append(
+                {"model": ended.model_id, "class": _class_of(ended), "reason": ended.reason or "no reason"}
+            )
     for refusal in services.store.refusals(dag_run_id=dag_run_id):
         refused[refusal.request_path] = {
             "model": refusal.model_id or refusal.request_path,
@@ -120,7 +130,7 @@ def summarize(services: Services, *, dag_run_id: str) -> dict[str, Any]:
         f"{len(refused)} refused, {len(failed)} failed"
     )
     if failed:
-        text += "; " + "; ".join(f"{one['model']}: {one['reason']}" for one in failed)
+        text += "; " + "; ".join(f"{one['model']}: {one['class']}: {one['reason']}" for one in failed)
     log.info("%s", text)
     return {
         "published": published,
@@ -131,32 +141,36 @@ def summarize(services: Services, *, dag_run_id: str) -> dict[str, Any]:
     }
 
 
-def _refusal(evaluation: Evaluation) -> dict[str, Any]:
-    return failed_changes(
-        Refusal(
-            code=evaluation.reason_code or "refused",
-            message_en=evaluation.reason or "",
-            message_fr=evaluation.reason or "",
+def _settled(services: Services, evaluation: Evaluation, *, killed: str | None) -> Evaluation:
+    """Settle what no step has settled; a decision stays."""
+    if evaluation.state in SETTLED:
+        return evaluation
+    if killed is not None:
+        services.store.settle(
+            evaluation,
+            state=EvaluationState.CANCELLED,
+            failure_class="cancelled",
+            reason_code="cancelled",
+            reason=killed,
         )
-    )
+    elif evaluation.state is not EvaluationState.FAILED:
+        services.store.settle(
+            evaluation,
+            state=EvaluationState.FAILED,
+            failure_class=evaluation.failure_class or INFRASTRUCTURE,
+            reason=evaluation.reason or f"stopped after {evaluation.state.value}: see the red task's log",
+        )
+    return services.store.get(evaluation.job_key) or evaluation
+
+
+def _class_of(evaluation: Evaluation) -> str:
+    return evaluation.failure_class or evaluation.state.value
 
 
 def _write_back(
     services: Services, evaluation: Evaluation, submission: Submission, *, dag_run_id: str
-) -> str:
-    """Queue the status of an evaluation that did not end well (the table in docs/architecture.md)."""
-    reason = evaluation.reason or f"stopped after {evaluation.state.value}: see the red task's log"
-    if evaluation.state is EvaluationState.PARKED:
-        changes = parked_changes(reason)
-    elif evaluation.state is EvaluationState.CANCELLED:
-        changes = cancelled_changes(reason)
-    else:
-        services.store.update(
-            evaluation.job_key,
-            state=EvaluationState.FAILED,
-            failure_class=evaluation.failure_class or INFRASTRUCTURE,
-            reason=reason,
-        )
-        changes = pending_changes(evaluation.failure_class or INFRASTRUCTURE, reason)
-    queue_request_edit(services, submission, changes, dag_run_id=dag_run_id)
-    return reason
+) -> None:
+    """Queue what the request says of an evaluation that this run still holds."""
+    changes = settled_changes(evaluation)
+    if changes is not None and evaluation.dag_run_id == dag_run_id:
+        queue_request_edit(services, submission, changes, dag_run_id=dag_run_id)

@@ -12,7 +12,7 @@ from include.steps.planning import plan_resources
 from include.steps.publishing import publish
 from include.steps.results import fetch_results, post_process
 from include.steps.services import Services
-from include.steps.summary import record_failure, summarize
+from include.steps.summary import record_failure, summarize, without_a_told_end
 from include.store.store import EvaluationState
 from tests.include.leaderboard.results_folder import write_results
 from tests.include.steps.sweeping import admit, claimed, request
@@ -43,7 +43,11 @@ def test_a_failed_model_waits_again_uncharged_and_is_claimed_the_next_night(serv
 
     summary = summarize(services, dag_run_id=RUN)
 
-    assert summary["failed"] == [{"model": "palmares-demo/petit", "reason": "enqueue: no route to ClearML"}]
+    reason = "enqueue: no route to ClearML"
+    assert summary["failed"] == [
+        {"model": "palmares-demo/petit", "class": "infrastructure", "reason": reason}
+    ]
+    assert summary["text"].endswith(f"1 failed; palmares-demo/petit: infrastructure: {reason}")
     written = request(services, petit.request_path)
     assert written["status"] == "PENDING"
     assert written["error_msg"] == "infrastructure: enqueue: no route to ClearML"
@@ -143,6 +147,22 @@ def test_what_a_person_cancelled_stays_cancelled(services: Services) -> None:
     summarize(services, dag_run_id=RUN)
 
     assert request(services, petit.request_path)["status"] == "CANCELLED"
+    assert admit(services, run="night-2", models=["palmares-demo/petit"]).claimed == []
+
+
+def test_a_job_that_was_cancelled_from_airflow_is_cancelled_not_tried_again(services: Services) -> None:
+    petit = claimed(admit(services, run=RUN, models=["palmares-demo/petit"]))["petit"]
+    plan_resources(services, petit.to_json(), dag_run_id=RUN, cluster=None)
+    record_enqueued(services, petit.job_key, "c" * 32)
+    assert [one.job_key for one in without_a_told_end(services, dag_run_id=RUN)] == [petit.job_key]
+
+    summary = summarize(services, dag_run_id=RUN, killed={petit.job_key: "Marked failed in Airflow"})
+
+    assert summary["failed"] == [
+        {"model": "palmares-demo/petit", "class": "cancelled", "reason": "Marked failed in Airflow"}
+    ]
+    written = request(services, petit.request_path)
+    assert (written["status"], written["error_msg"]) == ("CANCELLED", "cancelled: Marked failed in Airflow")
     assert admit(services, run="night-2", models=["palmares-demo/petit"]).claimed == []
 
 
