@@ -1,0 +1,197 @@
+"""The embedded services as a process of their own that may die and is started again; faults and REST calls."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+SERVICES = ("clearml_api", "clearml_files", "clearml_web", "hub")
+START_DEADLINE_S = 60.0
+
+Service = Literal["clearml_api", "clearml_files", "hub"]
+FAULTY: tuple[Service, ...] = ("clearml_api", "clearml_files", "hub")
+
+
+class Servers:
+    """``python -m include.embedded.serve`` on ports of its own; restarted when it dies, as the stack does."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
+        self._ports = {name: _free_port() for name in SERVICES}
+        self._access_key, self._secret_key = "FAULTS", secrets.token_hex(16)
+        self._faults_token = secrets.token_hex(16)
+        self.hub_token = f"hf_{secrets.token_hex(16)}"
+        self._environment = {
+            "PATH": os.defpath,
+            "PYTHONPATH": str(ROOT),
+            "PALMARES_CLEARML_ACCESS_KEY": self._access_key,
+            "PALMARES_CLEARML_SECRET_KEY": self._secret_key,
+            "PALMARES_JWT_SECRET": secrets.token_hex(32),
+            "PALMARES_HUB_TOKEN": self.hub_token,
+            "PALMARES_FAULTS_TOKEN": self._faults_token,
+        }
+        self.deaths: list[str] = []
+        """Each death of the process: its id and how it ended."""
+        self._over = threading.Event()
+        self._process = self._start()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._http = httpx.Client(timeout=20, trust_env=False)
+        self._token: str | None = None
+        self.wait_until_ready()
+        self._watcher.start()
+
+    def url(self, service: str) -> str:
+        return f"http://127.0.0.1:{self._ports[service]}"
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        ports = [
+            part
+            for name, port in self._ports.items()
+            for part in (f"--{name.replace('_', '-')}-port", str(port))
+        ]
+        self._state_dir.mkdir(parents=True, exist_ok=True)
+        with (self._state_dir / "serve.log").open("ab") as log:
+            return subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "include.embedded.serve",
+                    "--state-dir",
+                    str(self._state_dir),
+                    *ports,
+                ],
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.02):
+            code = self._process.poll()
+            if code is not None:
+                self.deaths.append(f"process {self._process.pid} (include.embedded.serve) ended with {code}")
+                self._process = self._start()
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_DEADLINE_S
+        while True:
+            try:
+                httpx.get(f"{self.url('hub')}/api/models", timeout=5, trust_env=False)
+                httpx.post(f"{self.url('clearml_api')}/debug.ping", timeout=5, trust_env=False)
+            except httpx.TransportError:
+                if time.monotonic() > deadline:
+                    log = (self._state_dir / "serve.log").read_text()[-2000:]
+                    raise AssertionError(f"the embedded services did not start:\n{log}") from None
+                time.sleep(0.02)
+            else:
+                return
+
+    def sdk_environment(self) -> dict[str, str]:
+        """For the real SDK."""
+        return {
+            "CLEARML_API_HOST": self.url("clearml_api"),
+            "CLEARML_FILES_HOST": self.url("clearml_files"),
+            "CLEARML_WEB_HOST": self.url("clearml_web"),
+            "CLEARML_API_ACCESS_KEY": self._access_key,
+            "CLEARML_API_SECRET_KEY": self._secret_key,
+            "HF_ENDPOINT": self.url("hub"),
+            "HF_TOKEN": self.hub_token,
+        }
+
+    def airflow_connection(self, *, timeout_s: float = 30.0) -> dict[str, Any]:
+        """Airflow's connection ``clearml_default``."""
+        return {
+            "conn_type": "clearml",
+            "host": self.url("clearml_api"),
+            "login": self._access_key,
+            "password": self._secret_key,
+            "extra": {
+                "files_host": self.url("clearml_files"),
+                "web_host": self.url("clearml_web"),
+                "timeout_s": timeout_s,
+            },
+        }
+
+    def call(self, endpoint: str, **payload: Any) -> dict[str, Any]:
+        """One call of the ClearML API; no retry."""
+        if self._token is None:
+            login = self._http.post(
+                f"{self.url('clearml_api')}/auth.login", auth=(self._access_key, self._secret_key)
+            )
+            self._token = login.raise_for_status().json()["data"]["token"]
+        answer = self._http.post(
+            f"{self.url('clearml_api')}/{endpoint}",
+            json=payload,
+            headers={"Authorization": f"Bearer {self._token}"},
+        )
+        data: dict[str, Any] = answer.raise_for_status().json()["data"]
+        return data
+
+    def inject(self, service: Service, faults: list[dict[str, Any]]) -> None:
+        """Make *faults* the plan of a service."""
+        self._control(service, "PUT", json={"faults": faults})
+
+    def injected(self) -> list[str]:
+        """What was done since the last `heal`, in words; crashes are in `deaths`."""
+        return [
+            f"{one['kind']} on {one['endpoint']}"
+            for service in FAULTY
+            for one in self._control(service, "GET")["injected"]
+        ]
+
+    def heal(self) -> None:
+        """End all faults."""
+        for service in FAULTY:
+            self._control(service, "DELETE")
+
+    def _control(self, service: Service, method: str, **options: Any) -> dict[str, Any]:
+        deadline = time.monotonic() + START_DEADLINE_S
+        while True:  # it may be starting again
+            try:
+                answer = self._http.request(
+                    method,
+                    f"{self.url(service)}/_faults",
+                    headers={"Authorization": f"Bearer {self._faults_token}"},
+                    **options,
+                )
+            except httpx.TransportError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+            else:
+                report: dict[str, Any] = answer.raise_for_status().json()
+                return report
+
+    def close(self) -> None:
+        self._over.set()
+        self._watcher.join(5)
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._http.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
