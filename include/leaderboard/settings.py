@@ -9,6 +9,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from include.leaderboard.clusters import Cluster
+from include.leaderboard.endings.budgets import RetryBudgets
 from include.leaderboard.errors import SettingsError
 from include.leaderboard.suites import Suite, SuiteTask, suite_hash
 from include.leaderboard.yaml_files import parse_settings, read_yaml
@@ -76,6 +77,8 @@ class Settings(BaseModel):
     evaluator_version: str
     """Part of the job key: raise it when the same suite would give other outputs."""
     limits: Limits = Limits()
+    retries: RetryBudgets = RetryBudgets()
+    """How often a job is tried again in one night, by the class of its ending."""
     policies: Policies
     default_suite: str
     default_cluster: str

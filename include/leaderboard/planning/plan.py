@@ -34,6 +34,12 @@ class JobPlan:
     reasons: tuple[str, ...]
     """Why, in sentences."""
 
+    @property
+    def run_limit_s(self) -> int:
+        """The wall time in seconds: how long the job may be in progress."""
+        hours, rest = self.walltime.split(":")
+        return int(hours) * 3600 + int(rest) * 60
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON for XCom and the ClearML task."""
         return {**asdict(self), "reasons": list(self.reasons)}
