@@ -41,7 +41,12 @@ STOP_CAUSE = "stop_cause"
 STOP_REASON = "stop_reason"
 """User property: the same in a sentence, because ClearML overwrites ``status_reason``."""
 ENDINGS = "endings"
-"""User property: JSON list of ``[attempt, failure class]``, the endings that Airflow was told of."""
+"""User property: JSON list of ``[attempt, failure class, note, queue]``, the endings that Airflow was told
+of; older rows have the first two only."""
+ATTEMPT_NOTE = "attempt_note"
+"""User property: what is different in the current attempt, in words."""
+ATTEMPT_QUEUE = "attempt_queue"
+"""User property: name of the queue of the current attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +64,14 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastEnding:
+    """How an earlier attempt ended."""
+
     attempt: int
     failure_class: str
+    note: str = ""
+    """What was different in it."""
+    queue: str = ""
+    """Name of its queue; empty: not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,15 +116,22 @@ NextAttempt = Callable[[EndedTask, Ending], AttemptEdit | None]
 
 
 def classify_by_status(ended: EndedTask) -> Ending:
-    """The default classifier: status and reason, as measured with clearml-agent 3.0 and server 2.3."""
+    """The default classifier: status and reason, as measured with clearml-agent 3.0 and server 2.3.
+
+    A multi-node job whose master completed has succeeded, whatever its nodes say of their own end; one that
+    was stopped because a node ended is judged by that node.
+    """
     task = ended.info
     words = task.user_properties.get(STOP_REASON) or task.status_reason or task.status_message
     if task.status.is_success:
         return Ending(outcome="succeeded", failure_class="succeeded", reason=words)
     if ended.stop_cause == CAUSE_NODE_LOST:
         return Ending(outcome="retry", failure_class="node_lost", reason=words)
-    if ended.stop_cause == CAUSE_DEADLINE:
+    if ended.stop_cause in {CAUSE_DEADLINE, CAUSE_OVERTIME}:
         return Ending(outcome="fail", failure_class="wall_time", reason=words)
+    if ended.stop_cause == CAUSE_CHILD:
+        outcome, failure_class = _guilty_nodes_ending(ended.children)
+        return Ending(outcome=outcome, failure_class=failure_class, reason=words)
     if task.status is TaskStatus.STOPPED:
         if "non-responsive" in task.status_reason:  # the server's watchdog
             return Ending(outcome="retry", failure_class="node_lost", reason=words)
@@ -123,16 +141,35 @@ def classify_by_status(ended: EndedTask) -> Ending:
     return Ending(outcome="retry", failure_class="failed", reason=words)
 
 
+def _guilty_nodes_ending(children: tuple[TaskInfo, ...]) -> tuple[Outcome, str]:
+    """Of the nodes that we did not stop ourselves because of another one: lost before preempted before
+    failed.
+
+    When one node is lost the others soon fail for want of it: the lost one is the cause.
+    """
+    guilty = [child for child in children if stop_cause(child) not in {CAUSE_CHILD, CAUSE_MASTER_ENDED}]
+    endings = [classify_by_status(ended_task(child)) for child in guilty]
+    for failure_class in ("node_lost", "preempted", "failed", "cancelled"):
+        for ending in endings:
+            if ending.failure_class == failure_class:
+                return ending.outcome, failure_class
+    return "retry", "failed"
+
+
 def same_again(ended: EndedTask, ending: Ending) -> AttemptEdit | None:
     """The default next attempt: nothing changed, the queue where it was last."""
     del ended, ending
     return AttemptEdit()
 
 
-def ended_task(task: TaskInfo, log_lines: tuple[str, ...] = ()) -> EndedTask:
+def ended_task(
+    task: TaskInfo, log_lines: tuple[str, ...] = (), children: tuple[TaskInfo, ...] = ()
+) -> EndedTask:
     """Put together what classifiers see."""
     past = tuple(e for e in past_endings(task) if e.attempt != task.attempt)
-    return EndedTask(info=task, stop_cause=stop_cause(task), past=past, log_lines=log_lines)
+    return EndedTask(
+        info=task, stop_cause=stop_cause(task), past=past, log_lines=log_lines, children=children
+    )
 
 
 def stop_cause(task: TaskInfo) -> str | None:
@@ -145,7 +182,12 @@ def past_endings(task: TaskInfo) -> tuple[PastEnding, ...]:
     """Read the user property; one that a person mangled counts as empty."""
     try:
         rows = json.loads(task.user_properties.get(ENDINGS) or "[]")
-        return tuple(PastEnding(attempt=int(a), failure_class=str(c)) for a, c in rows)
+        return tuple(
+            PastEnding(
+                attempt=int(a), failure_class=str(c), note=str((*more, "")[0]), queue=str((*more, "", "")[1])
+            )
+            for a, c, *more in rows
+        )
     except (ValueError, TypeError):
         return ()
 
@@ -153,6 +195,35 @@ def past_endings(task: TaskInfo) -> tuple[PastEnding, ...]:
 def was_reported(task: TaskInfo) -> bool:
     """Whether Airflow was already told how the current attempt ended."""
     return any(e.attempt == task.attempt for e in past_endings(task))
+
+
+def attempts_so_far(task: TaskInfo) -> list[dict[str, Any]]:
+    """The attempts since the last fresh enqueue, for people: what each followed, and what was different in
+    it.
+
+    Each is ``{"attempt", "after", "note", "queue"}``, *after* being the failure class of the one before; the
+    current one has ``plan`` too, if the task has such a user property.
+    """
+    past = [e for e in past_endings(task) if e.attempt != task.attempt]
+    properties = task.user_properties
+    note, queue = properties.get(ATTEMPT_NOTE, ""), properties.get(ATTEMPT_QUEUE, "")
+    this = PastEnding(attempt=task.attempt, failure_class="", note=note, queue=queue)
+    rows: list[dict[str, Any]] = []
+    after: str | None = None
+    for each in [*past, this]:
+        rows.append({"attempt": each.attempt, "after": after, "note": each.note, "queue": each.queue})
+        after = each.failure_class
+    if plan := properties.get("plan"):
+        rows[-1]["plan"] = _plain(plan)
+    return rows
+
+
+def _plain(text: str) -> Any:
+    """What JSON *text* stands for, or the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def load_function(function: Callable[..., Any] | str) -> Callable[..., Any]:

@@ -2,12 +2,14 @@
 
 ClearMLError
 ├── ClearMLConfigError            the connection or an argument is wrong
+│   └── ClearMLPolicyError            a function that the caller passed in raised, or returned nonsense
 ├── ClearMLAPIError               the server answered with an error (status, subcode)
 │   ├── ClearMLAuthError              401: wrong keys
 │   └── ClearMLNotFoundError          no such task, queue, project, artifact or endpoint
 ├── ClearMLUnavailableError       gave up: unreachable, overloaded or talking nonsense
 │   └── ClearMLLostAnswerError        a call that creates may or may not have happened
 ├── ClearMLUnknownStatusError     a status that this version does not know
+├── ClearMLMovedError             the task moved on between reading and writing: read it again
 ├── ClearMLArtifactError          an artifact is missing, too large, or not what its hash says
 └── ClearMLTaskFailedError        the job ended badly, and another attempt is worth it
 """
@@ -21,6 +23,13 @@ class ClearMLError(Exception):
 
 class ClearMLConfigError(ClearMLError):
     """The connection or an operator's argument is wrong."""
+
+
+class ClearMLPolicyError(ClearMLConfigError):
+    """A function that the caller passed in raised, or returned nonsense; the job was left as it is.
+
+    Unlike other wrong arguments it may pass: the function may have asked a database that was away.
+    """
 
 
 class ClearMLAPIError(ClearMLError):
@@ -57,6 +66,10 @@ class ClearMLLostAnswerError(ClearMLUnavailableError):
 
 class ClearMLUnknownStatusError(ClearMLError):
     """A task has a status that this version of the provider does not know."""
+
+
+class ClearMLMovedError(ClearMLError):
+    """Somebody else changed the task between reading and writing; what was to be done may be done already."""
 
 
 class ClearMLArtifactError(ClearMLError):

@@ -14,6 +14,12 @@ from clearml_provider.status import TaskStatus
 PROPERTIES = "properties"
 """Section of the hyperparameters that ClearML shows as user properties."""
 
+RESERVED_PROPERTIES = frozenset(
+    {"attempt", "idempotency_key", "enqueued_at", "waiter", "stop_cause", "stop_reason", "endings"}
+)
+"""User properties by which `clearml_provider.lifecycle` keeps attempts apart."""
+KEY_TAG_PREFIX = "key:"
+
 STATUS_FIELDS = (
     "id", "name", "status", "status_reason", "status_message", "status_changed", "created", "started",
     "completed", "last_update", "last_worker", "last_worker_report", "project", "parent", "tags",
@@ -95,6 +101,32 @@ class TaskSpec(_Spec):
             )
         if PROPERTIES in self.hyperparams:
             raise ValueError("put user properties into `user_properties`, not into the section `properties`")
+        return self
+
+
+class TaskEdit(_Spec):
+    """What to change on an existing task; what is not named stays as it is."""
+
+    hyperparams: dict[str, dict[str, str]] = Field(default_factory=dict)
+    """Section → name → value. ClearML knows strings only."""
+    user_properties: dict[str, str] = Field(default_factory=dict)
+    add_tags: list[str] = Field(default_factory=list)
+    remove_tags: list[str] = Field(default_factory=list)
+    container: Container | None = None
+    """Fields that are given replace the task's."""
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not any(getattr(self, name) for name in type(self).model_fields):
+            raise ValueError(f"nothing to change: give one of {', '.join(type(self).model_fields)}")
+        if PROPERTIES in self.hyperparams:
+            raise ValueError("put user properties into `user_properties`, not into the section `properties`")
+        ours = sorted(RESERVED_PROPERTIES & set(self.user_properties))
+        if ours:
+            raise ValueError(f"user properties {ours} number and fence attempts: they are not to be set by hand")
+        keys = [tag for tag in (*self.add_tags, *self.remove_tags) if tag.startswith(KEY_TAG_PREFIX)]
+        if keys:
+            raise ValueError(f"tags {keys} are how a job is found by its key: they are not to be changed")
         return self
 
 
@@ -193,7 +225,7 @@ class TaskInfo:
 
     @property
     def node_rank(self) -> int | None:
-        """Rank of a multi-node job's node, as `launch_multi_node` notes it; None: no such, or not asked for."""
+        """Rank of a multi-node job's node, as `launch_multi_node` notes it; None: no such or not asked for."""
         rank = str(self.runtime.get("launch_multi_node/node_rank", ""))
         return int(rank) if rank.isdecimal() else None
 

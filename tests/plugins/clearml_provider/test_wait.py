@@ -119,7 +119,7 @@ def test_the_callers_classifier_decides_how_airflow_hears_of_it(clearml, task_id
     clearml.fail()
     with pytest.raises(error, match="gated"):
         wait(task_id, classify=classify).execute({})
-    assert clearml.task().user_properties["endings"] == '[[1, "gated"]]'
+    assert clearml.task().user_properties["endings"] == f'[[1, "gated", "", "{clearml.queue}"]]'
 
 
 def test_the_console_stays_out_of_airflows_log_unless_asked(clearml, task_id, caplog, monkeypatch):
