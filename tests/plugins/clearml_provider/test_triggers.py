@@ -11,11 +11,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from clearml_provider import triggers
-from clearml_provider.exceptions import ClearMLAuthError, ClearMLNotFoundError, ClearMLUnavailableError
+from clearml_provider import poller, triggers
+from clearml_provider.exceptions import ClearMLConfigError, ClearMLNotFoundError, ClearMLUnavailableError
 from clearml_provider.operators import ClearMLWaitOperator
-from clearml_provider.triggers import ClearMLTaskTrigger, shared_client
-from clearml_provider.wire import Flow, call
+from clearml_provider.poller import shared_poller
+from clearml_provider.triggers import ClearMLTaskTrigger
+from clearml_provider.wire import call
 
 from tests.plugins.clearml_provider.workplace import Workplace, defer, fire
 
@@ -28,7 +29,7 @@ def task_id(clearml: Workplace) -> str:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(triggers, "POLL_BUDGET_S", 0.05)
+    monkeypatch.setattr(poller, "POLL_BUDGET_S", 0.05)
     monkeypatch.setattr(triggers, "KILL_GRACE_S", 0.1)
     monkeypatch.setattr(ClearMLTaskTrigger, "log", logging.getLogger("trigger"))  # evades caplog otherwise
 
@@ -58,6 +59,11 @@ def test_what_the_triggerer_sets_does_not_change_what_is_waited_for():
     waiting = trigger("remote")
     waiting.task_instance = SimpleNamespace(task_id="airflows own")  # type: ignore[assignment]
     assert waiting.serialize()[1]["clearml_task_id"] == "remote"
+
+
+async def test_an_empty_task_id_is_refused_before_the_server_takes_it_for_all_tasks(clearml):
+    with pytest.raises(ClearMLConfigError, match="did the task that enqueues return one"):
+        await first_event(trigger(""))
 
 
 async def test_changes_of_status_are_logged_once(clearml, task_id, caplog):
@@ -106,10 +112,82 @@ async def test_a_deadline_that_passed_while_the_triggerer_was_down_does_not_hide
     assert (await first_event(trigger(task_id, deadline=time.time() - 60)))["status"] == "completed"
 
 
+async def test_a_deadline_fires_on_time_between_polls(clearml, task_id):
+    clearml.faults.seen.clear()
+    event = await first_event(trigger(task_id, poll_interval=60, deadline=time.time() + 1.5))
+    assert event["status"] == "deadline"
+    assert clearml.faults.seen.count("tasks.get_all") == 1
+
+
 async def test_a_job_with_signs_of_life_is_not_lost(clearml, task_id):
     await asyncio.to_thread(clearml.start)
     event = await first_event(trigger(task_id, lost_after_s=60, deadline=time.time() + 0.3))
     assert event["status"] == "deadline"
+
+
+async def test_time_in_progress_is_limited_and_time_in_the_queue_is_not(clearml, task_id):
+    event = await first_event(trigger(task_id, run_limit_s=0.1, deadline=time.time() + 1.5))
+    assert event["status"] == "deadline"
+    await asyncio.to_thread(clearml.start)
+    assert (await first_event(trigger(task_id, run_limit_s=0.1)))["status"] == "overtime"
+
+
+async def test_a_task_that_fell_out_of_its_queue_is_put_back_and_waited_for(clearml, task_id, caplog):
+    caplog.set_level(logging.INFO)
+    waiting = await asyncio.to_thread(_waiting, task_id)
+    waiting.queue_check_s = 0.05
+    ending = asyncio.create_task(first_event(waiting))
+    await asyncio.to_thread(
+        clearml.call, "queues.get_next_task", queue=clearml.queue_id
+    )  # and the agent dies
+    await _seen(caplog, "put back")
+    assert await asyncio.to_thread(clearml.entries) == [task_id]
+    await asyncio.to_thread(clearml.complete)
+    assert (await ending)["status"] == "completed"
+    assert caplog.text.count("put back") == 1
+
+
+async def test_a_task_in_its_queue_is_left_there(clearml, task_id):
+    clearml.faults.seen.clear()
+    await first_event(trigger(task_id, queue_check_s=0.05, deadline=time.time() + 0.5))
+    assert clearml.faults.seen.count("queues.get_all") >= 3
+    assert "tasks.enqueue" not in clearml.faults.seen
+
+
+async def test_a_task_that_is_in_no_queue_while_the_api_goes_away_is_put_back_later(clearml, task_id, caplog):
+    waiting = await asyncio.to_thread(_waiting, task_id)
+    waiting.queue_check_s = 0.05
+    await asyncio.to_thread(clearml.call, "queues.get_next_task", queue=clearml.queue_id)
+    for _ in range(3):  # every try of one budget
+        clearml.faults.lose("tasks.enqueue", after_effect=False)
+    ending = asyncio.create_task(first_event(waiting))
+    await _until(lambda: "put back" in caplog.text and "its agent died" in caplog.text)
+    await asyncio.to_thread(clearml.complete)
+    assert (await ending)["status"] == "completed"
+
+
+async def test_a_node_that_fails_is_told_while_its_master_runs(clearml, task_id, caplog):
+    caplog.set_level(logging.INFO)
+    await asyncio.to_thread(clearml.start)
+    child = await asyncio.to_thread(_launch_node, clearml, task_id)
+    waiting = asyncio.create_task(first_event(trigger(task_id, watch_children=True)))
+    await _seen(caplog, f"Node {child} of ClearML task {task_id}: created")
+    await asyncio.to_thread(clearml.call, "tasks.failed", task=child, force=True, status_reason="exit code 1")
+    assert await waiting == {
+        "task_id": task_id,
+        "attempt": 1,
+        "status": "child_ended",
+        "child_id": child,
+        "child_status": "failed",
+    }
+    assert "failed (exit code 1)" in caplog.text
+
+
+async def test_nodes_are_nobodys_business_unless_watched(clearml, task_id):
+    await asyncio.to_thread(clearml.start)
+    child = await asyncio.to_thread(_launch_node, clearml, task_id)
+    await asyncio.to_thread(clearml.call, "tasks.failed", task=child, force=True)
+    assert (await first_event(trigger(task_id, deadline=time.time() + 0.3)))["status"] == "deadline"
 
 
 async def test_a_deleted_task_fails_the_trigger(clearml, task_id):
@@ -118,13 +196,26 @@ async def test_a_deleted_task_fails_the_trigger(clearml, task_id):
         await first_event(trigger(task_id))
 
 
-async def test_triggers_of_one_triggerer_share_a_client_and_a_log_in(clearml, task_id):
+async def test_triggers_of_one_triggerer_share_a_log_in_and_their_looks(clearml, task_id):
     await asyncio.to_thread(clearml.complete)
     clearml.faults.seen.clear()
     events = await asyncio.gather(*(first_event(trigger(task_id)) for _ in range(20)))
     assert {e["status"] for e in events} == {"completed"}
-    assert clearml.faults.seen.count("auth.login") == 1
-    assert triggers._leases == {}
+    assert clearml.faults.seen == ["auth.login", "tasks.get_all"]
+
+
+async def test_a_trigger_that_is_cancelled_with_its_triggerer_leaves_the_job_alone(clearml, task_id):
+    await asyncio.to_thread(clearml.start)
+    waiting = trigger(task_id)
+    clearml.faults.seen.clear()
+    running = asyncio.create_task(first_event(waiting))
+    await _until(lambda: "tasks.get_all" in clearml.faults.seen)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await waiting.cleanup()
+    assert (await asyncio.to_thread(clearml.task)).status == "in_progress"
+    assert not {"tasks.stop", "tasks.stopped"} & set(clearml.faults.seen)
 
 
 async def test_a_slow_answer_does_not_hold_up_the_loop(clearml, task_id):
@@ -139,19 +230,11 @@ async def test_a_slow_answer_does_not_hold_up_the_loop(clearml, task_id):
     assert turns >= 5
 
 
-async def test_keys_that_were_refused_are_read_again_by_the_next(clearml, task_id):
-    def refused() -> Flow[None]:
-        yield from call("auth.login")
-        raise ClearMLAuthError("refused", status=401)
-
-    async with shared_client("clearml_default") as first:
-        with pytest.raises(ClearMLAuthError):  # noqa: PT012
-            async with shared_client("clearml_default") as same:
-                assert same is first
-                await same.run(refused())
-        async with shared_client("clearml_default") as fresh:
-            assert fresh is not first
-    assert triggers._leases == {}
+def _launch_node(clearml: Workplace, master_id: str) -> str:
+    """What `launch_multi_node` does for each further node."""
+    child: str = clearml.call("tasks.clone", task=master_id, new_task_parent=master_id)["id"]
+    clearml.call("tasks.edit", task=child, system_tags=["multi_node_instance", "hidden"], force=True)
+    return child
 
 
 def _waiting(task_id: str) -> ClearMLTaskTrigger:
@@ -229,7 +312,8 @@ async def _kill_until(old: ClearMLTaskTrigger, endpoint: str):
     flow = lifecycle.cancel(
         old.clearml_task_id, attempt=1, waiter=old.waiter, cause="killed", reason="cleared", grace_s=30
     )
-    async with shared_client(old.clearml_conn_id) as client:
+    async with shared_poller(old.clearml_conn_id) as lent:
+        client = await lent._client(refused=None)
         step = next(flow)
         while True:
             answer = await client._perform(step)
