@@ -1,17 +1,15 @@
-"""Fetch what a task uploaded, and unpack it, without trusting it."""
+"""Fetch what a task uploaded, without trusting it."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 import os
-import shutil
-import stat
 import tempfile
 import time
-import zipfile
-import zlib
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -19,21 +17,14 @@ import httpx
 from clearml_provider.client import ClearMLClient
 from clearml_provider.exceptions import ClearMLArtifactError, ClearMLUnavailableError
 from clearml_provider.models import Artifact, TaskInfo
+from clearml_provider.unpacking import GIB, unpack_zip
+
+__all__ = ["GIB", "download", "find_artifact", "unpack_zip"]
 
 log = logging.getLogger(__name__)
 
-GIB = 1024**3
 _CHUNK_BYTES = 1024 * 1024
 _TRIES = 4
-_UNSOUND = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    NotImplementedError,  # a compression that zipfile does not know
-    RuntimeError,  # encrypted
-    FileExistsError,  # two members of one name
-    NotADirectoryError,  # a member below another member that is a file
-)
 
 
 def find_artifact(task: TaskInfo, name: str) -> Artifact:
@@ -74,113 +65,76 @@ def download(client: ClearMLClient, artifact: Artifact, to: Path, *, max_bytes: 
     os.close(handle)
     partial = Path(name)
     try:
-        for tried in range(1, _TRIES + 1):
-            try:
-                _fetch(client, artifact, partial, max_bytes)
-                break
-            except ClearMLUnavailableError as error:
-                if tried == _TRIES:
-                    raise
-                log.warning("Artifact %s: %s; trying again", artifact.key, error)
-                time.sleep(min(client.retry.cap_s, client.retry.base_s * 2**tried))
+        _fetch(client, artifact, partial, max_bytes)
         partial.replace(to)
     finally:
         partial.unlink(missing_ok=True)
     return to
 
 
+@dataclass
+class _Received:
+    """What of a download is on disk, and how it hashes."""
+
+    bytes: int = 0
+    digest: Any = field(default_factory=hashlib.sha256)
+    etag: str | None = None
+
+
 def _fetch(client: ClearMLClient, artifact: Artifact, partial: Path, max_bytes: int) -> None:
-    digest = hashlib.sha256()
-    size = 0
+    """Fetch all of it, going on after a break where it stopped; tries in a row that bring nothing are few."""
+    received, in_vain = _Received(), 0
+    while True:
+        before = received.bytes
+        try:
+            _receive(client, artifact, partial, max_bytes, received)
+            break
+        except ClearMLUnavailableError as error:
+            in_vain = in_vain + 1 if received.bytes <= before else 1
+            if in_vain == _TRIES:
+                raise ClearMLUnavailableError(
+                    f"Artifact {artifact.key!r}: gave up at byte {received.bytes} after {_TRIES} tries "
+                    f"({error}). Check that the file server is up, then clear this task."
+                ) from error
+            log.warning("Artifact %s: %s; trying again at byte %d", artifact.key, error, received.bytes)
+            time.sleep(min(client.retry.cap_s, client.retry.base_s * 2**in_vain))
+    if artifact.size_bytes is not None and received.bytes != artifact.size_bytes:
+        raise ClearMLArtifactError(
+            f"Artifact {artifact.key!r}: {received.bytes} bytes, {artifact.size_bytes} were uploaded. "
+            f"Run the job again."
+        )
+    if artifact.sha256 is not None and received.digest.hexdigest() != artifact.sha256:
+        raise ClearMLArtifactError(
+            f"Artifact {artifact.key!r}: SHA-256 {received.digest.hexdigest()}, expected {artifact.sha256}: "
+            f"the file server's copy is not what was uploaded. Run the job again."
+        )
+
+
+def _receive(
+    client: ClearMLClient, artifact: Artifact, partial: Path, max_bytes: int, received: _Received
+) -> None:
+    """One try; *received* is carried on where the server goes on, else it starts anew."""
     try:
-        with client.stream(artifact.uri) as response, partial.open("wb") as file:
-            for chunk in response.iter_bytes(_CHUNK_BYTES):
-                size += len(chunk)
-                if size > max_bytes:
-                    raise ClearMLArtifactError(_too_large(artifact, size, max_bytes))
-                digest.update(chunk)
-                file.write(chunk)
+        with client.stream(artifact.uri, resume_at=received.bytes, tag=received.etag) as response:
+            here = f"bytes {received.bytes}-"
+            if response.status_code != 206 or not response.headers.get("Content-Range", "").startswith(here):
+                received.bytes, received.digest = 0, hashlib.sha256()
+            received.etag = response.headers.get("ETag")
+            with partial.open("r+b") as file:
+                file.truncate(received.bytes)
+                file.seek(received.bytes)
+                for chunk in response.iter_bytes(_CHUNK_BYTES):
+                    received.bytes += len(chunk)
+                    if received.bytes > max_bytes:
+                        raise ClearMLArtifactError(_too_large(artifact, received.bytes, max_bytes))
+                    received.digest.update(chunk)
+                    file.write(chunk)
     except httpx.HTTPStatusError as error:
         status = error.response.status_code
         why = "it was deleted, or its upload failed" if status == 404 else "check the keys of the connection"
         raise ClearMLArtifactError(
             f"Artifact {artifact.key!r} is listed, but the file server answered HTTP {status}: {why}."
         ) from error
-    if artifact.size_bytes is not None and size != artifact.size_bytes:
-        raise ClearMLArtifactError(
-            f"Artifact {artifact.key!r}: {size} bytes, {artifact.size_bytes} were uploaded. "
-            f"Run the job again."
-        )
-    if artifact.sha256 is not None and digest.hexdigest() != artifact.sha256:
-        raise ClearMLArtifactError(
-            f"Artifact {artifact.key!r}: SHA-256 {digest.hexdigest()}, expected {artifact.sha256}: "
-            f"the file server's copy is not what was uploaded. Run the job again."
-        )
-
-
-def unpack_zip(archive: Path, to: Path, *, max_bytes: int = 20 * GIB, max_files: int = 10_000) -> list[Path]:
-    """Unpack *archive* into the new folder *to*, all of it or nothing.
-
-    Args:
-        archive: A zip file from somebody else.
-        to: Must not exist, or be empty.
-        max_bytes: Limit on the unpacked bytes as written, not as declared.
-        max_files: Limit on the number of files.
-
-    Returns:
-        The files, sorted.
-
-    Raises:
-        ClearMLArtifactError: Not a zip, damaged, too large, or with a path or a link that leads elsewhere.
-    """
-    if to.exists() and any(to.iterdir()):
-        raise ClearMLArtifactError(f"{to} is not empty: nothing was unpacked into it.")
-    to.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent))
-    try:
-        with zipfile.ZipFile(archive) as zipped:
-            members = [m for m in zipped.infolist() if not m.is_dir()]
-            if len(members) > max_files:
-                raise ClearMLArtifactError(f"{archive.name}: {len(members)} files, the limit is {max_files}.")
-            left = max_bytes
-            for member in members:
-                left -= _extract(zipped, member, staging, left, archive.name)
-        if to.exists():
-            to.rmdir()
-        staging.chmod(0o755)
-        staging.rename(to)
-    except _UNSOUND as error:
-        raise ClearMLArtifactError(f"{archive.name} is not a sound zip file ({error}).") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return sorted(path for path in to.rglob("*") if path.is_file())
-
-
-def _extract(zipped: zipfile.ZipFile, member: zipfile.ZipInfo, root: Path, left: int, name: str) -> int:
-    """Write one member below *root* and return its bytes."""
-    kind = stat.S_IFMT(member.external_attr >> 16)
-    if kind not in {0, stat.S_IFREG}:
-        raise ClearMLArtifactError(
-            f"{name}: {member.filename!r} is a link or a device, only files are unpacked."
-        )
-    parts = member.filename.replace("\\", "/").split("/")
-    if member.filename.startswith("/") or ":" in parts[0] or any(p in {"", ".", ".."} for p in parts):
-        raise ClearMLArtifactError(
-            f"{name}: {member.filename!r} leads out of the folder, nothing was unpacked."
-        )
-    target = root.joinpath(*parts)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    size = 0
-    with zipped.open(member) as source, target.open("xb") as file:
-        while chunk := source.read(_CHUNK_BYTES):
-            size += len(chunk)
-            if size > left:
-                raise ClearMLArtifactError(
-                    f"{name}: unpacks to more than the limit allows, stopped in {member.filename!r}. "
-                    f"Raise the limit if this is no bomb."
-                )
-            file.write(chunk)
-    return size
 
 
 def _check_origin(artifact: Artifact, files_host: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from clearml_provider.exceptions import (
@@ -104,8 +105,21 @@ def ensure_project(name: str) -> Flow[str]:
 
 
 def get_queues() -> Flow[list[Queue]]:
-    answer = yield from call("queues.get_all", {"only_fields": ["id", "name"]})
-    return [Queue(id=row["id"], name=row["name"]) for row in answer.data["queues"]]
+    rows, _ = yield from queue_rows("id", "name")
+    return [Queue(id=row["id"], name=row["name"]) for row in rows]
+
+
+def queue_rows(*fields: str, hidden: bool = False) -> Flow[tuple[list[Mapping[str, Any]], datetime]]:
+    """All queues' *fields*, 500 a request, and the server's clock; *hidden*: the k8s glue's too."""
+    found: list[Mapping[str, Any]] = []
+    page = 0
+    while True:
+        query = {"only_fields": list(fields), "page": page, "page_size": PAGE_ROWS}
+        answer = yield from call("queues.get_all", query | ({"search_hidden": True} if hidden else {}))
+        found += answer.data["queues"]
+        if len(answer.data["queues"]) < PAGE_ROWS:
+            return found, answer.server_time
+        page += 1
 
 
 def find_queue(name: str) -> Flow[Queue | None]:
@@ -160,15 +174,8 @@ def enqueue(task_id: str, queue_id: str) -> Flow[bool]:
 
 def queued_task_ids() -> Flow[set[str]]:
     """Ids of all tasks that wait in some queue; a task may be ``queued`` and in none, and nobody runs it."""
-    ids: set[str] = set()
-    page, rows = 0, PAGE_ROWS
-    while rows == PAGE_ROWS:
-        pages = {"page": page, "page_size": PAGE_ROWS}
-        query = {"only_fields": ["id", "entries.task"], "search_hidden": True, **pages}  # k8s glue hides its
-        queues = (yield from call("queues.get_all", query)).data["queues"]
-        ids |= {entry["task"] for queue in queues for entry in queue.get("entries") or ()}
-        page, rows = page + 1, len(queues)
-    return ids
+    rows, _ = yield from queue_rows("id", "entries.task", hidden=True)
+    return {entry["task"] for queue in rows for entry in queue.get("entries") or ()}
 
 
 def reset(task_id: str) -> Flow[None]:

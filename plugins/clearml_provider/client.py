@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,19 +40,22 @@ class _Transport:
 
     def __init__(self, settings: ClearMLSettings, *, retry: RetryPolicy | None = None) -> None:
         self.settings = settings
-        self.retry = retry or RetryPolicy()
+        self.retry = retry or RetryPolicy(budget_s=settings.retry_budget_s)
         self._token: str | None = None
 
     def _url(self, request: Call) -> str:
         return f"{self.settings.api_host}{API_PREFIX}/{request.endpoint}"
 
-    def _login_request(self) -> dict[str, Any]:
-        auth = httpx.BasicAuth(self.settings.access_key, self.settings.secret_key)
-        return {"url": self._url(_LOGIN), "json": {}, "auth": auth}
-
-    def _request(self, request: Call) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {self._token}"}
-        return {"url": self._url(request), "json": dict(request.payload), "headers": headers}
+    def _options(self, request: Call, *, spent_s: float) -> dict[str, Any]:
+        """What httpx is given: keys at log-in, the token elsewhere, and what is left of the budget."""
+        options: dict[str, Any] = {
+            "url": self._url(request),
+            "json": dict(request.payload),
+            "timeout": self.retry.timeout_s(self.settings.timeout_s, spent_s=spent_s),
+        }
+        if request is _LOGIN:
+            return options | {"auth": httpx.BasicAuth(self.settings.access_key, self.settings.secret_key)}
+        return options | {"headers": {"Authorization": f"Bearer {self._token}"}}
 
     def _client_options(self) -> dict[str, Any]:
         return {"timeout": self.settings.timeout_s, "verify": self.settings.ssl_verify()}
@@ -61,7 +65,10 @@ class _Transport:
             error = state.outcome.exception() if state.outcome else None
             if isinstance(error, RetryableError):
                 tries = state.attempt_number
-                raise give_up(error, request, url=self.settings.api_host, tries=tries) from error.cause
+                said = give_up(
+                    error, request, url=self.settings.api_host, tries=tries, budget_s=self.retry.budget_s
+                )
+                raise said from error.cause
             raise error or RuntimeError("tenacity stopped without an outcome")
 
         return {
@@ -97,6 +104,7 @@ class ClearMLClient(_Transport):
     ) -> None:
         super().__init__(settings, retry=retry)
         self._http = httpx.Client(transport=transport, **self._client_options())
+        self._login_lock = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -130,46 +138,57 @@ class ClearMLClient(_Transport):
         if isinstance(step, Pause):
             time.sleep(step.seconds)
             return None
-        if self._token is None:
-            self._login()
+        token = self._login(stale=None)
         try:
             return self._send(step)
         except ClearMLAuthError:  # the token ran out, or the server forgot it
-            self._login()
+            self._login(stale=token)
             return self._send(step)
 
-    def _login(self) -> None:
-        self._token = None
-        self._token = str(self._send(_LOGIN).data["token"])
+    def _login(self, *, stale: str | None) -> str:
+        """The current token, fetched once however many threads ask; *stale* is one that was refused."""
+        with self._login_lock:
+            if self._token is None or self._token == stale:
+                self._token = None
+                self._token = str(self._send(_LOGIN).data["token"])
+            return self._token
 
     def _send(self, request: Call) -> Answer:
+        started = time.monotonic()
+
         def once() -> Answer:
-            options = self._login_request() if request is _LOGIN else self._request(request)
+            options = self._options(request, spent_s=time.monotonic() - started)
             try:
                 response = self._http.post(**options)
             except httpx.TransportError as error:
-                raise transport_error(error) from error
+                raise transport_error(error, url=self.settings.api_host) from error
             return read_answer(response, request)
 
         answer: Answer = Retrying(**self._retry_options(request))(once)
         return answer
 
     @contextmanager
-    def stream(self, url: str) -> Iterator[httpx.Response]:
+    def stream(self, url: str, *, resume_at: int = 0, tag: str | None = None) -> Iterator[httpx.Response]:
         """Open a download from the file server, with the token; to any other host nothing is sent.
+
+        Args:
+            url: On the file server.
+            resume_at: Bytes that are here already: HTTP 206 goes on there, HTTP 200 starts again.
+            tag: ETag of the answer that brought those, so that two versions are never mixed.
 
         Raises:
             ClearMLUnavailableError: The server did not answer, or with a status that may pass.
             httpx.HTTPStatusError: It refused.
         """
+        stale = None
         for last in (False, True):
-            if self._token is None:
-                self._login()
-            headers = {"Authorization": f"Bearer {self._token}", "Accept-Encoding": "identity"}
+            token = stale = self._login(stale=stale)
+            headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"}
+            if resume_at and tag:
+                headers |= {"Range": f"bytes={resume_at}-", "If-Range": tag}
             try:
                 with self._http.stream("GET", url, headers=headers) as response:
                     if response.status_code in {401, 403} and not last:
-                        self._token = None
                         continue
                     if response.status_code >= 500 or response.status_code == 429:
                         raise ClearMLUnavailableError(f"{_shown(url)}: HTTP {response.status_code}")
@@ -240,12 +259,14 @@ class AsyncClearMLClient(_Transport):
             return self._token
 
     async def _send(self, request: Call) -> Answer:
+        started = time.monotonic()
+
         async def once() -> Answer:
-            options = self._login_request() if request is _LOGIN else self._request(request)
+            options = self._options(request, spent_s=time.monotonic() - started)
             try:
                 response = await self._http.post(**options)
             except httpx.TransportError as error:
-                raise transport_error(error) from error
+                raise transport_error(error, url=self.settings.api_host) from error
             return read_answer(response, request)
 
         answer: Answer = await AsyncRetrying(**self._retry_options(request))(once)

@@ -49,6 +49,8 @@ class ClearMLSettings:
     """PEM file with the certificate authorities to trust; None: the system's."""
     timeout_s: float = 30.0
     """Of one request; a call with its retries may last longer."""
+    retry_budget_s: float = 60.0
+    """Of one call with all its tries."""
 
     @classmethod
     def from_airflow(cls, conn: AirflowConnection) -> ClearMLSettings:
@@ -62,6 +64,8 @@ class ClearMLSettings:
             extra = json.loads(conn.extra) if conn.extra else {}
         except ValueError as error:
             raise ClearMLConfigError(f"{where}: its extra is not JSON ({error}).") from error
+        if not isinstance(extra, dict):
+            raise ClearMLConfigError(f"{where}: its extra is {type(extra).__name__}, expected a JSON object.")
         if not conn.host:
             raise ClearMLConfigError(f"{where} has no host: set it to ClearML's API server, http://…:8008.")
         if not conn.login or not conn.password:
@@ -82,13 +86,24 @@ class ClearMLSettings:
             verify_tls=_boolean(extra, "verify_tls", where, default=True),
             ca_file=_ca_file(extra, where),
             timeout_s=_positive(extra, "timeout_s", where, default=30.0),
+            retry_budget_s=_positive(extra, "retry_budget_s", where, default=60.0),
         )
 
     def ssl_verify(self) -> ssl.SSLContext | bool:
-        """What httpx wants as ``verify``."""
-        if self.verify_tls and self.ca_file:
+        """What httpx wants as ``verify``.
+
+        Raises:
+            ClearMLConfigError: The CA file holds no certificates.
+        """
+        if not self.verify_tls or not self.ca_file:
+            return self.verify_tls
+        try:
             return ssl.create_default_context(cafile=self.ca_file)
-        return self.verify_tls
+        except (ssl.SSLError, OSError) as error:
+            raise ClearMLConfigError(
+                f"ca_file {self.ca_file!r} cannot be used ({error}). "
+                f"It has to be a readable PEM file: -----BEGIN CERTIFICATE----- …"
+            ) from error
 
     def task_url(self, task_id: str, project_id: str | None) -> str:
         """The task's page in ClearML's web UI (``*`` stands for "in whatever project")."""
@@ -97,6 +112,10 @@ class ClearMLSettings:
     def log_url(self, task_id: str, project_id: str | None) -> str:
         """The task's console in ClearML's web UI."""
         return f"{self.web_host}/projects/{project_id or '*'}/experiments/{task_id}/output/log"
+
+    def queues_url(self) -> str:
+        """Queues and agents in ClearML's web UI."""
+        return f"{self.web_host}/workers-and-queues/queues"
 
 
 def _sibling(api_host: str, name: str) -> str:

@@ -2,13 +2,13 @@
 
 ClearMLError
 ├── ClearMLConfigError            the connection or an argument is wrong
-│   └── ClearMLPolicyError            a function that the caller passed in raised, or returned nonsense
 ├── ClearMLAPIError               the server answered with an error (status, subcode)
 │   ├── ClearMLAuthError              401: wrong keys
 │   └── ClearMLNotFoundError          no such task, queue, project, artifact or endpoint
 ├── ClearMLUnavailableError       gave up: unreachable, overloaded or talking nonsense
 │   └── ClearMLLostAnswerError        a call that creates may or may not have happened
 ├── ClearMLUnknownStatusError     a status that this version does not know
+├── ClearMLPolicyError            a function that the caller passed in raised, or returned nonsense
 ├── ClearMLMovedError             the task moved on between reading and writing: read it again
 ├── ClearMLArtifactError          an artifact is missing, too large, or not what its hash says
 └── ClearMLTaskFailedError        the job ended badly, and another attempt is worth it
@@ -23,13 +23,6 @@ class ClearMLError(Exception):
 
 class ClearMLConfigError(ClearMLError):
     """The connection or an operator's argument is wrong."""
-
-
-class ClearMLPolicyError(ClearMLConfigError):
-    """A function that the caller passed in raised, or returned nonsense; the job was left as it is.
-
-    Unlike other wrong arguments it may pass: the function may have asked a database that was away.
-    """
 
 
 class ClearMLAPIError(ClearMLError):
@@ -59,6 +52,9 @@ class ClearMLNotFoundError(ClearMLAPIError):
 class ClearMLUnavailableError(ClearMLError):
     """The server could not be reached, or did not answer sensibly, within the budget."""
 
+    retry_after_s: float | None = None
+    """When the server asked to be left alone for so long; None: it said nothing."""
+
 
 class ClearMLLostAnswerError(ClearMLUnavailableError):
     """A call that creates got no answer: it may have happened. Look before trying again."""
@@ -66,6 +62,13 @@ class ClearMLLostAnswerError(ClearMLUnavailableError):
 
 class ClearMLUnknownStatusError(ClearMLError):
     """A task has a status that this version of the provider does not know."""
+
+
+class ClearMLPolicyError(ClearMLError):
+    """A function that the caller passed in raised, or returned nonsense; the job was left as it is.
+
+    Unlike a wrong argument it may pass: the function may have asked a database that was away.
+    """
 
 
 class ClearMLMovedError(ClearMLError):

@@ -7,6 +7,7 @@ the two transports of `clearml_provider.client` only carry it, one blocking, one
 from __future__ import annotations
 
 import random
+import ssl
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from clearml_provider.exceptions import (
     ClearMLAPIError,
     ClearMLAuthError,
+    ClearMLConfigError,
+    ClearMLError,
     ClearMLLostAnswerError,
     ClearMLNotFoundError,
     ClearMLUnavailableError,
@@ -44,6 +47,7 @@ _NOT_FOUND_SUBCODES = {
 }  # task, model, project, queue
 _RETRIED_STATUSES = {429, 500, 502, 503, 504, 509}
 _NEVER_HAPPENED_STATUSES = {429}
+_NO_TLS = {"WRONG_VERSION_NUMBER", "UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,32 +122,72 @@ class RetryPolicy:
         elapsed = state.seconds_since_start or 0.0
         return elapsed + state.upcoming_sleep > self.budget_s
 
+    def timeout_s(self, longest_s: float, *, spent_s: float) -> float:
+        """How long the next try may wait: never past the budget, but for a second to say anything at all."""
+        return longest_s if self.budget_s <= 0 else max(1.0, min(longest_s, self.budget_s - spent_s))
+
 
 def is_retryable(error: BaseException, request: Call) -> bool:
     """Whether *request* may be sent again after *error*."""
     return isinstance(error, RetryableError) and not (request.creates and error.happened)
 
 
-def give_up(error: RetryableError, request: Call, *, url: str, tries: int) -> Exception:
+def give_up(error: RetryableError, request: Call, *, url: str, tries: int, budget_s: float) -> ClearMLError:
     """What the caller sees when no further try is made."""
     if request.creates and error.happened:
         return ClearMLLostAnswerError(
             f"{request.endpoint} at {url}: no usable answer ({error.cause}); it may have happened. "
             f"Look the object up before creating it again."
         )
+    count = "1 try" if tries == 1 else f"{tries} tries"
+    asked = error.retry_after_s
+    if asked is not None and asked > budget_s:
+        late = ClearMLUnavailableError(
+            f"{request.endpoint} at {url}: gave up after {count} ({error.cause}): the server asks to come "
+            f"back in {asked:.0f} s, the connection's retry budget is {budget_s:g} s. Try again then, "
+            f"or raise the budget."
+        )
+        late.retry_after_s = asked
+        return late
     return ClearMLUnavailableError(
-        f"{request.endpoint} at {url}: gave up after {tries} tries ({error.cause}). "
+        f"{request.endpoint} at {url}: gave up after {count} ({error.cause}). "
         f"Check that the ClearML server is up and that the connection's host is its API server."
     )
 
 
-def transport_error(error: httpx.TransportError) -> RetryableError:
-    """A request that got no answer; a refused connection certainly changed nothing."""
+def transport_error(error: httpx.TransportError, *, url: str) -> RetryableError | ClearMLConfigError:
+    """A request that got no answer; a refused connection certainly changed nothing.
+
+    A certificate that is not accepted, or a port that speaks no TLS, will not pass: no other try is made.
+    """
     import httpx
 
+    refusal = _tls_refusal(error)
+    if isinstance(refusal, ssl.SSLCertVerificationError):
+        return ClearMLConfigError(
+            f"The TLS certificate of {url} is not accepted ({refusal.verify_message}). Set the connection's "
+            f"ca_file to a PEM file of the authority that signed it, or correct the host's name."
+        )
+    if refusal is not None:
+        return ClearMLConfigError(
+            f"{url} does not speak TLS as expected ({refusal.reason or refusal}). "
+            f"Check scheme and port of the connection's host: http:// or https://."
+        )
     happened = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
     message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return RetryableError(ConnectionError(message), happened=happened)
+
+
+def _tls_refusal(error: BaseException) -> ssl.SSLError | None:
+    """The handshake's own error below *error*, if it is one that repeating cannot mend."""
+    below: BaseException | None = error
+    while below is not None:
+        if isinstance(below, ssl.SSLCertVerificationError):
+            return below
+        if isinstance(below, ssl.SSLError) and below.reason in _NO_TLS:
+            return below
+        below = below.__cause__ or below.__context__
+    return None
 
 
 def read_answer(response: httpx.Response, request: Call) -> Answer:
@@ -180,6 +224,15 @@ def read_answer(response: httpx.Response, request: Call) -> Answer:
             f"{error} Check the access key (login) and secret key (password) of the ClearML connection.",
             status=status,
             subcode=subcode,
+            endpoint=request.endpoint,
+        )
+    if meta is None:  # a proxy, the web UI, another program: its "not found" says nothing of tasks
+        location = response.headers.get("Location")
+        raise ClearMLAPIError(
+            f"{error}, and the answer is not ClearML's{f' (redirected to {location})' if location else ''}. "
+            f"Check that the connection's host is the API server (http://…:8008, https://api.…), "
+            f"not the web UI or the file server.",
+            status=status,
             endpoint=request.endpoint,
         )
     if status == 404 or (status == 400 and subcode in _NOT_FOUND_SUBCODES):
