@@ -1,14 +1,41 @@
-"""An Airflow provider for ClearML: hook, operators, triggers and links, for any ClearML server."""
+"""An Airflow provider for ClearML: hook, operators, sensor, triggers and links, for any ClearML server."""
 
 from __future__ import annotations
 
 __version__ = "0.1.0"
 
+_ENTRY_POINT = "clearml_provider:get_provider_info"
+_OPERATORS = (
+    "abort",
+    "clone",
+    "create",
+    "edit",
+    "enqueue",
+    "enqueue_task",
+    "fetch_artifact",
+    "fetch_log",
+    "fetch_scalars",
+    "queue_statistics",
+    "wait",
+)
+
+
+def _distribution() -> str:
+    """Name of the installed distribution that brings the provider: Airflow refuses any other as its name.
+
+    It comes alone, as its own wheel, or as part of a project. Installed both ways Airflow finds it twice, and
+    stops: install one.
+    """
+    from importlib.metadata import entry_points
+
+    found = [e.dist.name for e in entry_points(group="apache_airflow_provider", value=_ENTRY_POINT) if e.dist]
+    return found[0].lower().replace("_", "-") if found else "airflow-provider-clearml"
+
 
 def get_provider_info() -> dict[str, object]:
     """Describe the provider to Airflow (entry point ``apache_airflow_provider``)."""
     return {
-        "package-name": "palmares",
+        "package-name": _distribution(),
         "name": "ClearML",
         "description": __doc__,
         "versions": [__version__],
@@ -22,12 +49,22 @@ def get_provider_info() -> dict[str, object]:
         "operators": [
             {
                 "integration-name": "ClearML",
-                "python-modules": ["clearml_provider.operators.enqueue", "clearml_provider.operators.wait"],
+                "python-modules": [f"clearml_provider.operators.{module}" for module in _OPERATORS],
             }
         ],
+        "sensors": [{"integration-name": "ClearML", "python-modules": ["clearml_provider.sensors.task"]}],
         "hooks": [{"integration-name": "ClearML", "python-modules": ["clearml_provider.hook"]}],
-        "triggers": [{"integration-name": "ClearML", "python-modules": ["clearml_provider.triggers"]}],
-        "extra-links": ["clearml_provider.links.ClearMLTaskLink", "clearml_provider.links.ClearMLLogLink"],
+        "triggers": [
+            {
+                "integration-name": "ClearML",
+                "python-modules": ["clearml_provider.triggers", "clearml_provider.sensors.trigger"],
+            }
+        ],
+        "extra-links": [
+            "clearml_provider.links.ClearMLTaskLink",
+            "clearml_provider.links.ClearMLLogLink",
+            "clearml_provider.links.ClearMLQueuesLink",
+        ],
         "connection-types": [
             {
                 "connection-type": "clearml",
@@ -66,6 +103,11 @@ def get_provider_info() -> dict[str, object]:
                         "label": "Time-out of one request",
                         "description": "Seconds.",
                         "schema": {"type": ["number", "null"], "default": 30},
+                    },
+                    "retry_budget_s": {
+                        "label": "Time-out of a call with its retries",
+                        "description": "Seconds; a Retry-After beyond them ends the call at once.",
+                        "schema": {"type": ["number", "null"], "default": 60},
                     },
                 },
             }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,7 +12,8 @@ from airflow.sdk import BaseHook
 if TYPE_CHECKING:
     from clearml_provider.client import AsyncClearMLClient, ClearMLClient
     from clearml_provider.connection import ClearMLSettings
-    from clearml_provider.models import Queue, TaskInfo, TaskSpec
+    from clearml_provider.models import Queue, TaskEdit, TaskInfo, TaskSpec
+    from clearml_provider.reading import Curve, QueueStatistics
     from clearml_provider.wire import Flow, RetryPolicy
 
 T = TypeVar("T")
@@ -26,8 +27,8 @@ class ClearMLHook(BaseHook):
 
     Args:
         clearml_conn_id: The connection: host is the API server, login and password are access and secret
-            key, extra may hold files_host, web_host, verify_tls, ca_file and timeout_s.
-        retry: How long one call keeps trying; the default gives up after 60 s.
+            key, extra may hold files_host, web_host, verify_tls, ca_file, timeout_s and retry_budget_s.
+        retry: How long one call keeps trying; None: as long as the connection's retry_budget_s says (60 s).
     """
 
     conn_name_attr = "clearml_conn_id"
@@ -94,6 +95,25 @@ class ClearMLHook(BaseHook):
         )
         return self.run(flow).id
 
+    def create_once(self, spec: TaskSpec, key: str) -> TaskInfo:
+        """A draft, made at most once for *key*; see `clearml_provider.drafts.create_once`."""
+        from clearml_provider import drafts
+
+        return self.run(drafts.create_once(spec, key=key))
+
+    def edit(self, task_id: str, edit: TaskEdit) -> None:
+        """Change a task in one call; see `clearml_provider.drafts.edit_task`."""
+        from clearml_provider import drafts
+
+        self.run(drafts.edit_task(task_id, edit))
+
+    def enqueue(self, task_id: str, queue: str, *, create_queue_if_missing: bool = False) -> TaskInfo:
+        """Put an existing task on its way, once; see `clearml_provider.drafts.enqueue_task`."""
+        from clearml_provider import drafts
+
+        flow = drafts.enqueue_task(task_id, queue=queue, create_queue_if_missing=create_queue_if_missing)
+        return self.run(flow)
+
     def task(self, task_id: str) -> TaskInfo:
         """A task with its hyperparameters, user properties and artifacts.
 
@@ -135,6 +155,33 @@ class ClearMLHook(BaseHook):
 
         return self.run(calls.get_log_tail(task_id, lines=lines))
 
+    def log_lines(self, task_id: str) -> Iterator[str]:
+        """The whole console, line by line, read page by page; it may quote the job's data."""
+        from clearml_provider import reading
+
+        after: int | None = 0
+        while after is not None:
+            texts, after = self.run(reading.get_log_page(task_id, after=after))
+            yield from reading.lines_of(texts)
+
+    def single_values(self, task_id: str) -> dict[str, float]:
+        """What the job reported as single values, by name."""
+        from clearml_provider import reading
+
+        return self.run(reading.get_single_values(task_id))
+
+    def scalars(self, task_id: str, *, samples: int = 100) -> dict[str, dict[str, Curve]]:
+        """The job's curves, metric → variant → ``{"x", "y"}``, averaged down to *samples* points."""
+        from clearml_provider import reading
+
+        return self.run(reading.get_scalars(task_id, samples=samples))
+
+    def queue_statistics(self, names: Sequence[str] | None = None) -> list[QueueStatistics]:
+        """How long queues are and who serves them; None: all of them."""
+        from clearml_provider import reading
+
+        return self.run(reading.get_queue_statistics(names))
+
     def download_artifact(self, task_id: str, name: str, to: Path, **limits: Any) -> Path:
         """Fetch an artifact into the file *to*; see `clearml_provider.artifacts.download`."""
         from clearml_provider import artifacts
@@ -157,6 +204,10 @@ class ClearMLHook(BaseHook):
     def log_url(self, task_id: str, project_id: str | None = None) -> str:
         """The task's console in ClearML's web UI."""
         return self.settings.log_url(task_id, project_id)
+
+    def queues_url(self) -> str:
+        """The list of queues and agents in ClearML's web UI."""
+        return self.settings.queues_url()
 
     def close(self) -> None:
         """Close the blocking client."""

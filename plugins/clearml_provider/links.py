@@ -36,3 +36,14 @@ class ClearMLLogLink(BaseOperatorLink):
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         del ti_key
         return str(getattr(operator, "clearml_log_url", ""))
+
+
+@attrs.define()
+class ClearMLQueuesLink(BaseOperatorLink):
+    """To the list of queues and their agents."""
+
+    name = "ClearML queues"  # type: ignore[assignment]
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        del ti_key
+        return str(getattr(operator, "clearml_queues_url", ""))

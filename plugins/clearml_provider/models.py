@@ -15,8 +15,11 @@ PROPERTIES = "properties"
 """Section of the hyperparameters that ClearML shows as user properties."""
 
 RESERVED_PROPERTIES = frozenset(
-    {"attempt", "idempotency_key", "enqueued_at", "waiter", "stop_cause", "stop_reason", "endings"}
-)
+    {
+        "attempt", "attempt_note", "attempt_queue", "endings", "enqueue_intent", "enqueued_at",
+        "idempotency_key", "stop_cause", "stop_reason", "waiter",
+    }
+)  # fmt: skip
 """User properties by which `clearml_provider.lifecycle` keeps attempts apart."""
 KEY_TAG_PREFIX = "key:"
 
@@ -123,7 +126,9 @@ class TaskEdit(_Spec):
             raise ValueError("put user properties into `user_properties`, not into the section `properties`")
         ours = sorted(RESERVED_PROPERTIES & set(self.user_properties))
         if ours:
-            raise ValueError(f"user properties {ours} number and fence attempts: they are not to be set by hand")
+            raise ValueError(
+                f"user properties {ours} number and fence attempts: they are not to be set by hand"
+            )
         keys = [tag for tag in (*self.add_tags, *self.remove_tags) if tag.startswith(KEY_TAG_PREFIX)]
         if keys:
             raise ValueError(f"tags {keys} are how a job is found by its key: they are not to be changed")
@@ -225,7 +230,7 @@ class TaskInfo:
 
     @property
     def node_rank(self) -> int | None:
-        """Rank of a multi-node job's node, as `launch_multi_node` notes it; None: no such or not asked for."""
+        """Rank of a multi-node job's node, as `launch_multi_node` notes it; None: none, or not asked for."""
         rank = str(self.runtime.get("launch_multi_node/node_rank", ""))
         return int(rank) if rank.isdecimal() else None
 
