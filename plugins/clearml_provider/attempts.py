@@ -25,7 +25,7 @@ from clearml_provider.endings import (
     PastEnding,
     past_endings,
 )
-from clearml_provider.exceptions import ClearMLAPIError, ClearMLMovedError
+from clearml_provider.exceptions import ClearMLAPIError, ClearMLConfigError, ClearMLMovedError
 from clearml_provider.models import TaskInfo
 from clearml_provider.status import TaskStatus
 from clearml_provider.stopping import WAITER
@@ -164,3 +164,18 @@ def moment(task: TaskInfo) -> str:
 def now_text() -> str:
     """The time as `ENQUEUED_AT` has it."""
     return f"{time.time():.0f}"
+
+
+def queue_of_next(task: TaskInfo, edit: AttemptEdit) -> Flow[str]:
+    """Id of the queue for the next attempt: the edit's, or where *task* was last.
+
+    Raises:
+        ClearMLConfigError: There is no such queue, or the task was in none so far.
+    """
+    if edit.queue is not None:
+        return (yield from calls.resolve_queue(edit.queue)).id
+    if task.queue_id is not None:
+        return task.queue_id
+    raise ClearMLConfigError(
+        f"ClearML task {task.id} was in no queue so far: name one in the next attempt's edit."
+    )

@@ -11,6 +11,7 @@ import logging
 from clearml_provider import attempts, calls, creation
 from clearml_provider.attempts import ATTEMPT, ENQUEUED_AT, intended_queue, moment, now_text, start_attempt
 from clearml_provider.attempts import finish_start as finish_start
+from clearml_provider.attempts import queue_of_next as queue_of_next
 from clearml_provider.attempts import record_ending as record_ending
 from clearml_provider.attempts import take_over as take_over
 from clearml_provider.children import MULTI_NODE_TAG, RACES

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from clearml_provider.exceptions import ClearMLConfigError
 from clearml_provider.hook import ClearMLHook
-from clearml_provider.operators.base import ClearMLOperator
+from clearml_provider.operators.base import ClearMLOperator, fails_for_good, validated
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
@@ -17,7 +16,8 @@ class ClearMLEnqueueOperator(ClearMLOperator):
     """Create a ClearML task and enqueue it, once for a key, however often this runs.
 
     Running again (retry, clear, another DAG run, an answer that got lost) finds the task by its key: one that
-    is queued, running or done is adopted; one that failed or was stopped starts its next attempt.
+    is queued, running or done is adopted; one that failed or was stopped starts its next attempt; one that is
+    queued but in no queue, because its agent died on taking it, is put back.
 
     Returns the ClearML task's id.
 
@@ -32,7 +32,6 @@ class ClearMLEnqueueOperator(ClearMLOperator):
 
     template_fields: Sequence[str] = ("task_spec", "clearml_queue", "idempotency_key", "clearml_conn_id")
     template_fields_renderers = {"task_spec": "json"}  # noqa: RUF012 - as Airflow's own operators
-    ui_color = "#dceefb"
 
     def __init__(
         self,
@@ -51,21 +50,17 @@ class ClearMLEnqueueOperator(ClearMLOperator):
         self.create_queue_if_missing = create_queue_if_missing
         self.clearml_conn_id = clearml_conn_id
 
+    @fails_for_good
     def execute(self, context: Context) -> str:
         """Enqueue once.
 
         Raises:
-            ClearMLConfigError: The spec, the queue or the template is wrong; trying again cannot help.
+            ClearMLConfigError, ClearMLNotFoundError: Spec, queue or template are wrong; not retried.
         """
-        from pydantic import ValidationError
-
         from clearml_provider import lifecycle
         from clearml_provider.models import TaskSpec
 
-        try:
-            spec = TaskSpec.model_validate(self.task_spec)
-        except ValidationError as error:
-            raise ClearMLConfigError(f"task_spec of {self.task_id} is not valid: {error}") from error
+        spec = validated(TaskSpec, self.task_spec, what=f"task_spec of {self.task_id}")
         flow = lifecycle.enqueue_once(
             spec,
             queue=self.clearml_queue,

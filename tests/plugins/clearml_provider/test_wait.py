@@ -132,7 +132,7 @@ def test_the_console_stays_out_of_airflows_log_unless_asked(clearml, task_id, ca
         wait(task_id).execute({})
     assert "a hidden row" not in caplog.text
     with pytest.raises(ClearMLTaskFailedError):
-        wait(task_id, log_tail=5)._judge(clearml.task())
+        wait(task_id, log_tail=5)._judge({}, clearml.task())
     assert "a hidden row" in caplog.text
 
 
