@@ -15,6 +15,7 @@ from palmares_airflow import policy
 
 from include.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 from include.steps.services import Services
+from include.store.store import EvaluationState
 from tests.include.steps.sweeping import admit, claimed
 from tests.include.steps.test_endings import plan_of
 
@@ -30,7 +31,10 @@ def job_key(services: Services, monkeypatch: pytest.MonkeyPatch) -> str:
         yield services
 
     monkeypatch.setattr(policy, "open_services", opened)
-    return claimed(admit(services, models=["palmares-demo/petit"]))["petit"].job_key
+    key = claimed(admit(services, models=["palmares-demo/petit"]))["petit"].job_key
+    services.store.update(key, state=EvaluationState.PLANNED)
+    services.store.update(key, state=EvaluationState.ENQUEUED)
+    return key
 
 
 def ended(job_key: str, **facts: Any) -> EndedTask:
@@ -166,11 +170,15 @@ def test_the_node_that_fell_first_is_blamed_not_those_stopped_with_it(job_key: s
     assert ending.failure_class == "preempted"
 
 
-def test_the_model_s_fault_and_a_cancellation_are_final(job_key: str):
-    said = policy.classify(ended(job_key, properties={"failure_class": "incompatible"}))
-    by_hand = policy.classify(ended(job_key, row={"status": "stopped", "status_reason": "by anna"}))
-
-    assert (said.outcome, by_hand.outcome) == ("skip", "cancelled")
+@pytest.mark.parametrize(
+    ("facts", "outcome"),
+    [
+        ({"properties": {"failure_class": "incompatible"}}, "skip"),
+        ({"row": {"status": "stopped", "status_reason": "by anna"}}, "cancelled"),
+    ],
+)
+def test_the_model_s_fault_and_a_cancellation_are_final(job_key: str, facts: dict[str, Any], outcome: str):
+    assert policy.classify(ended(job_key, **facts)).outcome == outcome
 
 
 def test_an_unreadable_plan_leaves_no_next_attempt_after_missing_memory(job_key: str):
