@@ -27,6 +27,10 @@ CREATE TABLE IF NOT EXISTS entries (
     UNIQUE (queue, task)
 );
 CREATE INDEX IF NOT EXISTS entries_by_task ON entries (task);
+CREATE TABLE IF NOT EXISTS queue_samples (
+    queue TEXT NOT NULL, at_ms INTEGER NOT NULL, waited_s REAL NOT NULL, length INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS queue_samples_by_time ON queue_samples (queue, at_ms);
 CREATE TABLE IF NOT EXISTS workers (id TEXT PRIMARY KEY, last_report REAL NOT NULL, doc TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, task TEXT NOT NULL, type TEXT NOT NULL, timestamp INTEGER NOT NULL,

@@ -18,6 +18,8 @@ COMPANY = "d1bd92a3b039400cbafc60a7a5b1e52b"
 COMPANY_NAME = "clearml"
 USER = "palmares"
 USER_NAME = "palmares"
+DELETED = "__DELETED__"
+"""Begins the id of a parent that is no more."""
 
 Document = dict[str, Any]
 

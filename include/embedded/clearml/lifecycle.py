@@ -20,6 +20,7 @@ from include.embedded.clearml.documents import (
     stamp,
 )
 from include.embedded.clearml.errors import ApiError
+from include.embedded.clearml.queue_metrics import take_sample
 from include.embedded.clearml.status import ENDED, Status, check_transition
 
 NON_RESPONSIVE = "Forced stop (non-responsive)"
@@ -241,3 +242,4 @@ def remove_from_queues(db: sqlite3.Connection, task_id: str, *, keep: str = "") 
 
 def _touch_queue(db: sqlite3.Connection, queue_id: str, at: str) -> None:
     db.execute("UPDATE queues SET doc = json_set(doc, '$.last_update', ?) WHERE id = ?", (at, queue_id))
+    take_sample(db, queue_id)

@@ -6,6 +6,8 @@ import json
 import sqlite3
 from typing import Any
 
+from pydantic import Field
+
 from include.embedded.clearml.documents import Document, check_name, load_task, project_fields, stamp
 from include.embedded.clearml.envelope import Body, Call, Registry
 from include.embedded.clearml.errors import ApiError
@@ -24,6 +26,15 @@ endpoint = Registry()
 
 class QueueBody(Body):
     queue: str
+
+
+class QueueQuery(Query):
+    max_task_entries: int | None = Field(default=None, ge=1)
+    """Only the first ones; None: all. The length of a queue is then asked with ``get_num_entries``."""
+
+
+class GetByIdBody(QueueBody):
+    max_task_entries: int | None = Field(default=None, ge=1)
 
 
 class QueueTaskBody(QueueBody):
@@ -57,19 +68,20 @@ def _conform(call: Call, document: Document) -> Document:
     return document
 
 
-def _select(call: Call, query: Query) -> list[Document]:
+def _select(call: Call, query: QueueQuery) -> list[Document]:
     ids = [row[0] for row in call.db.execute("SELECT id FROM queues ORDER BY rowid")]
-    return select((load_queue(call.db, queue_id) for queue_id in ids), query)
+    found = select((load_queue(call.db, queue_id) for queue_id in ids), query)
+    return [queue | {"entries": queue["entries"][: query.max_task_entries]} for queue in found]
 
 
-@endpoint("queues.get_all", Query)
-def get_all(call: Call, query: Query) -> dict[str, Any]:
+@endpoint("queues.get_all", QueueQuery)
+def get_all(call: Call, query: QueueQuery) -> dict[str, Any]:
     found = _select(call, query)
     return {"queues": [_conform(call, project_fields(each, query.only_fields)) for each in found]}
 
 
-@endpoint("queues.get_all_ex", Query)
-def get_all_ex(call: Call, query: Query) -> dict[str, Any]:
+@endpoint("queues.get_all_ex", QueueQuery)
+def get_all_ex(call: Call, query: QueueQuery) -> dict[str, Any]:
     """With the workers that serve each queue; ids of other things come as objects."""
     found = []
     for queue in _select(call, query):
@@ -96,9 +108,10 @@ def _workers(db: sqlite3.Connection, queue_id: str) -> list[Document]:
     ]
 
 
-@endpoint("queues.get_by_id", QueueBody)
-def get_by_id(call: Call, body: QueueBody) -> dict[str, Any]:
-    return {"queue": _conform(call, load_queue(call.db, body.queue))}
+@endpoint("queues.get_by_id", GetByIdBody)
+def get_by_id(call: Call, body: GetByIdBody) -> dict[str, Any]:
+    queue = load_queue(call.db, body.queue)
+    return {"queue": _conform(call, queue | {"entries": queue["entries"][: body.max_task_entries]})}
 
 
 @endpoint("queues.get_default")
@@ -135,6 +148,7 @@ def delete(call: Call, body: DeleteBody) -> dict[str, Any]:
     if load_queue(call.db, body.queue)["entries"] and not body.force:
         raise ApiError(400, 702, "use force=true to delete", id=body.queue)
     call.db.execute("DELETE FROM entries WHERE queue = ?", (body.queue,))
+    call.db.execute("DELETE FROM queue_samples WHERE queue = ?", (body.queue,))
     call.db.execute("DELETE FROM queues WHERE id = ?", (body.queue,))
     return {"deleted": 1}
 
@@ -173,3 +187,10 @@ def get_next_task(call: Call, body: NextTaskBody) -> dict[str, Any]:
 @endpoint("queues.get_num_entries", QueueBody)
 def get_num_entries(call: Call, body: QueueBody) -> dict[str, Any]:
     return {"num": len(load_queue(call.db, body.queue)["entries"])}
+
+
+@endpoint("queues.peek_task", QueueBody)
+def peek_task(call: Call, body: QueueBody) -> dict[str, Any]:
+    """The task that the next agent gets, which stays where it is."""
+    entries = load_queue(call.db, body.queue)["entries"]
+    return {"task": entries[0]["task"] if entries else None}

@@ -1,4 +1,4 @@
-"""Endpoints that move a task from one status to the next, in and out of queues, and out of the world."""
+"""Endpoints that move a task from one status to the next, and in and out of queues."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from include.embedded.clearml.documents import Document, load_task, moment_of, now, save_task, stamp
+from include.embedded.clearml.documents import Document, load_task, moment_of, now, save_task
 from include.embedded.clearml.envelope import Body, Call, Registry
 from include.embedded.clearml.errors import ApiError
 from include.embedded.clearml.lifecycle import change_status, find_queue, push, remove_from_queues
@@ -54,15 +54,7 @@ class DequeueBody(StatusBody):
     remove_from_all_queues: bool = False
 
 
-class ResetBody(StatusBody):
-    clear_all: bool = False
-
-
-class ResetManyBody(ManyBody):
-    clear_all: bool = False
-
-
-def _many(call: Call, body: ManyBody, action: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+def run_many(call: Call, body: ManyBody, action: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
     """Act on each id; one that is refused leaves the others alone."""
     succeeded, failed = [], []
     for task_id in body.ids:
@@ -78,12 +70,12 @@ def _many(call: Call, body: ManyBody, action: Callable[[str], dict[str, Any]]) -
     return {"succeeded": succeeded, "failed": failed}
 
 
-def _answer(fields: Document) -> dict[str, Any]:
+def answer(fields: Document) -> dict[str, Any]:
     return {"fields": fields, "updated": 1}
 
 
 def _move(call: Call, body: StatusBody, new: Status) -> dict[str, Any]:
-    return _answer(
+    return answer(
         change_status(
             call.db,
             load_task(call.db, body.task),
@@ -140,7 +132,7 @@ def _stop(call: Call, task_id: str, *, reason: str, force: bool) -> dict[str, An
         new, message = Status.STOPPED, f"Stopped by {call.user_name}"
     else:
         new, message = current, "stopping"
-    return _answer(change_status(call.db, task, new, reason=reason, message=message, force=force))
+    return answer(change_status(call.db, task, new, reason=reason, message=message, force=force))
 
 
 @endpoint("tasks.stop", StatusBody, writes=True)
@@ -150,7 +142,7 @@ def stop(call: Call, body: StatusBody) -> dict[str, Any]:
 
 @endpoint("tasks.stop_many", ManyBody, writes=True)
 def stop_many(call: Call, body: ManyBody) -> dict[str, Any]:
-    return _many(
+    return run_many(
         call, body, lambda task_id: _stop(call, task_id, reason=body.status_reason, force=body.force)
     )
 
@@ -172,7 +164,7 @@ def _enqueue(call: Call, task_id: str, body: StatusBody | ManyBody, queue_id: st
     )
     push(call.db, queue_id, task_id)
     remove_from_queues(call.db, task_id, keep=queue_id)
-    return {"queued": 1, **_answer({**fields, "execution.queue": queue_id})}
+    return {"queued": 1, **answer({**fields, "execution.queue": queue_id})}
 
 
 def _watched(call: Call, options: EnqueueOptions, queue_id: str) -> dict[str, Any]:
@@ -191,7 +183,7 @@ def enqueue(call: Call, body: EnqueueBody) -> dict[str, Any]:
 @endpoint("tasks.enqueue_many", EnqueueManyBody, writes=True)
 def enqueue_many(call: Call, body: EnqueueManyBody) -> dict[str, Any]:
     queue_id = find_queue(call.db, queue_id=body.queue, name=body.queue_name)
-    done = _many(call, body, lambda task_id: _enqueue(call, task_id, body, queue_id))
+    done = run_many(call, body, lambda task_id: _enqueue(call, task_id, body, queue_id))
     return done | _watched(call, body, queue_id)
 
 
@@ -210,88 +202,4 @@ def dequeue(call: Call, body: DequeueBody) -> dict[str, Any]:
     fields = change_status(
         call.db, task, new, reason=body.status_reason, message=body.status_message, enqueue_status=None
     )
-    return {"dequeued": 1, **_answer(fields)}
-
-
-def _reset(call: Call, task_id: str, *, force: bool, clear_all: bool) -> dict[str, Any]:
-    """Back to ``created``, without outputs, events and runtime."""
-    task = load_task(call.db, task_id)
-    if not force and task["status"] == Status.PUBLISHED:
-        raise ApiError(400, 110, task_id=task_id, status=task["status"])
-    dequeued = remove_from_queues(call.db, task_id)
-    call.db.execute("DELETE FROM events WHERE task = ?", (task_id,))
-    execution = task["execution"]
-    execution.pop("queue", None)
-    execution["artifacts"] = [each for each in execution["artifacts"] if each.get("mode") == "input"]
-    task["models"]["output"] = []
-    task["output"] = {k: v for k, v in task["output"].items() if k not in ("result", "error")}
-    emptied: Document = {"last_iteration": 0, "last_metrics": {}, "unique_metrics": [], "metric_stats": {}}
-    if clear_all:
-        task["execution"] = {**execution, "parameters": {}, "model_desc": {}, "artifacts": []}
-        task.pop("script", None)
-    task.pop("_active_since", None)
-    times = ("started", "completed", "published", "active_duration")
-    for name in (*times, "_enqueue_status", "last_worker", "last_worker_report"):
-        task.pop(name, None)
-    task |= {**emptied, "runtime": {}}
-    fields = change_status(call.db, task, Status.CREATED, reason="reset", message="reset", force=force)
-    return {
-        "deleted_models": 0,
-        "updated_children": 0,
-        "updated_models": 0,
-        "urls": None,
-        "dequeued": {"removed": dequeued} if dequeued else {},
-        **_answer(fields),
-    }
-
-
-@endpoint("tasks.reset", ResetBody, writes=True)
-def reset(call: Call, body: ResetBody) -> dict[str, Any]:
-    return _reset(call, body.task, force=body.force, clear_all=body.clear_all)
-
-
-@endpoint("tasks.reset_many", ResetManyBody, writes=True)
-def reset_many(call: Call, body: ResetManyBody) -> dict[str, Any]:
-    return _many(call, body, lambda task: _reset(call, task, force=body.force, clear_all=body.clear_all))
-
-
-def _delete(call: Call, task_id: str, *, force: bool) -> dict[str, Any]:
-    """The task, its events and queue entries; files stay, their owner deletes them on the file server."""
-    task = load_task(call.db, task_id)
-    if task["status"] != Status.CREATED and "archived" not in task["system_tags"] and not force:
-        raise ApiError(
-            400,
-            123,
-            "due to status, use force=True",
-            task=task_id,
-            expected=Status.CREATED,
-            current=task["status"],
-        )
-    remove_from_queues(call.db, task_id)
-    call.db.execute("DELETE FROM events WHERE task = ?", (task_id,))
-    call.db.execute("DELETE FROM tasks WHERE id = ?", (task_id,))
-    at, children = stamp(), 0
-    for (child_id,) in call.db.execute(
-        "SELECT id FROM tasks WHERE json_extract(doc, '$.parent') = ?", (task_id,)
-    ).fetchall():
-        save_task(
-            call.db, load_task(call.db, child_id) | {"parent": f"__DELETED__{task_id}", "last_change": at}
-        )
-        children += 1
-    return {
-        "deleted": True,
-        "updated_children": children,
-        "updated_models": 0,
-        "deleted_models": 0,
-        "urls": None,
-    }
-
-
-@endpoint("tasks.delete", StatusBody, writes=True)
-def delete(call: Call, body: StatusBody) -> dict[str, Any]:
-    return _delete(call, body.task, force=body.force)
-
-
-@endpoint("tasks.delete_many", ManyBody, writes=True)
-def delete_many(call: Call, body: ManyBody) -> dict[str, Any]:
-    return _many(call, body, lambda task_id: _delete(call, task_id, force=body.force))
+    return {"dequeued": 1, **answer(fields)}

@@ -6,9 +6,8 @@ import copy
 import sqlite3
 from typing import Any
 
-from pydantic import Field
-
 from include.embedded.clearml.documents import (
+    DELETED,
     USER,
     Document,
     check_name,
@@ -80,10 +79,6 @@ class RequirementsBody(TaskBody):
     requirements: dict[str, Any]
 
 
-class ArchiveBody(Body):
-    ids: list[str] = Field(min_length=1)
-
-
 def load_for_update(
     db: sqlite3.Connection, task_id: str, *, force: bool, any_status: bool = False
 ) -> Document:
@@ -140,14 +135,21 @@ def create(call: Call, body: CreateBody) -> dict[str, Any]:
 
 @endpoint("tasks.clone", CloneBody, writes=True)
 def clone(call: Call, body: CloneBody) -> dict[str, Any]:
-    """A draft with the source's inputs; what the request gives **replaces** the source's value."""
+    """A draft with the source's inputs; what the request gives **replaces** the source's value.
+
+    Empty values count as not given. A clone whose parent nobody names has the source's, or the source.
+    """
     source = load_task(call.db, body.task)
     execution = copy.deepcopy(source["execution"])
     execution.pop("queue", None)
     execution["artifacts"] = [each for each in execution["artifacts"] if each.get("mode") == "input"]
-    given = body.model_dump(exclude_unset=True, exclude_none=True)
+    given = {
+        key: value for key, value in body.model_dump(exclude_unset=True, exclude_none=True).items() if value
+    }
     fields: Document = {key: source[key] for key in _CLONED if key in source}
-    fields["system_tags"] = [tag for tag in source["system_tags"] if tag != "development"]
+    fields["system_tags"] = [tag for tag in source["system_tags"] if tag not in ("development", "archived")]
+    if (source.get("parent") or DELETED).startswith(DELETED):
+        fields["parent"] = source["id"]
     fields["execution"] = execution | given.get("execution_overrides", {})
     fields["models"] = {"input": source["models"]["input"], "output": []}
     if "destination" in source["output"]:
@@ -155,14 +157,12 @@ def clone(call: Call, body: CloneBody) -> dict[str, Any]:
     for key in ("name", "comment", "tags", "system_tags", "parent", "project", "hyperparams"):
         if f"new_task_{key}" in given:
             fields[key] = given[f"new_task_{key}"]
-    if body.new_task_configuration is not None:
-        fields["configuration"] = given["new_task_configuration"]
-    if body.new_task_container is not None:
-        fields["container"] = body.new_task_container
-    if body.new_task_input_models is not None:
+    for key in ("configuration", "container"):
+        fields[key] = given.get(f"new_task_{key}", fields.get(key, {}))
+    if body.new_task_input_models:
         fields["models"]["input"] = body.new_task_input_models
     answer: Document = {}
-    if body.new_project_name:
+    if body.new_project_name and not body.new_task_project:
         fields["project"] = find_or_create_project(call.db, body.new_project_name)
         answer["new_project"] = {"id": fields["project"], "name": body.new_project_name}
     # The source's own parent or project may be gone since: only what is new is checked.
@@ -217,27 +217,3 @@ def ping(call: Call, body: TaskBody) -> dict[str, Any]:
     task = load_task(call.db, body.task)
     save_task(call.db, task | {"last_update": stamp()})
     return {}
-
-
-def _archive(call: Call, ids: list[str], *, archived: bool) -> dict[str, Any]:
-    succeeded, failed = [], []
-    for task_id in ids:
-        try:
-            task = load_task(call.db, task_id)
-        except ApiError as e:
-            failed.append({"id": task_id, "error": {"codes": [e.code, e.subcode], "msg": str(e), "data": {}}})
-            continue
-        tags = [tag for tag in task["system_tags"] if tag != "archived"]
-        store_update(call.db, task, {"system_tags": [*tags, "archived"] if archived else tags}, alive=False)
-        succeeded.append({"id": task_id, "archived" if archived else "unarchived": True})
-    return {"succeeded": succeeded, "failed": failed}
-
-
-@endpoint("tasks.archive_many", ArchiveBody, writes=True)
-def archive_many(call: Call, body: ArchiveBody) -> dict[str, Any]:
-    return _archive(call, body.ids, archived=True)
-
-
-@endpoint("tasks.unarchive_many", ArchiveBody, writes=True)
-def unarchive_many(call: Call, body: ArchiveBody) -> dict[str, Any]:
-    return _archive(call, body.ids, archived=False)

@@ -218,7 +218,8 @@ def create_web_app(
     # Clients of API 2.34 write "tasks", older ones and bookmarks "experiments".
     lists = [Route(f"/projects/{{project}}{kind}", pages.index) for kind in ("", "/experiments", "/tasks")]
     tasks = [
-        Route(f"/projects/{{project}}/{kind}/{{task}}{rest}", pages.task)
+        Route(f"/{section}/{{project}}/{kind}/{{task}}{rest}", pages.task)
+        for section in ("projects", "pipelines")
         for kind in ("experiments", "tasks")
         for rest in ("", "/{rest:path}")
     ]

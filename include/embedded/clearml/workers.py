@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from fnmatch import fnmatchcase
 from typing import Any
 
 from pydantic import Field
@@ -50,6 +51,11 @@ class StatusReportBody(WorkerBody):
 class GetAllBody(Body):
     last_seen: int | None = Field(default=None, ge=0)
     """Seconds; 0 means everyone who has not timed out."""
+    tags: list[str] | None = None
+    """Workers with one of them; so with ``system_tags``."""
+    system_tags: list[str] | None = None
+    worker_pattern: str | None = None
+    """Of worker ids; ``*`` and ``?`` as in the shell."""
 
 
 def _load(db: sqlite3.Connection, worker: str) -> Document | None:
@@ -123,16 +129,30 @@ def status_report(call: Call, body: StatusReportBody) -> dict[str, Any]:
     return {}
 
 
-@endpoint("workers.get_all", GetAllBody)
-def get_all(call: Call, body: GetAllBody) -> dict[str, Any]:
+def _select(call: Call, body: GetAllBody) -> list[Document]:
     limit_s = body.last_seen or float("inf")
     moment = now().timestamp()
     workers = []
     for last_report, doc in call.db.execute("SELECT last_report, doc FROM workers ORDER BY id"):
         document = json.loads(doc)
-        if moment - last_report < min(limit_s, document["register_timeout"]):
-            workers.append(_shown(call.db, document))
-    return {"workers": workers}
+        if (
+            moment - last_report < min(limit_s, document["register_timeout"])
+            and (not body.tags or set(body.tags) & set(document["tags"]))
+            and (not body.system_tags or set(body.system_tags) & set(document["system_tags"]))
+            and fnmatchcase(document["id"], body.worker_pattern or "*")
+        ):
+            workers.append(document)
+    return workers
+
+
+@endpoint("workers.get_all", GetAllBody)
+def get_all(call: Call, body: GetAllBody) -> dict[str, Any]:
+    return {"workers": [_shown(call.db, document) for document in _select(call, body)]}
+
+
+@endpoint("workers.get_count", GetAllBody)
+def get_count(call: Call, body: GetAllBody) -> dict[str, Any]:
+    return {"count": len(_select(call, body))}
 
 
 def is_watched(db: sqlite3.Connection, queue_id: str) -> bool:
@@ -167,5 +187,11 @@ def _queue_entry(db: sqlite3.Connection, queue_id: str) -> Document | None:
     row = db.execute("SELECT name FROM queues WHERE id = ?", (queue_id,)).fetchone()
     if row is None:
         return None
-    count = db.execute("SELECT count(*) FROM entries WHERE queue = ?", (queue_id,)).fetchone()[0]
-    return {"id": queue_id, "name": row[0], "num_tasks": count}
+    tasks = [
+        each[0]
+        for each in db.execute("SELECT task FROM entries WHERE queue = ? ORDER BY position", (queue_id,))
+    ]
+    entry: Document = {"id": queue_id, "name": row[0], "num_tasks": len(tasks)}
+    if tasks:
+        entry["next_task"] = {"id": tasks[0], "name": load_task(db, tasks[0])["name"]}
+    return entry

@@ -39,7 +39,7 @@ ENDLESS_JOB = "import time\nprint('waiting', flush=True)\ntime.sleep(600)\n"
 def agent(
     stack: Stack, home: Path, name: str, *, queue: str | None = None
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """An agent in the evaluator's environment, serving *queue* or one of its own; gives process and queue id."""
+    """An agent in the evaluator's environment on *queue*, or on its own; gives process and queue id."""
     program = EVALUATOR_BIN / "clearml-agent"
     if not program.exists():
         pytest.fail(f"{program} is missing: `make test` sets up the evaluator's environment.")

@@ -1,4 +1,4 @@
-"""The real SDK's ``launch_multi_node`` under real agents: who runs, who is whose child, and who stops whom."""
+"""The real SDK's ``launch_multi_node`` under real agents: who runs, and who is whose child."""
 
 from __future__ import annotations
 

@@ -56,6 +56,17 @@ def test_a_clone_of_a_finished_task_is_a_clean_draft(api: Api, queue: str) -> No
     assert not {"started", "completed", "last_worker"} & clone.keys()
 
 
+def test_a_clone_without_a_named_parent_has_the_sources_or_the_source(api: Api) -> None:
+    template = api.new_task(tags=["t"], system_tags=["archived", "development", "kept"])
+    first = task_of(api, api.call("tasks.clone", task=template, new_task_tags=[])["id"])
+    second = task_of(api, api.call("tasks.clone", task=first["id"])["id"])
+    assert (first["parent"], second["parent"]) == (template, template)
+    assert (first["tags"], first["system_tags"]) == (["t"], ["kept"])
+    api.call("tasks.delete", task=template, force=True)
+    orphans = task_of(api, api.call("tasks.clone", task=first["id"])["id"])
+    assert orphans["parent"] == first["id"]
+
+
 def test_a_clone_into_a_named_project_creates_it_with_its_parents(api: Api) -> None:
     answer = api.call("tasks.clone", task=api.new_task(), new_project_name="above / below")
     assert answer["new_project"]["id"]
@@ -186,6 +197,84 @@ def test_only_drafts_are_deleted_without_force_and_children_remember(api: Api, q
     assert answer["succeeded"][0]["updated_children"] == 1
     assert task_of(api, child)["parent"] == f"__DELETED__{parent}"
     assert refusal(api, "tasks.get_by_id", task=parent) == (400, 101)
+
+
+def test_a_deletion_tells_which_files_nobody_refers_to_any_more(api: Api, queue: str) -> None:
+    task = api.task_in("in_progress", queue)
+    artifact = {"key": "results", "type": "archive", "uri": "http://127.0.0.1/x"}
+    api.call("tasks.add_or_update_artifacts", task=task, artifacts=[artifact], force=True)
+    answer = api.call("tasks.delete", task=task, force=True, return_file_urls=True)
+    assert answer["urls"] == {"model_urls": [], "event_urls": [], "artifact_urls": ["http://127.0.0.1/x"]}
+    assert api.call("tasks.delete", task=api.new_task())["urls"] is None
+
+
+def test_a_task_with_published_children_is_deleted_with_force_only(api: Api, queue: str) -> None:
+    parent, child = api.new_task(), api.task_in("published", queue)
+    api.call("tasks.edit", task=child, parent=parent, force=True)
+    assert refusal(api, "tasks.delete", task=parent) == (400, 123)
+    assert api.call("tasks.delete", task=parent, force=True)["updated_children"] == 1
+
+
+def test_archiving_takes_a_task_out_of_its_queue_and_ends_a_running_one(api: Api, queue: str) -> None:
+    waiting, running = api.task_in("queued", queue), api.task_in("in_progress", queue)
+    assert api.call("tasks.archive", tasks=[waiting, running]) == {"archived": 2}
+    assert (api.status(waiting), api.status(running)) == ("created", "stopped")
+    assert waiting not in str(api.call("queues.get_by_id", queue=queue)["queue"]["entries"])
+    assert "archived" in task_of(api, running)["system_tags"]
+    answer = api.call("tasks.unarchive_many", ids=[running, "nope"])
+    assert answer["succeeded"] == [{"id": running, "unarchived": True}]
+    assert [each["error"]["codes"] for each in answer["failed"]] == [[400, 101]]
+    assert "archived" not in task_of(api, running)["system_tags"]
+
+
+@pytest.mark.parametrize("status", ["created", "queued", "in_progress", "stopped", "failed", "completed"])
+def test_with_force_a_task_is_completed_whatever_it_was(api: Api, queue: str, status: str) -> None:
+    task = api.task_in(status, queue)
+    answer = api.call("tasks.completed", task=task, force=True, status_reason="results found")
+    assert (answer["updated"], answer["published"]) == (1, 0)
+    assert task_of(api, task)["status_reason"] == "results found"
+    assert api.status(task) == "completed"
+
+
+def test_a_task_whose_agent_died_before_it_started_is_queued_in_no_queue_until_enqueued_again(
+    api: Api,
+) -> None:
+    queue = api.new_queue("of a dying agent")
+    task = api.task_in("queued", queue)
+    assert api.call("queues.get_next_task", queue=queue)["entry"]["task"] == task
+    assert api.status(task) == "queued"
+    assert task_of(api, task)["execution"]["queue"] == queue
+    holding = [each for each in api.call("queues.get_all")["queues"] if task in str(each["entries"])]
+    assert holding == []
+    assert api.call("tasks.enqueue", task=task, queue=queue)["queued"] == 1
+    assert refusal(api, "tasks.enqueue", task=task, queue=queue) == (400, 706)
+    assert [each["task"] for each in api.call("queues.get_by_id", queue=queue)["queue"]["entries"]] == [task]
+
+
+def test_the_nodes_of_a_job_are_found_stopped_and_deleted_without_their_master(api: Api, queue: str) -> None:
+    master = api.task_in("in_progress", queue)
+    nodes = []
+    for _ in range(2):
+        node = api.call("tasks.clone", task=master, new_task_parent=master)["id"]
+        tags = [*task_of(api, node)["system_tags"], "multi_node_instance"]
+        api.call("tasks.edit", task=node, system_tags=tags, runtime={"launch_multi_node/node_rank": 1})
+        api.call("tasks.enqueue", task=node, queue=queue)
+        nodes.append(node)
+    other = api.call("tasks.clone", task=master, new_task_parent=master)["id"]
+
+    def children(*system_tags: str) -> set[str]:
+        found = api.call("tasks.get_all", parent=master, system_tags=system_tags, only_fields=["id"])
+        return {each["id"] for each in found["tasks"]}
+
+    assert children("__$all", "multi_node_instance") == set(nodes)
+    assert children("-multi_node_instance") == {other}
+    api.call("tasks.stop", task=master)
+    assert {api.status(node) for node in nodes} == {"queued"}  # nobody but us stops them
+    stopped = api.call("tasks.stop_many", ids=nodes)["succeeded"]
+    assert [each["fields"]["status"] for each in stopped] == ["stopped"] * 2
+    deleted = api.call("tasks.delete_many", ids=nodes, force=True)["succeeded"]
+    assert [each["deleted"] for each in deleted] == [True, True]
+    assert children("__$all", "multi_node_instance") == set()
 
 
 @pytest.mark.parametrize("name", ["projects.create", "queues.create"])
