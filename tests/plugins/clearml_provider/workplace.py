@@ -7,7 +7,7 @@ import hashlib
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from airflow.sdk.exceptions import TaskDeferred
@@ -16,9 +16,11 @@ from clearml_provider.hook import ClearMLHook
 from clearml_provider.models import TaskInfo
 from clearml_provider.operators import ClearMLEnqueueOperator, ClearMLWaitOperator
 from clearml_provider.triggers import ClearMLTaskTrigger
-from clearml_provider.wire import RetryPolicy, call
+from clearml_provider.wire import Call, Flow, Pause, RetryPolicy, call
 
+T = TypeVar("T")
 Asgi = Callable[..., Any]
+Between = Callable[[Call | Pause], None]
 
 
 class Faults:
@@ -142,6 +144,23 @@ class Workplace:
         self.call("tasks.failed", task=task_id, status_reason=reason)
         return task_id
 
+    def launch(self, master: str, nodes: int, *, start: int = 0) -> list[str]:
+        """What ``launch_multi_node`` does in the master: clone it for each further node, mark, enqueue."""
+        ids = []
+        for rank in range(1, nodes):
+            child = self.call("tasks.clone", task=master, new_task_name="a job", new_task_parent=master)["id"]
+            runtime = {"launch_multi_node/node_rank": rank, "launch_multi_node/total_num_nodes": nodes}
+            self.call("tasks.edit", task=child, runtime=runtime)
+            self.call("tasks.edit", task=child, system_tags=["multi_node_instance"])
+            self.call("tasks.enqueue", task=child, queue=self.queue_id)
+            ids.append(child)
+        for _ in range(start):
+            self.start()
+        return ids
+
+    def status(self, task_id: str) -> str:
+        return self.hook.task(task_id).status.value
+
     def upload(self, task_id: str, name: str, content: bytes, *, sha256: str | None = None) -> None:
         """What the SDK does for `upload_artifact`."""
         client = self.hook.get_conn()
@@ -158,6 +177,47 @@ class Workplace:
             "hash": sha256 or hashlib.sha256(content).hexdigest(),
         }
         self.call("tasks.add_or_update_artifacts", task=task_id, artifacts=[artifact], force=True)
+
+
+class Crashed(Exception):
+    """The process that carried a flow died."""
+
+
+def carry(hook: ClearMLHook, flow: Flow[T], *, until: int | None = None, between: Between | None = None) -> T:
+    """Carry *flow* as the client does, but die before its step number *until* (from 0).
+
+    Args:
+        hook: Whose client sends.
+        flow: What to carry.
+        until: Which step is not taken any more; None: all are.
+        between: Called with each step before it is taken: what others do meanwhile.
+
+    Raises:
+        Crashed: Step *until* came.
+    """
+
+    def steps() -> Flow[T]:
+        answer: Any = None
+        problem: Exception | None = None
+        taken = 0
+        while True:
+            try:
+                step = flow.throw(problem) if problem is not None else flow.send(answer)
+            except StopIteration as end:
+                value: T = end.value
+                return value
+            answer, problem = None, None
+            if between is not None:
+                between(step)
+            if taken == until:
+                raise Crashed
+            taken += 1
+            try:
+                answer = yield step
+            except Exception as error:  # noqa: BLE001 - the flow's to handle
+                problem = error
+
+    return hook.run(steps())
 
 
 def fire(deferred: TaskDeferred) -> dict[str, Any]:
