@@ -23,10 +23,10 @@ def create_task(spec: TaskSpec, *, tags: Sequence[str] = (), properties: Mapping
     """
     all_tags = [*spec.tags, *tags]
     user_properties = {**spec.user_properties, **properties}
-    project_id = (yield from ensure_project(spec.project)) if spec.project else None
     container = {"container": spec.container.model_dump()} if spec.container else {}
     if spec.script is not None:
         script = {key: value for key, value in spec.script.model_dump().items() if value}
+        project_id = (yield from ensure_project(spec.project)) if spec.project else None
         payload: dict[str, Any] = {
             "name": spec.name,
             "type": spec.type,
@@ -47,6 +47,7 @@ def create_task(spec: TaskSpec, *, tags: Sequence[str] = (), properties: Mapping
     theirs = yield from _raw_hyperparams(template_id)
     theirs.pop(PROPERTIES, None)
     merged = merge_hyperparams(theirs, spec.hyperparams, user_properties)
+    project_id = (yield from ensure_project(spec.project)) if spec.project else None  # the template is there
     payload = {
         "task": template_id,
         "new_task_name": spec.name,
