@@ -21,11 +21,12 @@ from airflow.sdk import (
 )
 from clearml_provider.operators import ClearMLEnqueueOperator, ClearMLWaitOperator
 from palmares_airflow.callbacks import note_enqueued, note_failure
-from palmares_airflow.policy import classify, next_attempt, parked_is_final
-from palmares_airflow.services import open_services
+from palmares_airflow.policy import RETRIES, classify, next_attempt, show_line
+from palmares_airflow.services import open_services, step_services
 
 PARIS = ZoneInfo("Europe/Paris")
 MODELS_PER_RUN = 50  # The scheduler's cost is quadratic in one run's task instances (apache/airflow#45991).
+POLL_S = 5.0  # All waiting models share one request, so a short interval costs little.
 MODEL_NAME = "{{ ti.xcom_pull(task_ids='admit_submissions')[ti.map_index]['model_id'] }}"
 INFRASTRUCTURE = {"retries": 2, "retry_delay": timedelta(seconds=20)}
 
@@ -89,6 +90,8 @@ def list_requests() -> dict[str, Any]:
 @task
 def admit_submissions(listing: dict[str, Any]) -> list[dict[str, Any]]:
     """Check each request, refuse with a reason what cannot be evaluated, claim the rest."""
+    from palmares_airflow.jobs import cancel_replaced
+
     from include.steps.admission import SweepOptions, admit_submissions
 
     context = get_current_context()
@@ -102,7 +105,13 @@ def admit_submissions(listing: dict[str, Any]) -> list[dict[str, Any]]:
         }
     )
     with open_services() as services:
-        admitted = admit_submissions(services, listing["commit"], dag_run_id=run.run_id, options=options)
+        admitted = admit_submissions(
+            services,
+            listing["commit"],
+            dag_run_id=run.run_id,
+            options=options,
+            cancel_job=cancel_replaced,
+        )
     context["ti"].xcom_push(key="waiting", value=admitted.waiting)
     return [submission.to_json() for submission in admitted.claimed]
 
@@ -135,22 +144,12 @@ def run_backlog() -> None:
 @task(map_index_template=MODEL_NAME, multiple_outputs=True)
 def plan_resources(submission: dict[str, Any]) -> dict[str, Any]:
     """Choose shape, queue and limits for the job; a model that fits nowhere is refused (skipped, green)."""
-    from airflow.sdk.exceptions import AirflowSkipException
-
-    from include.leaderboard.errors import RefusedError
     from include.steps.planning import plan_resources
 
     context = get_current_context()
-    with open_services() as services:
-        try:
-            return plan_resources(
-                services,
-                submission,
-                dag_run_id=context["dag_run"].run_id,
-                cluster=context["params"]["cluster"],
-            )
-        except RefusedError as refused:
-            raise AirflowSkipException(str(refused)) from refused
+    run_id, cluster = context["dag_run"].run_id, context["params"]["cluster"]
+    with step_services() as services:
+        return plan_resources(services, submission, dag_run_id=run_id, cluster=cluster)
 
 
 @task(map_index_template=MODEL_NAME, multiple_outputs=False)
@@ -163,12 +162,12 @@ def fetch_results(submission: dict[str, Any], ending: dict[str, Any]) -> dict[st
 
     from include.steps.results import fetch_results
 
-    hook = ClearMLHook()
-    with tempfile.TemporaryDirectory() as scratch, open_services() as services:
+    hook, run_id = ClearMLHook(), get_current_context()["dag_run"].run_id
+    with tempfile.TemporaryDirectory() as scratch, step_services() as services:
         archive = hook.download_artifact(ending["task_id"], "results", to=Path(scratch) / "results.zip")
         folder = Path(scratch) / "results"
         hook.unpack_artifact(archive, folder)
-        return fetch_results(services, submission, folder, attempt=ending["attempt"])
+        return fetch_results(services, submission, folder, attempt=ending["attempt"], dag_run_id=run_id)
 
 
 @task(map_index_template=MODEL_NAME, multiple_outputs=False)
@@ -176,8 +175,9 @@ def post_process(submission: dict[str, Any], raw: dict[str, Any]) -> dict[str, A
     """Grade bac-fr, compute scores with their standard errors, and pass the gates."""
     from include.steps.results import post_process
 
-    with parked_is_final(), open_services() as services:
-        return post_process(services, submission, raw_url=raw["raw_url"])
+    run_id = get_current_context()["dag_run"].run_id
+    with step_services() as services:
+        return post_process(services, submission, raw_url=raw["raw_url"], dag_run_id=run_id)
 
 
 @task(map_index_template=MODEL_NAME, multiple_outputs=False, pool="hub")
@@ -186,7 +186,7 @@ def publish(submission: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
     from include.steps.publishing import publish
 
     run_id = get_current_context()["dag_run"].run_id
-    with parked_is_final(), open_services() as services:
+    with step_services() as services:
         return publish(services, submission, raw_url=raw["raw_url"], dag_run_id=run_id)
 
 
@@ -194,11 +194,14 @@ def publish(submission: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
 def summarize() -> dict[str, Any]:
     """Write back what did not end well, say what happened, and turn the run red if a model failed."""
     from airflow.sdk.exceptions import AirflowFailException
+    from palmares_airflow.jobs import killed_jobs
 
-    from include.steps.summary import summarize
+    from include.steps.summary import summarize, without_a_told_end
 
+    run_id = get_current_context()["dag_run"].run_id
     with open_services() as services:
-        summary = summarize(services, dag_run_id=get_current_context()["dag_run"].run_id)
+        killed = killed_jobs(without_a_told_end(services, dag_run_id=run_id))
+        summary = summarize(services, dag_run_id=run_id, killed=killed)
     if summary["failed"]:
         raise AirflowFailException(summary["text"])
     return summary
@@ -230,12 +233,17 @@ def evaluate_submissions() -> None:
         poll_status: Any = ClearMLWaitOperator(
             task_id="poll_status",
             clearml_task_id=enqueue.output,
+            poll_interval=POLL_S,
             deadline_s=job["deadline_s"],
+            run_limit_s=job["run_limit_s"],
             lost_after_s=job["lost_after_s"],
+            multi_node=job["multi_node"],
             classify=classify,
             next_attempt=next_attempt,
+            log_tail=40,
+            show_line=show_line,
             map_index_template=MODEL_NAME,
-            retries=3,
+            retries=RETRIES,
             retry_delay=timedelta(seconds=5),
         )
         raw: Any = fetch_results(submission, poll_status.output)

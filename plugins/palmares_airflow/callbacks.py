@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 from airflow.sdk import Context
 
 from palmares_airflow.services import open_services
+
+log = logging.getLogger(__name__)
 
 
 def own_job_key(context: Context) -> str:
@@ -28,13 +32,20 @@ def note_failure(context: Context) -> None:
 
 
 def note_enqueued(context: Context) -> None:
-    """Write into the store which ClearML task runs the job."""
+    """Write into the store which ClearML task runs the job; not for a run that lost its claim meanwhile."""
+    from include.leaderboard.errors import ClaimLostError
     from include.steps.endings import record_enqueued
 
     ti = context["ti"]
+    job_key = own_job_key(context)
     with open_services() as services:
+        try:
+            services.store.update(job_key, held_by=context["dag_run"].run_id)
+        except ClaimLostError as lost:
+            log.warning("%s", lost)
+            return
         record_enqueued(
             services,
-            own_job_key(context),
+            job_key,
             ti.xcom_pull(task_ids="evaluate_model.enqueue", map_indexes=ti.map_index),
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from airflow.sdk import Connection
@@ -15,3 +17,24 @@ def open_services() -> Services:
     from include.steps.services import Services
 
     return Services.open(Connection.get)
+
+
+@contextmanager
+def step_services() -> Iterator[Services]:
+    """The same for a step of one model, whose decided endings become Airflow's: no retry would change them.
+
+    Raises:
+        AirflowSkipException: The model was refused, or another run holds it by now.
+        AirflowFailException: A gate parked it: a person decides.
+    """
+    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+    from include.leaderboard.errors import ClaimLostError, GateError, RefusedError
+
+    try:
+        with open_services() as services:
+            yield services
+    except (ClaimLostError, RefusedError) as decided:
+        raise AirflowSkipException(str(decided)) from decided
+    except GateError as parked:
+        raise AirflowFailException(str(parked)) from parked

@@ -1,7 +1,8 @@
-"""The steps' services: PostgreSQL and the embedded Hub."""
+"""The steps' services: PostgreSQL and the embedded Hub; and the embedded ClearML server."""
 
 from __future__ import annotations
 
 from tests.include.steps.conftest import demo_hub, postgres_url, services, store_url
+from tests.plugins.clearml_provider.conftest import clearml, clearml_server
 
-__all__ = ["demo_hub", "postgres_url", "services", "store_url"]
+__all__ = ["clearml", "clearml_server", "demo_hub", "postgres_url", "services", "store_url"]

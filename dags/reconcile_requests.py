@@ -1,0 +1,65 @@
+"""The watchman: compares ClearML's jobs, Airflow's runs, the store and the requests, and mends them.
+
+Runs every quarter of an hour. See docs/architecture.md, "Reconciliation", for what it looks for.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.sdk import Param, dag, get_current_context, task
+from palmares_airflow.services import open_services
+
+PARAMS = {
+    "dry_run": Param(
+        False, type="boolean", title="Dry run", description="Say what would be mended; change nothing."
+    ),
+    "grace_s": Param(
+        600,
+        type="integer",
+        minimum=0,
+        title="Grace (s)",
+        description="What changed less than this ago is left alone: it may be under way.",
+    ),
+}
+
+
+@task(multiple_outputs=False)
+def reconcile() -> dict[str, Any]:
+    """Look at all four, mend each disagreement by itself, and say what was done."""
+    from functools import partial
+
+    from clearml_provider.hook import ClearMLHook
+    from palmares_airflow.jobs import ClearMLJobs
+    from palmares_airflow.runs import runs_of
+
+    from include.steps.repairs import reconcile
+
+    context = get_current_context()
+    params = context["params"]
+    with open_services() as services:
+        return reconcile(
+            services,
+            ClearMLJobs(ClearMLHook()),
+            partial(runs_of, context["ti"]),
+            dag_run_id=context["dag_run"].run_id,
+            grace_s=params["grace_s"],
+            dry_run=params["dry_run"],
+        )
+
+
+@dag(
+    schedule="*/15 * * * *",
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    params=PARAMS,
+    tags=["leaderboard"],
+    doc_md=__doc__,
+)
+def reconcile_requests() -> None:
+    reconcile()
+
+
+reconcile_requests()
