@@ -114,8 +114,7 @@ def test_the_callers_classifier_decides_how_airflow_hears_of_it(clearml, task_id
         assert ended.log_lines == ("loading", "repository is gated")
         return Ending(outcome=outcome, failure_class="gated", reason="no access to the repository")
 
-    message = {"type": "log", "task": task_id, "worker": "w", "timestamp": 1, "level": "INFO"}
-    _report_log(clearml, message | {"msg": "loading\nrepository is gated\n"})
+    clearml.console(task_id, "loading", "repository is gated")
     clearml.fail()
     with pytest.raises(error, match="gated"):
         wait(task_id, classify=classify).execute({})
@@ -123,8 +122,7 @@ def test_the_callers_classifier_decides_how_airflow_hears_of_it(clearml, task_id
 
 
 def test_the_console_stays_out_of_airflows_log_unless_asked(clearml, task_id, caplog, monkeypatch):
-    message = {"type": "log", "task": task_id, "worker": "w", "timestamp": 1, "level": "INFO"}
-    _report_log(clearml, message | {"msg": "a hidden row\n"})
+    clearml.console(task_id, "a hidden row")
     clearml.fail()
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(ClearMLWaitOperator, "log", logging.getLogger("wait"))  # evades caplog otherwise
@@ -225,15 +223,3 @@ def _failed_event(clearml: Workplace, task_id: str) -> dict[str, Any]:
     deferred = defer(wait(task_id))
     clearml.fail()
     return fire(deferred)
-
-
-def _report_log(clearml: Workplace, event: dict[str, Any]) -> None:
-    """Log events go as NDJSON, which the provider itself never sends."""
-    import json
-
-    import httpx
-
-    client = clearml.hook.get_conn()
-    headers = {"Authorization": f"Bearer {client._token}"}
-    url = f"{client.settings.api_host}/v2.23/events.add_batch"
-    httpx.post(url, content=json.dumps(event), headers=headers).raise_for_status()

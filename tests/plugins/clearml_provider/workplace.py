@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -157,6 +158,16 @@ class Workplace:
         for _ in range(start):
             self.start()
         return ids
+
+    def console(self, task_id: str, *lines: str) -> None:
+        """What the job printed. Log events go as NDJSON, which the provider itself never sends."""
+        self.hook.run(calls.server_info())  # signs in
+        client = self.hook.get_conn()
+        event = {"type": "log", "task": task_id, "worker": "w", "timestamp": 1, "level": "INFO"}
+        content = json.dumps(event | {"msg": "".join(f"{line}\n" for line in lines)})
+        headers = {"Authorization": f"Bearer {client._token}"}
+        url = f"{client.settings.api_host}/v2.23/events.add_batch"
+        httpx.post(url, content=content, headers=headers).raise_for_status()
 
     def status(self, task_id: str) -> str:
         return self.hook.task(task_id).status.value
