@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -95,6 +96,9 @@ def _prepare() -> None:
     """Make the Hub's client use our session, and keep it from calling huggingface.co on its own."""
     from huggingface_hub import constants, get_session, set_client_factory
 
+    # At INFO it writes each request's whole address, and those that the Hub redirects to are signed. Airflow
+    # quietens httpx by name, not this copy of it.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
     # The environment variable of that name is read at import, which may be long past.
     constants.HF_HUB_DISABLE_TELEMETRY = True
     with _lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -191,3 +192,10 @@ def test_anonymous_means_anonymous_whatever_the_environment_holds(hub_server, hu
     hub.ensure_dataset("demo/hidden", private=True)
     with pytest.raises(HubNotFoundError):
         Hub(endpoint=hub_server.endpoint, token=None).head("demo/hidden")
+
+
+def test_addresses_which_may_be_signed_are_not_logged(hub, new_dataset, caplog):
+    repo_id = new_dataset()
+    with caplog.at_level(logging.INFO):
+        hub.head(repo_id)
+    assert [record.name for record in caplog.records if "http://" in record.getMessage()] == []
