@@ -25,11 +25,18 @@ ROOT = Path(__file__).parents[2]
 GROUP = "evaluate_model."
 STEPS = ("plan_resources", "enqueue", "poll_status", "fetch_results", "post_process", "publish")
 
+HURRY = {"poll_interval": 0.2, "stop_grace_s": 1.0, "queue_check_s": 0.3}
+"""Set on operators and triggers, where the DAG waits for longer."""
+
 State = Literal["success", "failed", "skipped", "upstream_failed"]
 
 
 class TaskProcessKilledError(Exception):
     """The task's process died of a signal."""
+
+
+class HarnessError(BaseException):
+    """The scenario itself does not come to its end: never taken for a task's failure."""
 
 
 class MarkedFailedError(Exception):
@@ -194,12 +201,14 @@ class Attempt:
                 return function(*[self._rendered(argument) for argument in task.op_args])
             for name in task.template_fields:
                 setattr(task, name, self._rendered(getattr(task, name)))
-            if "poll_interval" in vars(task):
-                task.poll_interval, task.stop_grace_s = 0.2, 1.0
+            for name, seconds in HURRY.items():
+                if name in vars(task):
+                    setattr(task, name, seconds)
             try:
                 return work(task, context)
             except TaskDeferred as deferred:
                 path, kwargs = deferred.trigger.serialize()
+                kwargs |= {name: seconds for name, seconds in HURRY.items() if name in kwargs}
                 return Deferral(trigger=path, kwargs=kwargs, method=deferred.method_name)
 
     def _rendered(self, value: Any) -> Any:

@@ -1,9 +1,9 @@
 """Forks real job processes in the evaluator's environment, so that a scenario does not pay for the imports.
 
 Each line of standard input is a job: ``{"task_id", "folder", "results"}``. What is forked is what the agent
-runs: the evaluator's own script for a ClearML task, with the real SDK. Only the model's part is replaced: where
-an evaluation would load a model, the results prepared in *results* are stamped and taken. Lines of standard
-output tell which process started and how it ended.
+runs: the evaluator's own script for a ClearML task, with the real SDK. Only the model's part is replaced:
+where an evaluation would load a model, the results prepared in *results* are stamped and taken. Lines of
+standard output tell which process started and how it ended.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import include.evaluator.job as job
 from clearml.config import remote
+
+import include.evaluator.job as job
 from include.evaluator.evaluation import Evaluated
 
 SCRIPT = Path(job.__file__).with_name("clearml_job.py")
@@ -81,7 +82,7 @@ def _become_job(request: dict[str, Any]) -> None:
             time.sleep(0.02)
         return _stamped(Path(request["results"]), work / "artifact", settings, clearml_task_id)
 
-    job.evaluate_model = prepared
+    job.evaluate_model = prepared  # type: ignore[assignment,attr-defined]
     runpy.run_path(str(SCRIPT), run_name="__main__")
 
 

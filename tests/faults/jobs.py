@@ -24,8 +24,8 @@ PYTHON = ROOT / ".venv-evaluator" / "bin" / "python"
 HOLD, EVALUATING = "hold", "evaluating"
 
 Fate = Literal["finishes", "SIGKILL", "SIGTERM", "node lost", "agent lost", "agent lost before the start"]
-"""What becomes of one job: its process gets a signal; its node dies with process and agent; its agent dies and
-leaves the process alone; its agent dies between taking the entry and starting it."""
+"""What becomes of one job: its process gets a signal; its node dies with process and agent; its agent dies
+and leaves the process alone; its agent dies between taking the entry and starting it."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""What came of a scenario: looked up in the store, on the Hub, on the ClearML server and among the processes."""
+"""What came of a scenario, looked up in the store, on the Hub, on ClearML and among the processes."""
 
 from __future__ import annotations
 
@@ -70,10 +70,7 @@ def observe(world: World, scenario: Scenario, played: Played) -> Outcome:
         what=scenario.what,
         happened="; ".join([*_counted(played.said), *([f"tries: {tries}"] if tries else [])]),
         final=f"{evaluation.state.value}, {_status(world, played)}",
-        attempts=tuple(
-            attempt.failure_class or "not judged"
-            for attempt in store.attempts(played.job_key)
-        ),
+        attempts=tuple(attempt.failure_class or "not judged" for attempt in store.attempts(played.job_key)),
         jobs=sum(job is not None for job in played.agent.pulled),
         accepted=int(accepted is not None),
         publications=_publications(world, played),
@@ -150,7 +147,9 @@ def _leaks(world: World, played: Played) -> list[str]:
     tasks = world.servers.call(
         "tasks.get_all", tags=[f"key:{played.job_key}"], only_fields=["id", "status", "name"]
     )["tasks"]
-    found = [f"ClearML task {task['id']} is {task['status']}" for task in tasks if task["status"] in LIVE_STATUSES]
+    found = [
+        f"ClearML task {task['id']} is {task['status']}" for task in tasks if task["status"] in LIVE_STATUSES
+    ]
     if len(tasks) != 1:
         found.append(f"{len(tasks)} ClearML tasks of one key")
     queues = world.servers.call("queues.get_all", only_fields=["id", "entries"])["queues"]
@@ -161,5 +160,7 @@ def _leaks(world: World, played: Played) -> list[str]:
         for entry in queue.get("entries") or []
         if entry["task"] in ids
     ]
-    found += [f"job process {job.pid}" for job in played.agent.pulled if job is not None and is_alive(job.pid)]
+    found += [
+        f"job process {job.pid}" for job in played.agent.pulled if job is not None and is_alive(job.pid)
+    ]
     return found

@@ -17,6 +17,7 @@ from tests.faults.airflow_part import (
     STEPS,
     Attempt,
     Deferral,
+    HarnessError,
     MarkedFailedError,
     Run,
     in_own_process,
@@ -25,7 +26,7 @@ from tests.faults.jobs import AgentHand, wait_for
 from tests.faults.scenario import Scenario
 from tests.faults.world import QUEUE, World, row_locked, terminate_backend, waiting_backends
 
-WAIT_DEADLINE_S = 60.0
+WAIT_DEADLINE_S = 30.0
 
 
 @dataclass(slots=True)
@@ -110,9 +111,7 @@ def _arm(world: World, scenario: Scenario) -> None:
         world.servers.inject(service, [dict(fault) for fault in faults])
 
 
-def _process(
-    world: World, scenario: Scenario, played: Played, step: str
-) -> Callable[[Attempt], Any] | None:
+def _process(world: World, scenario: Scenario, played: Played, step: str) -> Callable[[Attempt], Any] | None:
     """How a step's tries are carried out."""
     if step == "poll_status":
         return Polling(world, scenario, played).carry_out
@@ -161,7 +160,9 @@ def _cut_off_once(world: World, played: Played, attempt: Attempt) -> Any:
     def watch(pid: int) -> None:
         (backend,) = wait_for(partial(waiting_backends, world.store_url), "the step waits for its row")
         terminate_backend(world.store_url, backend)
-        played.said.append(f"PostgreSQL ended backend {backend} of task process {pid}, which waited for a row")
+        played.said.append(
+            f"PostgreSQL ended backend {backend} of task process {pid}, which waited for a row"
+        )
 
     with row_locked(world.store_url, played.job_key):
         return in_own_process(attempt.run, watch=watch)
@@ -181,17 +182,17 @@ class Polling:
         while isinstance(outcome, Deferral):
             if self._triggerer is not None:
                 self._lose_triggerer(outcome)
-            event = asyncio.run(asyncio.wait_for(self._event(outcome), WAIT_DEADLINE_S))
-            if event is not None:
-                outcome = attempt.resume(outcome, event)
-            else:
-                outcome = self._decide(outcome, attempt)
+            event = asyncio.run(self._event(outcome))
+            outcome = self._decide(outcome, attempt) if event is None else attempt.resume(outcome, event)
         return outcome
 
     async def _event(self, deferral: Deferral) -> dict[str, Any] | None:
         """The trigger's event; None: a person stepped in first."""
         waiting = asyncio.ensure_future(anext(aiter(_trigger(deferral).run())))
+        deadline = time.monotonic() + WAIT_DEADLINE_S
         while not waiting.done():
+            if time.monotonic() > deadline:
+                raise HarnessError(f"the trigger told nothing for {WAIT_DEADLINE_S:g} s")
             await asyncio.wait({waiting}, timeout=0.05)
             if not waiting.done() and await asyncio.to_thread(self._turn):
                 waiting.cancel()
@@ -242,7 +243,7 @@ class Polling:
             wait_for(lambda: job.is_evaluating, "the job evaluates", 30)
             os.kill(pid, number)
             self._played.said.append(
-                f"the process {pid} that ran the trigger got {number.name} while job process {job.pid} evaluated"
+                f"process {pid}, which ran the trigger, got {number.name} while job process {job.pid} evaluated"
             )
 
         from tests.faults.airflow_part import TaskProcessKilledError

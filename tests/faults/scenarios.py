@@ -36,7 +36,11 @@ def faulty(
 ) -> Scenario:
     """A call of a step that goes wrong in one way."""
     words, fault = KINDS[kind]
-    name = endpoint.split()[-1] if service == "clearml_api" else {"hub": "hub", "clearml_files": "files"}[service]
+    name = (
+        endpoint.split()[-1]
+        if service == "clearml_api"
+        else {"hub": "hub", "clearml_files": "files"}[service]
+    )
     times = f", {count} times" if count > 1 else ""
     return Scenario(
         id=f"{step.split('_')[0]}-{name.replace('.', '-')}-{kind}",
@@ -50,11 +54,11 @@ def faulty(
 
 def _plan() -> Iterator[Scenario]:
     yield faulty("plan_resources", "hub", MODEL_INFO, "429")
-    yield faulty("plan_resources", "hub", MODEL_INFO, "503", count=5)
+    yield faulty("plan_resources", "hub", MODEL_INFO, "503", count=5, slow=True)
     yield faulty("plan_resources", "hub", MODEL_INFO, "drop-before", slow=True)
     yield faulty("plan_resources", "hub", MODEL_INFO, "truncate")
     yield faulty("plan_resources", "hub", MODEL_INFO, "expired", slow=True)
-    yield faulty("plan_resources", "hub", MODEL_INFO, "crash-before")
+    yield faulty("plan_resources", "hub", MODEL_INFO, "crash-before", slow=True)
     yield Scenario(
         id="plan-killed",
         step="plan_resources",
@@ -79,13 +83,13 @@ def _enqueue() -> Iterator[Scenario]:
         timeout_s=1.0,
     )
     yield faulty("enqueue", "clearml_api", enqueue, "429")
-    yield faulty("enqueue", "clearml_api", enqueue, "500", count=2)
+    yield faulty("enqueue", "clearml_api", enqueue, "500", count=2, slow=True)
     yield faulty("enqueue", "clearml_api", enqueue, "503", slow=True)
     yield faulty("enqueue", "clearml_api", enqueue, "drop-before", slow=True)
     yield faulty("enqueue", "clearml_api", enqueue, "drop-after")
     yield faulty("enqueue", "clearml_api", enqueue, "garbled")
     yield faulty("enqueue", "clearml_api", enqueue, "expired")
-    yield faulty("enqueue", "clearml_api", enqueue, "crash-after")
+    yield faulty("enqueue", "clearml_api", enqueue, "crash-after", slow=True)
     yield faulty("enqueue", "clearml_api", "auth.login", "503", count=2, slow=True)
     for number, endpoint in (("SIGKILL", create), ("SIGKILL", enqueue), ("SIGTERM", enqueue)):
         yield Scenario(
@@ -93,19 +97,19 @@ def _enqueue() -> Iterator[Scenario]:
             step="enqueue",
             what=f"{number} to the task's process while the server carries out its {endpoint}",
             task_kill=TaskKill(signal=number, service="clearml_api", endpoint=endpoint),  # type: ignore[arg-type]
-            slow=number == "SIGTERM",
+            slow=endpoint == enqueue,
         )
 
 
 def _poll() -> Iterator[Scenario]:
     look = "tasks.get_all"
     yield faulty("poll_status", "clearml_api", look, "latency", count=3, slow=True)
-    yield faulty("poll_status", "clearml_api", look, "429")
+    yield faulty("poll_status", "clearml_api", look, "429", slow=True)
     yield faulty("poll_status", "clearml_api", look, "500", count=3, slow=True)
     yield faulty("poll_status", "clearml_api", look, "503", count=4)
     yield faulty("poll_status", "clearml_api", look, "drop-before", slow=True)
     yield faulty("poll_status", "clearml_api", look, "truncate")
-    yield faulty("poll_status", "clearml_api", look, "expired")
+    yield faulty("poll_status", "clearml_api", look, "expired", slow=True)
     yield faulty("poll_status", "clearml_api", look, "crash-before", slow=True)
     for number in ("SIGKILL", "SIGTERM"):
         yield Scenario(
@@ -136,6 +140,7 @@ def _poll() -> Iterator[Scenario]:
         what="SIGKILL to the job's process while it evaluates, and to the next attempt's",
         fates=("SIGKILL", "SIGKILL"),
         endings=("node_lost", "node_lost", "succeeded"),
+        slow=True,
     )
     yield Scenario(
         id="poll-job-sigterm",
@@ -196,7 +201,7 @@ def _poll() -> Iterator[Scenario]:
         step="poll_status",
         what="a person clears the deferred task; the old trigger's on_kill runs first",
         person="clears it, old trigger killed first",
-        endings=("killed", "succeeded"),
+        endings=("cancelled", "succeeded"),
     )
 
 
@@ -206,7 +211,7 @@ def _fetch() -> Iterator[Scenario]:
     yield faulty("fetch_results", "clearml_files", ARTIFACT, "truncate")
     yield faulty("fetch_results", "clearml_files", ARTIFACT, "drop-before", slow=True)
     yield faulty("fetch_results", "clearml_files", ARTIFACT, "expired")
-    yield faulty("fetch_results", "clearml_files", ARTIFACT, "crash-before")
+    yield faulty("fetch_results", "clearml_files", ARTIFACT, "crash-before", slow=True)
     yield Scenario(
         id="fetch-killed",
         step="fetch_results",
@@ -233,6 +238,7 @@ def _post() -> Iterator[Scenario]:
         step="post_process",
         what="PostgreSQL ends the task's connection while it writes the scores into the store",
         backend_terminated=True,
+        slow=True,
     )
 
 
@@ -240,12 +246,12 @@ def _publish() -> Iterator[Scenario]:
     for kind, slow in {
         "latency": True,
         "429": False,
-        "500": False,
+        "500": True,
         "502-after": False,
         "503": True,
         "drop-before": True,
         "drop-after": False,
-        "truncate": False,
+        "truncate": True,
         "expired": True,
         "crash-before": True,
         "crash-after": False,

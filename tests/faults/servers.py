@@ -1,4 +1,4 @@
-"""The embedded services as a process of their own that may die and is started again; faults and REST calls."""
+"""The embedded services as a process that may die and is started again; their faults, and REST calls."""
 
 from __future__ import annotations
 

@@ -146,9 +146,7 @@ def row_locked(store_url: str, job_key: str) -> Iterator[None]:
 
 def waiting_backends(store_url: str) -> list[int]:
     """PostgreSQL's processes that wait for a lock."""
-    query = (
-        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
+    query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     with psycopg.connect(store_url, autocommit=True) as connection:
         return [pid for (pid,) in connection.execute(query).fetchall()]
 
