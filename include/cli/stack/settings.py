@@ -18,11 +18,13 @@ NOWHERE = "http://127.0.0.1:9"
 
 PASSED_ON = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_FILE", "TMPDIR", "TZ", "USER")
 """What a part gets from the caller's own environment. PYTHONPATH and PYTHONHOME are deliberately absent."""
+CONFIGURATION = "PALMARES_CONFIG_DIR"
+"""Where the settings are that a person chose instead of ours."""
 
 
 def base_environment(paths: StackPaths, state: StackState) -> dict[str, str]:
     """For every part, and for the jobs that the agents run."""
-    return {name: os.environ[name] for name in PASSED_ON if name in os.environ} | {
+    return {name: os.environ[name] for name in (*PASSED_ON, CONFIGURATION) if name in os.environ} | {
         STACK_VARIABLE: state.stack_id,
         HOME_VARIABLE: str(paths.home),
         "PYTHONPATH": str(paths.root),

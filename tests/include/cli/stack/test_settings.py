@@ -54,6 +54,12 @@ def test_a_variable_of_the_callers_shell_does_not_reach_the_parts(paths, state, 
     assert airflow_environment(paths, state)["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
 
 
+def test_settings_of_the_callers_own_reach_every_part(paths, state, monkeypatch):
+    monkeypatch.setenv("PALMARES_CONFIG_DIR", "/elsewhere")
+    for environment in (airflow_environment(paths, state), agent_environment(paths, state, 0)):
+        assert environment["PALMARES_CONFIG_DIR"] == "/elsewhere"
+
+
 def test_the_env_file_gives_a_shell_the_same_settings_and_is_private(paths, state):
     prepare_home(paths)
     write_settings(paths, state)
