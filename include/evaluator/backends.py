@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from include.evaluator.failures import EvaluationFailure, is_out_of_memory
+from include.evaluator.failures import EvaluationFailure, resources
 from include.evaluator.model_source import ModelSource
 from include.evaluator.settings import JobSettings
 
@@ -42,10 +42,8 @@ def load_model(settings: JobSettings, source: ModelSource) -> LoadedModel:
     except EvaluationFailure:
         raise
     except Exception as error:
-        if is_out_of_memory(error):
-            raise EvaluationFailure(
-                "out_of_memory", f"{source.model} does not fit into memory. Plan more GPUs or nodes."
-            ) from error
+        if (known := resources(error, while_doing=f"loading {source.model}")) is not None:
+            raise known from error
         raise
     return LoadedModel(
         lm=lm,
@@ -57,6 +55,12 @@ def load_model(settings: JobSettings, source: ModelSource) -> LoadedModel:
 
 def _short(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:_MESSAGE_CHARACTERS]}"
+
+
+def _blame_no_model(error: Exception) -> None:
+    """Let pass what `load_model` tells from the machine: a full disk is no damaged file."""
+    if resources(error, while_doing="") is not None:
+        raise error
 
 
 def _read_config(source: ModelSource) -> Any:
@@ -71,6 +75,7 @@ def _read_config(source: ModelSource) -> Any:
             "incompatible", f"{source.model}: this evaluator does not know the architecture. {_short(error)}"
         ) from error
     except Exception as error:
+        _blame_no_model(error)
         raise EvaluationFailure("bad_model", f"{source.model}: config.json: {_short(error)}") from error
 
 
@@ -80,6 +85,7 @@ def _read_tokenizer(source: ModelSource) -> Any:
     try:
         return AutoTokenizer.from_pretrained(source.folder, trust_remote_code=False)
     except Exception as error:
+        _blame_no_model(error)
         raise EvaluationFailure(
             "bad_model", f"{source.model}: the tokenizer cannot be loaded. {_short(error)}"
         ) from error
@@ -139,8 +145,7 @@ def _transformers(
         )
         model = model.to(device).eval()
     except Exception as error:
-        if is_out_of_memory(error):
-            raise
+        _blame_no_model(error)
         raise EvaluationFailure(
             "bad_model", f"{source.model}: the weights cannot be loaded. {_short(error)}"
         ) from error
@@ -222,11 +227,7 @@ def _vllm(settings: JobSettings, source: ModelSource, config: Any) -> tuple[Any,
             "vLLM is not installed here. Install requirements-evaluator.txt, or plan backend hf.",
         ) from error
     except Exception as error:
-        if is_out_of_memory(error) or "No available memory for the cache blocks" in str(error):
-            raise EvaluationFailure(
-                "out_of_memory",
-                f"{source.model} does not fit into the GPUs. Plan more GPUs or nodes. {_short(error)}",
-            ) from error
+        _blame_no_model(error)
         if "not supported" in str(error) and "architectures" in str(error):
             raise EvaluationFailure(
                 "incompatible", f"{source.model}: vLLM does not serve it. {_short(error)}"

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from clearml import Task
 
 ARTIFACT = "results"
+RESULTS_ATTEMPT = "results_attempt"
+"""User property: the attempt whose results were uploaded and read back. Even if this process or its agent
+dies right then, they count; results of another attempt do not."""
 _UPLOAD_RETRIES = 1  # The SDK itself tries for 45 s.
 _MESSAGE_CHARACTERS = 300
 
@@ -21,6 +24,18 @@ def report_single_values(task: Task, values: dict[str, float]) -> None:
     logger = task.get_logger()
     for name, value in values.items():
         logger.report_single_value(name, value)
+
+
+def current_attempt(task: Task) -> str | None:
+    """The attempt that the ClearML task names now; None: it names none, or the server did not answer."""
+    value = task.get_user_properties(value_only=True).get("attempt")
+    return str(value) if value else None
+
+
+def confirm_results(task: Task, attempt: int) -> None:
+    """Note on the task that the results of *attempt* have arrived whole."""
+    task.set_user_properties(**{RESULTS_ATTEMPT: str(attempt)})
+    task.flush(wait_for_uploads=True)
 
 
 def upload_results(task: Task, archive: Path, sha256: str) -> None:

@@ -6,7 +6,9 @@ EvaluationFailure
 
 from __future__ import annotations
 
+import errno
 import json
+import re
 import traceback
 from typing import Literal, get_args
 
@@ -18,6 +20,7 @@ FailureClass = Literal[
     "evaluator_error",
     "out_of_memory",
     "results_incomplete",
+    "node_lost",
 ]
 FAILURE_CLASSES = frozenset(get_args(FailureClass))
 
@@ -41,10 +44,53 @@ class EvaluationFailure(Exception):
         return f"{MARKER} {json.dumps(body, ensure_ascii=False)}"
 
 
+_MEMORY = re.compile(
+    r"CUDA out of memory|No available memory for the cache blocks"
+    r"|larger than the maximum number of tokens that can be stored in KV cache"
+    r"|KV cache is needed, which is larger than the available KV cache memory"
+    r"|DefaultCPUAllocator: (?:can't allocate|not enough) memory"
+)
+_MACHINE = re.compile(
+    r"uncorrectable ECC error|No CUDA GPUs are available|no CUDA-capable device is detected"
+    r"|NCCL error: |nccl(?:System|Remote|UnhandledCuda)Error|Free memory on device|No space left on device"
+)
+_LONGEST_CHAIN = 10
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EROFS}
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether an error says that memory ran out, on the GPU or here."""
     names = {kind.__name__ for kind in type(error).__mro__}
-    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "CUDA out of memory" in str(error)
+    return bool(names & {"MemoryError", "OutOfMemoryError"}) or bool(_MEMORY.search(str(error)))
+
+
+def is_machines_fault(error: BaseException) -> bool:
+    """Tell whether an error, or one behind it, says that this machine, its disk or its GPUs are unwell."""
+    behind: BaseException | None = error
+    for _ in range(_LONGEST_CHAIN):
+        if behind is None:
+            return False
+        if (isinstance(behind, OSError) and behind.errno in _DISK_ERRORS) or _MACHINE.search(str(behind)):
+            return True
+        behind = behind.__cause__ or behind.__context__
+    return False
+
+
+def resources(error: BaseException, *, while_doing: str) -> EvaluationFailure | None:
+    """The failure, if the error says that memory ran out or that the machine is unwell; else None."""
+    if is_out_of_memory(error):
+        return EvaluationFailure(
+            "out_of_memory",
+            f"Memory ran out while {while_doing}. Plan more GPUs or a shorter max_model_length.",
+        )
+    if is_machines_fault(error):
+        number = f", errno {error.errno}" if isinstance(error, OSError) else ""
+        return EvaluationFailure(
+            "node_lost",
+            f"This machine failed while {while_doing} ({type(error).__name__}{number}). "
+            "Look at its disks and GPUs; the job may run elsewhere.",
+        )
+    return None
 
 
 def unexpected(error: BaseException, *, while_doing: str) -> EvaluationFailure:
@@ -52,11 +98,8 @@ def unexpected(error: BaseException, *, while_doing: str) -> EvaluationFailure:
 
     Messages of foreign errors may quote a hidden row, and the console is shipped to ClearML.
     """
-    if is_out_of_memory(error):
-        return EvaluationFailure(
-            "out_of_memory",
-            f"Memory ran out while {while_doing}. Plan more GPUs or a shorter max_model_length.",
-        )
+    if (known := resources(error, while_doing=while_doing)) is not None:
+        return known
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     return EvaluationFailure(

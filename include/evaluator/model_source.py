@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from include.evaluator.failures import EvaluationFailure
+from include.evaluator.failures import EvaluationFailure, resources
 
 _WANTED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.tiktoken")
 _REQUEST_S = 60.0
@@ -96,6 +96,8 @@ def _from_hub(model: str, revision: str) -> ModelSource:
             "evaluator_error", f"The Hub answered {status} for {model}. Try again."
         ) from error
     except (LocalEntryNotFoundError, httpx2.HTTPError, OSError) as error:
+        if (known := resources(error, while_doing=f"downloading {model}")) is not None:
+            raise known from error
         raise EvaluationFailure(
             "evaluator_error",
             f"{model} could not be downloaded ({type(error).__name__}). Check HF_ENDPOINT, try again.",

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from include.evaluator.artifact import zip_artifact
+from include.evaluator.console import say
 from include.evaluator.evaluation import evaluate_model
 from include.evaluator.failures import EvaluationFailure
 from include.evaluator.settings import read_settings
@@ -72,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
             settings,
             asked.output,
             clearml_task_id="",
-            progress=lambda line: print(line, flush=True),
+            progress=say,
             show_errors=os.environ.get(SHOW_ERRORS) == "1",
         )
     except EvaluationFailure as failure:

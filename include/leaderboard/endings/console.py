@@ -64,11 +64,13 @@ def safe_line(line: str) -> str | None:
 def lines_of_attempt(lines: Sequence[str], attempt: int) -> list[str]:
     """The lines that the current attempt wrote: a ClearML task keeps the console of earlier ones.
 
-    Cut where an agent last took the task up; and if what is left was written by an evaluator of an earlier
-    attempt, nothing is left: this one died before it could speak.
+    Cut where an agent last took the task up, or an evaluator last began; if that evaluator belongs to an
+    earlier attempt, nothing is left: this one died before it could speak.
     """
     plain = [_CONTROL.sub("", line).strip() for line in lines]
-    starts = [place for place, line in enumerate(plain) if _AGENT_START.match(line)]
-    own = plain[starts[-1] :] if starts else plain
-    written_by = [int(found.group(1)) for line in own if (found := ATTEMPT_LINE.match(line))]
-    return [] if written_by and written_by[-1] < attempt else own
+    for place in range(len(plain) - 1, -1, -1):
+        if _AGENT_START.match(plain[place]):
+            return plain[place:]
+        if began := ATTEMPT_LINE.match(plain[place]):
+            return plain[place:] if int(began.group(1)) >= attempt else []
+    return plain

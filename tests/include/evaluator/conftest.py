@@ -14,6 +14,10 @@ from typing import Any
 
 import pytest
 
+from tests.include.evaluator.job_services import services
+
+__all__ = ["services"]
+
 ROOT = Path(__file__).resolve().parents[3]
 MODELS = ROOT / "include" / "demo" / "models"
 DATASETS = ROOT / "include" / "demo" / "datasets"

@@ -3,177 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import subprocess
-import sys
+import signal
 import threading
-import time
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from include.demo.canary import CANARY
-from include.demo.seed import seed_hub
-from include.evaluator.suite_hash import suite_hash
-
-if TYPE_CHECKING:
-    import httpx  # The evaluator's environment, which collects this file too, does not have it.
+from include.leaderboard.endings import safe_line
+from tests.include.evaluator.job_services import Services
 
 pytestmark = pytest.mark.stack
-
-ROOT = Path(__file__).resolve().parents[3]
-EVALUATOR_BIN = ROOT / ".venv-evaluator" / "bin"
-SERVICES = ("clearml_api", "clearml_files", "clearml_web", "hub")
-KEYS = {
-    "PALMARES_CLEARML_ACCESS_KEY": "test-access",
-    "PALMARES_CLEARML_SECRET_KEY": "test-secret",
-    "PALMARES_JWT_SECRET": "test-jwt-secret-of-at-least-32-bytes",
-    "PALMARES_HUB_TOKEN": "hf_test_token",
-}
-
-
-@dataclass(frozen=True)
-class Services:
-    """Where the embedded services listen, and what a job needs in its environment."""
-
-    api: httpx.Client
-    urls: dict[str, str]
-    environment: dict[str, str]
-
-    def call(self, endpoint: str, **body: Any) -> Any:
-        return self.api.post(f"/{endpoint}", json=body).raise_for_status().json()["data"]
-
-    def new_task(self, **changes: str) -> str:
-        general = {
-            "model": "palmares-demo/petit",
-            "revision": "main",
-            "tasks": "community|bac-fr|0,community|ifeval-fr|0,community|gpqa-fr|0",
-            "dtype": "bfloat16",
-            "backend": "hf",
-            "use_chat_template": "True",
-            "suite": "fr",
-            "suite_hash": suite_hash(),
-            "job_key": "0123456789abcdef0123456789abcdef",
-            "limit_samples": "",
-            "seed": "42",
-        } | changes
-        properties = {"idempotency_key": general["job_key"], "attempt": "2"}
-        script = (ROOT / "include" / "evaluator" / "clearml_job.py").read_text(encoding="utf-8")
-        created = self.call(
-            "tasks.create",
-            name="a job",
-            type="testing",
-            script={
-                "diff": script,
-                "entry_point": "clearml_job.py",
-                "working_dir": ".",
-                "binary": "python3",
-                "requirements": {"pip": ""},
-            },
-            hyperparams={
-                section: {
-                    name: {"section": section, "name": name, "value": value, "type": "str"}
-                    for name, value in values.items()
-                }
-                for section, values in (("General", general), ("properties", properties))
-            },
-        )
-        return str(created["id"])
-
-    def task(self, task_id: str) -> Any:
-        return self.call("tasks.get_all", id=[task_id])["tasks"][0]
-
-    def console(self, task_id: str) -> str:
-        events = self.call("events.get_task_log", task=task_id, batch_size=1000, order="asc")["events"]
-        return "\n".join(event["msg"] for event in events)
-
-    def run_by_agent(self, task_id: str) -> int:
-        done = subprocess.run(
-            [str(EVALUATOR_BIN / "clearml-agent"), "execute", "--id", task_id],
-            env=self.environment,
-            cwd=self.environment["HOME"],
-            capture_output=True,
-            timeout=240,
-            check=False,
-        )
-        return done.returncode
-
-    def run_by_itself(self, task_id: str, **changes: str) -> subprocess.CompletedProcess[str]:
-        """Run the script as the agent would start it, without the agent's own ten seconds."""
-        return subprocess.run(
-            [str(EVALUATOR_BIN / "python"), str(ROOT / "include" / "evaluator" / "clearml_job.py")],
-            env={**self.environment, "CLEARML_TASK_ID": task_id, "PYTHONPATH": str(ROOT), **changes},
-            cwd=self.environment["HOME"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-
-
-@pytest.fixture(scope="module")
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    import httpx
-
-    state, home = tmp_path_factory.mktemp("services"), tmp_path_factory.mktemp("home")
-    log = state / "log"
-    ports = [part for name in SERVICES for part in (f"--{name.replace('_', '-')}-port", "0")]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "include.embedded.serve", "--state-dir", str(state), *ports],
-            env={**os.environ, **KEYS},
-            cwd=ROOT,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        urls = _addresses(process, log)
-        seed_hub(urls["hub"], KEYS["PALMARES_HUB_TOKEN"])
-        (home / "clearml.conf").write_text("agent { disable_agent_update_check: true }\n")
-        environment = {
-            "HOME": str(home),
-            "TMPDIR": str(home),
-            "PATH": f"{EVALUATOR_BIN}:/usr/local/bin:/usr/bin:/bin",
-            "CLEARML_API_HOST": urls["clearml_api"],
-            "CLEARML_FILES_HOST": urls["clearml_files"],
-            "CLEARML_WEB_HOST": urls["clearml_web"],
-            "CLEARML_API_ACCESS_KEY": KEYS["PALMARES_CLEARML_ACCESS_KEY"],
-            "CLEARML_API_SECRET_KEY": KEYS["PALMARES_CLEARML_SECRET_KEY"],
-            "CLEARML_AGENT_SKIP_PYTHON_ENV_INSTALL": "1",
-            "HF_ENDPOINT": urls["hub"],
-            "HF_HOME": str(home / "huggingface"),
-            "HF_TOKEN": KEYS["PALMARES_HUB_TOKEN"],
-            "DATASETS_DIRECTORY": str(ROOT / "include" / "demo" / "datasets"),
-            "OMP_NUM_THREADS": "1",
-            "NO_PROXY": "127.0.0.1",
-        }
-        token = httpx.post(
-            f"{urls['clearml_api']}/auth.login",
-            auth=(KEYS["PALMARES_CLEARML_ACCESS_KEY"], KEYS["PALMARES_CLEARML_SECRET_KEY"]),
-        ).json()["data"]["token"]
-        headers = {"Authorization": f"Bearer {token}"}
-        with httpx.Client(base_url=urls["clearml_api"], headers=headers, timeout=30) as api:
-            yield Services(api, urls, environment)
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
-def _addresses(process: subprocess.Popen[bytes], log: Path) -> dict[str, str]:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        found = dict(re.findall(r"(\w+) on (http://127\.0\.0\.1:\d+)", log.read_text()))
-        if set(SERVICES) <= set(found):
-            return found
-        time.sleep(0.05)
-    raise AssertionError(log.read_text())
 
 
 def test_a_job_under_the_agent_leaves_values_and_one_whole_artifact(services: Services, tmp_path: Path):
@@ -204,7 +47,12 @@ def test_a_job_under_the_agent_leaves_values_and_one_whole_artifact(services: Se
     bac = manifest["tasks"]["community|bac-fr|0"]["metrics"]["bac-fr-qem"]
     assert reported["community:bac-fr:0 | bac-fr-qem"] == pytest.approx(bac)
     console = services.console(task_id)
-    assert "gpqa-fr 3/3" in console
+    assert "palmares | gpqa-fr 3/3" in console
+    shown = [safe for line in console.splitlines() if (safe := safe_line(line))]
+    assert "palmares | results of attempt 2 uploaded and read back" in shown
+    assert "Process completed successfully" in shown
+    assert not any("Running generate_until" in line for line in shown)
+    assert task["hyperparams"]["properties"]["results_attempt"]["value"] == "2"
     assert CANARY not in console
     assert CANARY not in json.dumps(task)
 
@@ -271,3 +119,29 @@ def test_results_that_do_not_arrive_fail_the_job_and_the_next_attempt_uploads_th
     assert again.returncode == 0, again.stdout
     assert "bac-fr 1/1: saved by an earlier attempt" in again.stdout
     assert services.task(task_id)["hyperparams"]["properties"]["failure_class"]["value"] == ""
+
+
+def test_a_job_that_is_told_to_stop_says_so(services: Services):
+    task_id = services.new_task(tasks="community|bac-fr|0")
+    job = services.start_by_itself(task_id)
+    console = services.read_until(job, "palmares | attempt 2")
+    job.send_signal(signal.SIGTERM)
+    rest, _ = job.communicate(timeout=120)
+    assert job.returncode in {-signal.SIGTERM, 128 + signal.SIGTERM}, console + rest
+    assert "palmares | told to stop by SIGTERM" in rest
+    assert "results_attempt" not in services.task(task_id)["hyperparams"]["properties"]
+
+
+def test_an_attempt_that_was_replaced_uploads_nothing_and_says_nothing_on_the_task(services: Services):
+    task_id = services.new_task(tasks="community|bac-fr|0", limit_samples="3")
+    job = services.start_by_itself(task_id)
+    console = services.read_until(job, "palmares | attempt 2")
+    attempt = {"section": "properties", "name": "attempt", "value": "3", "type": "str"}
+    services.call("tasks.edit_hyper_params", task=task_id, hyperparams=[attempt])
+    rest, _ = job.communicate(timeout=240)
+    assert job.returncode == 1, console + rest
+    assert "palmares | attempt 2 is over: attempt 3 is current" in rest
+    task = services.task(task_id)
+    properties = task["hyperparams"]["properties"]
+    assert not {"results_attempt", "failure_class"} & set(properties)
+    assert not task.get("execution", {}).get("artifacts")
