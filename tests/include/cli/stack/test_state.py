@@ -21,6 +21,12 @@ def test_only_its_owner_may_read_the_file_with_the_keys(paths):
     assert paths.state_file.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("part", ["agent", "airflow", "clearml", "hub", "logs", "run", "storage"])
+def test_no_other_user_gets_into_a_part(paths, part):
+    prepare_home(paths)
+    assert (paths.home / part).stat().st_mode & 0o777 == 0o700
+
+
 def test_two_stacks_share_no_key():
     first, second = StackState().keys.model_dump(), StackState().keys.model_dump()
     assert not set(first.values()) & set(second.values())
