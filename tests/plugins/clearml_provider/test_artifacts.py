@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import stat
+import struct
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +92,61 @@ def test_passing_trouble_is_tried_again(tmp_path):
         assert download(client, artifact(), tmp_path / "results.zip").read_bytes() == CONTENT
 
 
-def test_lasting_trouble_is_given_up(tmp_path):
-    with served(httpx.Response(503)).client() as client, pytest.raises(ClearMLUnavailableError):
+def test_lasting_trouble_is_given_up_and_leaves_no_file(tmp_path):
+    with (
+        served(httpx.Response(503)).client() as client,
+        pytest.raises(ClearMLUnavailableError, match="gave up at byte 0 after 4 tries"),
+    ):
         download(client, artifact(), tmp_path / "results.zip")
+    assert list(tmp_path.iterdir()) == []
+
+
+class _Breaking(httpx.SyncByteStream):
+    """Some bytes, and then the connection drops."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._content
+        raise httpx.ReadError("dropped")
+
+
+@pytest.mark.parametrize("server", ["goes on", "starts again", "has another version"])
+def test_a_download_that_breaks_goes_on_where_it_stopped_if_the_server_does(tmp_path, monkeypatch, server):
+    monkeypatch.setattr("clearml_provider.artifacts._CHUNK_BYTES", 100)
+    asked: list[str | None] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers.get("Range"))
+        headers = {"ETag": '"one"'}
+        if len(asked) == 1:
+            return httpx.Response(200, headers=headers, stream=_Breaking(CONTENT[:2500]))
+        assert request.headers["If-Range"] == '"one"'
+        if server == "goes on":
+            headers["Content-Range"] = f"bytes 2500-{len(CONTENT) - 1}/{len(CONTENT)}"
+            return httpx.Response(206, headers=headers, content=CONTENT[2500:])
+        return httpx.Response(200, headers=headers, content=CONTENT)
+
+    with WireScript(results__zip=answer).client() as client:
+        assert download(client, artifact(), tmp_path / "results.zip").read_bytes() == CONTENT
+    assert asked == [None, "bytes=2500-"]
+
+
+def test_a_download_that_always_breaks_but_gets_on_is_not_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr("clearml_provider.artifacts._CHUNK_BYTES", 100)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        start = int(request.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        headers = {"ETag": '"one"', "Content-Range": f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"}
+        part = CONTENT[start : start + 700]
+        last = start + len(part) == len(CONTENT)
+        return httpx.Response(
+            206 if start else 200, headers=headers, stream=httpx.ByteStream(part) if last else _Breaking(part)
+        )
+
+    with WireScript(results__zip=answer).client() as client:
+        assert download(client, artifact(), tmp_path / "results.zip").read_bytes() == CONTENT
 
 
 def a_zip(path: Path, **members: Any) -> Path:
@@ -139,6 +193,38 @@ def test_too_many_files_are_refused(tmp_path):
     archive = a_zip(tmp_path / "a.zip", **{f"f{i}": "" for i in range(11)})
     with pytest.raises(ClearMLArtifactError, match="11 files, the limit is 10"):
         unpack_zip(archive, tmp_path / "out", max_files=10)
+
+
+@pytest.mark.parametrize("name", ["n" * 256, "/".join(["d"] * 600)], ids=["long", "deep"])
+def test_a_name_that_is_too_long_is_refused(tmp_path, name):
+    archive = a_zip(tmp_path / "a.zip", **{name: "x"})
+    with pytest.raises(ClearMLArtifactError, match="too long a name"):
+        unpack_zip(archive, tmp_path / "out")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.zip"]
+
+
+@pytest.mark.parametrize("zip64", [False, True])
+def test_a_list_of_members_that_would_fill_the_memory_is_refused_unread(tmp_path, zip64):
+    """The archive claims a list of 3 GB: were it read, this would take long, or fail otherwise."""
+    archive = tmp_path / "a.zip"
+    huge = 3_000_000_000
+    record = struct.pack("<4sQHHLLQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 1, 1, huge, 0)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, 0, 1)
+    small = 0xFFFFFFFF if zip64 else huge
+    end = struct.pack("<4sHHHHLLH", b"PK\x05\x06", 0, 0, 1, 1, small, 0, 0)
+    archive.write_bytes((record + locator if zip64 else b"") + end)
+    with pytest.raises(ClearMLArtifactError, match=f"list of members has {huge} bytes"):
+        unpack_zip(archive, tmp_path / "out")
+
+
+def test_an_encrypted_zip_is_refused(tmp_path):
+    archive = a_zip(tmp_path / "a.zip", data="x")
+    content = bytearray(archive.read_bytes())
+    content[6] |= 1  # the flag in the member's own header and in the list
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    archive.write_bytes(content)
+    with pytest.raises(ClearMLArtifactError, match=r"not a sound zip .*encrypted"):
+        unpack_zip(archive, tmp_path / "out")
 
 
 @pytest.mark.parametrize("damage", ["not a zip", "cut", "flipped"])

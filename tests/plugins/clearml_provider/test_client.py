@@ -135,10 +135,44 @@ def test_a_retry_after_beyond_the_budget_ends_the_tries_without_waiting(run, as_
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=120), usegmt=True) if as_date else "120"
     script = WireScript(server__info=refusal(503, headers={"Retry-After": later}))
     started = time.monotonic()
-    with pytest.raises(ClearMLUnavailableError):
+    words = r"gave up after 1 try .*asks to come back in 1[12]\d s, the connection's retry budget is 60 s"
+    with pytest.raises(ClearMLUnavailableError, match=words) as caught:
         run(script, calls.server_info(), RetryPolicy(budget_s=60))
+    assert caught.value.retry_after_s == pytest.approx(120, abs=5)
     assert time.monotonic() - started < 5
     assert script.count("server.info") == 1
+
+
+def test_a_request_may_not_wait_longer_than_what_is_left_of_the_budget(run):
+    seen: list[float] = []
+
+    def slow(request: httpx.Request) -> httpx.Response:
+        seen.append(request.extensions["timeout"]["read"])
+        raise httpx.ReadTimeout("slow")
+
+    script = WireScript(server__info=slow)
+    with pytest.raises(ClearMLUnavailableError):
+        run(script, calls.server_info(), RetryPolicy(budget_s=1.5, base_s=0.4, cap_s=0.4))
+    assert seen[0] == pytest.approx(1.5, abs=0.1)
+    assert all(later < seen[0] for later in seen[1:])
+    assert len(seen) > 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (httpx.Response(405, text="<html>nginx"), "HTTP 405.*not ClearML's.*not the web UI"),
+        (httpx.Response(404, text="no such page"), "HTTP 404.*not ClearML's"),
+        (
+            httpx.Response(301, headers={"Location": "https://api.test/v2.23/server.info"}),
+            r"redirected to https://api\.test",
+        ),
+    ],
+)
+def test_a_host_that_is_not_the_api_server_is_told_and_is_no_missing_task(run, answer, words):
+    with pytest.raises(ClearMLAPIError, match=words) as caught:
+        run(WireScript(server__info=answer), calls.server_info())
+    assert not isinstance(caught.value, ClearMLNotFoundError)
 
 
 def test_a_refusal_is_not_tried_again_and_keeps_the_servers_words(run):
@@ -185,6 +219,19 @@ def test_ages_are_measured_on_the_servers_clock(run):
     row["last_worker_report"] = "2026-11-20T23:01:00.000000+00:00"
     script = WireScript(tasks__get_all=ok({"tasks": [row]}, {"Date": "Fri, 20 Nov 2026 23:05:00 GMT"}))
     assert run(script, calls.get_task("t")).silent_s == pytest.approx(240)
+
+
+def test_many_threads_that_find_the_token_expired_log_in_once():
+    from concurrent.futures import ThreadPoolExecutor
+
+    def only_live(request: httpx.Request) -> httpx.Response:
+        accepted = request.headers["Authorization"] == "Bearer token-2"
+        return ok({"version": "2.3.0"}) if accepted else refusal(401, 30)
+
+    script = WireScript(server__info=only_live)
+    with script.client() as client, ThreadPoolExecutor(16) as pool:
+        assert all(pool.map(lambda _: client.run(calls.server_info()), range(64)))
+    assert script.count("auth.login") == 2
 
 
 def test_many_triggers_that_find_the_token_expired_log_in_once():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import ssl
 from typing import Any
@@ -32,10 +33,32 @@ def test_the_other_hosts_are_derived_from_the_api_server(api, files, web):
 
 
 def test_extra_holds_what_the_form_offers():
-    extra = {"files_host": "https://f/", "web_host": "https://w", "verify_tls": "false", "timeout_s": 5}
-    found = settings(extra)
+    extra = {"files_host": "https://f/", "web_host": "https://w", "verify_tls": "false"}
+    found = settings(extra | {"timeout_s": 5, "retry_budget_s": "7.5"})
     assert (found.files_host, found.web_host) == ("https://f", "https://w")
-    assert (found.ssl_verify(), found.timeout_s) == (False, 5.0)
+    assert (found.ssl_verify(), found.timeout_s, found.retry_budget_s) == (False, 5.0, 7.5)
+
+
+def test_the_form_offers_every_field_that_is_read():
+    from clearml_provider import get_provider_info
+
+    info: Any = get_provider_info()
+    (connection,) = info["connection-types"]
+    read = {f.name for f in dataclasses.fields(ClearMLSettings)} - {"api_host", "access_key", "secret_key"}
+    assert set(connection["conn-fields"]) == read
+    assert connection["ui-field-behaviour"]["relabeling"].keys() == {"host", "login", "password"}
+
+
+def test_extra_that_is_no_object_is_refused():
+    with pytest.raises(ClearMLConfigError, match="its extra is list, expected a JSON object"):
+        ClearMLSettings.from_airflow(Connection(conn_id="c", host="h", login="k", password="p", extra="[1]"))
+
+
+def test_the_connections_budget_is_the_clients():
+    from clearml_provider.client import ClearMLClient
+
+    with ClearMLClient(settings({"retry_budget_s": 3})) as client:
+        assert client.retry.budget_s == 3
 
 
 def test_the_connection_may_come_from_a_uri(monkeypatch):
@@ -46,6 +69,14 @@ def test_the_connection_may_come_from_a_uri(monkeypatch):
         "key",
         "secret",
     )
+
+
+def test_a_uri_carries_the_extra_fields_too(monkeypatch):
+    uri = "clearml://key:s%2Fecret@clearml.test:8008/http?files_host=http%3A%2F%2Ffiles.test%3A8081"
+    monkeypatch.setenv("AIRFLOW_CONN_CLEARML_URI", f"{uri}&verify_tls=false&timeout_s=5&retry_budget_s=9")
+    found = ClearMLHook("clearml_uri").settings
+    assert (found.secret_key, found.files_host) == ("s/ecret", "http://files.test:8081")
+    assert (found.verify_tls, found.timeout_s, found.retry_budget_s) == (False, 5.0, 9.0)
 
 
 def test_the_connection_may_come_from_json(monkeypatch):
@@ -68,6 +99,7 @@ def test_the_connection_may_come_from_json(monkeypatch):
         ({"extra": {"files_host": "files"}}, "files_host is 'files'"),
         ({"extra": {"verify_tls": "perhaps"}}, "verify_tls is 'perhaps'"),
         ({"extra": {"timeout_s": -1}}, "timeout_s is -1"),
+        ({"extra": {"retry_budget_s": "soon"}}, "retry_budget_s is 'soon'"),
         ({"extra": {"ca_file": "/no/such.pem"}}, "'/no/such.pem' is not a file"),
     ],
 )
@@ -87,6 +119,13 @@ def test_a_ca_file_replaces_the_systems_authorities(tmp_path):
     context = settings({"ca_file": str(ca_file)}).ssl_verify()
     assert isinstance(context, ssl.SSLContext)
     assert len(context.get_ca_certs()) == 1
+
+
+def test_a_ca_file_without_certificates_is_refused(tmp_path):
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_text("no certificate")
+    with pytest.raises(ClearMLConfigError, match=r"ca\.pem' cannot be used .*readable PEM file"):
+        settings({"ca_file": str(ca_file)}).ssl_verify()
 
 
 def test_the_secret_is_not_shown():
