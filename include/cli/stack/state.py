@@ -122,10 +122,9 @@ def prepare_home(paths: StackPaths) -> None:
     try:
         paths.home.mkdir(parents=True, exist_ok=True)
         paths.home.chmod(0o711 if os.geteuid() == 0 else 0o700)
-        private = (paths.run, paths.logs, paths.airflow, paths.storage, paths.demo)
         # The agents' keys, artifacts and private datasets: their files are readable to all who reach them.
-        private += (paths.agent(0).parent, paths.embedded / "clearml", paths.embedded / "hub")
-        for folder in private:
+        open_files = (paths.agent(0).parent, paths.embedded / "clearml", paths.embedded / "hub")
+        for folder in (paths.run, paths.logs, paths.airflow, paths.storage, paths.demo, *open_files):
             folder.mkdir(exist_ok=True)
             folder.chmod(0o700)
     except OSError as error:
