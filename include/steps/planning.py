@@ -64,7 +64,8 @@ def plan_resources(
             "project": settings.clearml.project,
             "type": "testing",
             "script": _script(PROJECT_ROOT / settings.clearml.script),
-            "hyperparams": {"General": hyperparameters(submission, plan, suite)},
+            # A smaller batch that an earlier night's ladder chose does not hold for this plan.
+            "hyperparams": {"General": {**hyperparameters(submission, plan, suite), "batch_size": ""}},
             "user_properties": {
                 "plan": _compact(plan.to_json()),
                 "run_limit_s": str(run_limit_s),
