@@ -13,7 +13,7 @@ EVALUATOR_PREFIX: Final = "palmares | "
 FAILURE_MARKER: Final = "PALMARES_FAILURE "
 """Begins the evaluator's last line when a job fails."""
 MODEL_LOADED: Final = EVALUATOR_PREFIX + "loaded: "
-ATTEMPT_LINE: Final = re.compile(re.escape(EVALUATOR_PREFIX) + r"attempt (\d+)\b")
+ATTEMPT_LINE: Final = re.compile(re.escape(EVALUATOR_PREFIX) + r"attempt (\d{1,9})\b")
 
 _LONGEST: Final = 500
 _HEX: Final = "[0-9a-f]{32}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, cast, get_args
+from typing import Final, cast
 
 from include.leaderboard.endings.classes import MODELS_FAULT, SENTENCES, FailureClass, Outcome
 from include.leaderboard.endings.console import MODEL_LOADED, lines_of_attempt
@@ -22,7 +22,9 @@ RESULTS_ARTIFACT: Final = "results"
 NEARLY_ALL: Final = 0.95
 """A job that an agent's SIGTERM ended after this part of its wall time was ended by the wall time."""
 
-_EXIT_CODE: Final = re.compile(r"exit code (-?\d+)")
+EVALUATORS_WORDS: Final = MODELS_FAULT | {"out_of_memory", "results_incomplete", "node_lost"}
+"""Words of the evaluator that settle it; ``evaluator_error`` is vague: the console may know the cause."""
+_EXIT_CODE: Final = re.compile(r"exit code (-?\d{1,6})\b")
 _KILLED: Final = {-9, 137}
 _TERMINATED: Final = {-15, 143}
 _LOST_REASONS: Final = ("non-responsive", "K8S glue error", "could not be re-enqueued")
@@ -155,7 +157,7 @@ def _of_its_own(ending: JobEnding, lines: Sequence[str]) -> Verdict:
         return _verdict("cancelled", ending.status_reason)
     if found := find_signature(lines, MACHINE):
         return _by_signature(found)
-    if ending.said in get_args(FailureClass) and ending.said != "evaluator_error":
+    if ending.said in EVALUATORS_WORDS:
         return _verdict(cast("FailureClass", ending.said))
     return _of_failure(ending, lines)
 

@@ -11,6 +11,7 @@ from include.evaluator.console import PREFIX, say
 from include.evaluator.failures import FAILURE_CLASSES, MARKER, EvaluationFailure, unexpected
 from include.leaderboard.endings.classes import SENTENCES
 from include.leaderboard.endings.console import ATTEMPT_LINE, EVALUATOR_PREFIX, FAILURE_MARKER, safe_line
+from include.leaderboard.endings.verdict import EVALUATORS_WORDS
 
 
 def test_the_console_line_is_a_marker_and_one_line_of_json():
@@ -76,6 +77,7 @@ def test_an_engine_without_room_for_its_cache_ran_out_of_memory(message: str):
 
 def test_each_class_that_the_evaluator_says_is_known_to_the_leaderboard():
     assert set(SENTENCES) >= FAILURE_CLASSES
+    assert EVALUATORS_WORDS == FAILURE_CLASSES - {"evaluator_error"}
 
 
 def test_the_leaderboard_knows_the_evaluator_s_own_lines(capsys: pytest.CaptureFixture[str]):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from include.leaderboard.endings import SENTENCES, Child, JobEnding, classify_job_ending
 from include.leaderboard.endings.verdict import Verdict
@@ -68,8 +70,9 @@ def test_a_vague_word_of_the_evaluator_gives_way_to_the_cause_above_it():
     assert told(verdict) == ("retry", "out_of_memory")
 
 
-def test_a_word_that_no_class_knows_is_not_believed():
-    assert told(judge("failed", "worker execution exit code 1", said="<b>")) == ("retry", "evaluator_error")
+@pytest.mark.parametrize("said", ["<b>", "succeeded", "cancelled", "wall_time"])
+def test_a_word_that_the_evaluator_never_says_is_not_believed(said):
+    assert told(judge("failed", "worker execution exit code 1", said=said)) == ("retry", "evaluator_error")
 
 
 def test_a_loaded_model_is_not_missing_whatever_a_library_said_on_the_way():
@@ -211,3 +214,32 @@ def test_a_reason_never_quotes_the_console():
     verdict = judge("failed", "exit code 1", console=[f"{MEMORY} {secret}", f"ValueError: {secret}"])
 
     assert secret not in verdict.reason + verdict.reason_fr
+
+
+@given(
+    status=st.sampled_from(["completed", "failed", "stopped", "closed", "published"]),
+    reason=st.sampled_from(["", "user abort", "exit code 1", "Pod deleted"]) | st.text(max_size=30),
+    cause=st.sampled_from(
+        [None, "node_lost", "deadline", "overtime", "child_ended", "killed", "forced", "?"]
+    ),
+    said=st.sampled_from(["", *SENTENCES]) | st.text(max_size=10),
+    console=st.lists(st.text(max_size=80) | st.sampled_from([START, MEMORY, TIME_LIMIT]), max_size=5),
+    artifacts=st.none() | st.frozensets(st.sampled_from(["results", "other"])),
+    results_attempt=st.sampled_from(["", "1", "2"]),
+    ran_s=st.none() | st.floats(0, 1e6),
+)
+def test_whatever_is_found_there_is_a_verdict_that_charges_no_model_without_evidence(
+    status, reason, cause, said, console, artifacts, results_attempt, ran_s
+):
+    verdict = judge(
+        status, reason, stop_cause=cause, said=said, console=console, artifacts=artifacts,
+        results_attempt=results_attempt, ran_s=ran_s, run_limit_s=3600,
+    )  # fmt: skip
+
+    assert verdict.failure_class in SENTENCES
+    assert verdict.reason_fr
+    if verdict.outcome == "skip":
+        assert said == verdict.failure_class or verdict.source is not None
+    if status != "completed" and verdict.outcome == "succeeded":
+        assert results_attempt == "1"
+        assert "results" in (artifacts or ())
