@@ -3,15 +3,59 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from tests.faults.play import Played
-from tests.faults.scenario import Scenario
-from tests.faults.world import World, is_alive
+from include.leaderboard.errors import HubNotFoundError
+from tests.faults.scenario import Row
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+    from include.steps.services import Services
 
 LIVE_STATUSES = ("created", "queued", "in_progress")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where to look."""
+
+    services: Services
+    api: HfApi
+    call: Callable[..., Mapping[str, Any]]
+    """ClearML's API."""
+
+    def heads(self) -> dict[str, str | None]:
+        """The newest commit of each dataset; None: there is none yet."""
+        hub = self.services.settings.hub
+        return {repo: self._head(repo) for repo in (hub.requests_repo, hub.results_repo, hub.details_repo)}
+
+    def _head(self, repo_id: str) -> str | None:
+        try:
+            return self.services.hub.head(repo_id)
+        except HubNotFoundError:
+            return None
+
+
+@dataclass(slots=True, kw_only=True)
+class Seen:
+    """What a scenario was about, and what was seen while it went on."""
+
+    model_id: str
+    request_path: str
+    job_key: str
+    hub_before: Mapping[str, str | None]
+    pids: list[int] = field(default_factory=list)
+    """Of the jobs' processes."""
+    said: list[str] = field(default_factory=list)
+    """What was done, with processes and moments."""
+    errors: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What tries of tasks ended with, by task."""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +79,13 @@ class Outcome:
     leaks: tuple[str, ...]
     seconds: float
 
-    def problems(self, scenario: Scenario) -> list[str]:
+    def problems(self, row: Row) -> list[str]:
         """What is not as it must be."""
-        published = scenario.final == "published"
+        published = row.final == "published"
         wanted: dict[str, Any] = {
-            "final": f"{scenario.final}, {scenario.status}",
-            "attempts": scenario.endings,
-            "jobs": scenario.expected_jobs,
+            "final": f"{row.final}, {row.status}",
+            "attempts": row.endings,
+            "jobs": row.expected_jobs,
             "accepted": int(published),
             "publications": int(published),
             "finished": int(published),
@@ -54,105 +98,107 @@ class Outcome:
         ]
 
 
-def observe(world: World, scenario: Scenario, played: Played) -> Outcome:
+def observe(place: Place, row: Row, seen: Seen) -> Outcome:
     """Look at everything that the scenario left."""
-    store = world.services.store
-    evaluation = store.get(played.job_key)
+    store = place.services.store
+    evaluation = store.get(seen.job_key)
     assert evaluation is not None
-    accepted = store.accepted_results(played.job_key)
-    tries = ", ".join(
-        f"{task.rpartition('.')[2]} {played.run.tries[task]}×{_first_words(errors)}"
-        for task, errors in played.run.errors.items()
-    )
+    accepted = store.accepted_results(seen.job_key)
+    tries = [f"{task} raised {_words(error)}" for task, errors in seen.errors.items() for error in errors]
     return Outcome(
-        id=scenario.id,
-        step=scenario.step,
-        what=scenario.what,
-        happened="; ".join([*_counted(played.said), *([f"tries: {tries}"] if tries else [])]),
-        final=f"{evaluation.state.value}, {_status(world, played)}",
-        attempts=tuple(attempt.failure_class or "not judged" for attempt in store.attempts(played.job_key)),
-        jobs=sum(job is not None for job in played.agent.pulled),
+        id=row.id,
+        step=row.step,
+        what=row.what,
+        happened="; ".join(_counted([*seen.said, *tries])),
+        final=f"{evaluation.state.value}, {_status(place, seen)}",
+        attempts=tuple(attempt.failure_class or "not judged" for attempt in store.attempts(seen.job_key)),
+        jobs=len(set(seen.pids)),
         accepted=int(accepted is not None),
-        publications=_publications(world, played),
-        finished=_finished_writes(world, played),
-        leaks=tuple(_leaks(world, played)),
-        seconds=played.seconds,
+        publications=_publications(place, seen),
+        finished=_finished_writes(place, seen),
+        leaks=tuple(_leaks(place, seen)),
+        seconds=seen.seconds,
     )
 
 
-def _first_words(errors: list[str]) -> str:
-    words = re.sub(r"https?://\S+", "…", errors[0])
+def _words(error: str) -> str:
+    words = re.sub(r"https?://\S+", "…", " ".join(error.split()))
     words = re.sub(r"\b[0-9a-f]{32,}\b", lambda found: f"{found.group()[:8]}…", words)
-    return f" ({words[:150]}{'…' if len(words) > 150 else ''})"
+    return words if len(words) <= 150 else f"{words[:149]}…"
 
 
 def _counted(said: list[str]) -> list[str]:
     return [f"{text} ×{said.count(text)}" if said.count(text) > 1 else text for text in dict.fromkeys(said)]
 
 
-def _status(world: World, played: Played) -> str:
-    repo = world.services.settings.hub.requests_repo
-    return _status_at(world, played, world.services.hub.head(repo))
+def _status(place: Place, seen: Seen) -> str:
+    repo = place.services.settings.hub.requests_repo
+    return _status_at(place, seen, place.services.hub.head(repo))
 
 
-def _status_at(world: World, played: Played, commit: str) -> str:
-    repo = world.services.settings.hub.requests_repo
-    content = world.services.hub.read_file(repo, played.request_path, commit=commit)
+def _status_at(place: Place, seen: Seen, commit: str) -> str:
+    repo = place.services.settings.hub.requests_repo
+    content = place.services.hub.read_file(repo, seen.request_path, commit=commit)
     assert content is not None
     return str(json.loads(content)["status"])
 
 
-def _commits_since(world: World, played: Played, repo: str) -> list[str]:
+def _commits_since(place: Place, seen: Seen, repo: str) -> list[str]:
     """Oldest first."""
-    before = played.hub_before[repo]
-    if not world.api.repo_exists(repo, repo_type="dataset"):
+    before = seen.hub_before[repo]
+    if not place.api.repo_exists(repo, repo_type="dataset"):
         return []
     found = []
-    for commit in world.api.list_repo_commits(repo, repo_type="dataset"):
+    for commit in place.api.list_repo_commits(repo, repo_type="dataset"):
         if commit.commit_id == before:
             break
         found.append(commit.commit_id)
     return found[::-1]
 
 
-def _publications(world: World, played: Played) -> int:
+def _publications(place: Place, seen: Seen) -> int:
     """Commits that changed which results files of the model there are, or a results file itself."""
-    repo = world.services.settings.hub.results_repo
-    seen: dict[str, bytes | None] = {}
-    count = 0
-    for commit in _commits_since(world, played, repo):
-        paths = world.services.hub.list_paths(repo, commit=commit, prefix=played.model_id)
-        now = {
-            path: world.services.hub.read_file(repo, path, commit=commit)
-            for path in paths
-            if path.rpartition("/")[2].startswith("results_")
-        }
-        count += now != seen
-        seen = now
-    assert len(seen) == count, f"{len(seen)} results files of {played.model_id} in {count} commits"
+    repo = place.services.settings.hub.results_repo
+    before = seen.hub_before[repo]
+    known = _results_files(place, seen, before) if before else {}
+    first, count = known, 0
+    for commit in _commits_since(place, seen, repo):
+        now = _results_files(place, seen, commit)
+        count += now != known
+        known = now
+    assert len(known) - len(first) == count, f"{len(known)} results files of {seen.model_id}, {count} commits"
     return count
 
 
-def _finished_writes(world: World, played: Played) -> int:
-    repo = world.services.settings.hub.requests_repo
-    statuses = [_status_at(world, played, commit) for commit in _commits_since(world, played, repo)]
+def _results_files(place: Place, seen: Seen, commit: str) -> dict[str, bytes | None]:
+    repo = place.services.settings.hub.results_repo
+    return {
+        path: place.services.hub.read_file(repo, path, commit=commit)
+        for path in place.services.hub.list_paths(repo, commit=commit, prefix=seen.model_id)
+        if path.rpartition("/")[2].startswith("results_")
+    }
+
+
+def _finished_writes(place: Place, seen: Seen) -> int:
+    repo = place.services.settings.hub.requests_repo
+    statuses = [_status_at(place, seen, commit) for commit in _commits_since(place, seen, repo)]
     return sum(
         now == "FINISHED" and before != "FINISHED"
         for before, now in zip(["PENDING", *statuses], statuses, strict=False)
     )
 
 
-def _leaks(world: World, played: Played) -> list[str]:
+def _leaks(place: Place, seen: Seen) -> list[str]:
     """Whatever of the job still lives."""
-    tasks = world.servers.call(
-        "tasks.get_all", tags=[f"key:{played.job_key}"], only_fields=["id", "status", "name"]
-    )["tasks"]
+    tasks = place.call("tasks.get_all", tags=[f"key:{seen.job_key}"], only_fields=["id", "status", "name"])[
+        "tasks"
+    ]
     found = [
         f"ClearML task {task['id']} is {task['status']}" for task in tasks if task["status"] in LIVE_STATUSES
     ]
     if len(tasks) != 1:
         found.append(f"{len(tasks)} ClearML tasks of one key")
-    queues = world.servers.call("queues.get_all", only_fields=["id", "entries"])["queues"]
+    queues = place.call("queues.get_all", only_fields=["id", "entries"])["queues"]
     ids = {task["id"] for task in tasks}
     found += [
         f"queue entry of {entry['task']}"
@@ -160,7 +206,13 @@ def _leaks(world: World, played: Played) -> list[str]:
         for entry in queue.get("entries") or []
         if entry["task"] in ids
     ]
-    found += [
-        f"job process {job.pid}" for job in played.agent.pulled if job is not None and is_alive(job.pid)
-    ]
-    return found
+    return found + [f"job process {pid}" for pid in sorted(set(seen.pids)) if is_alive(pid)]
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

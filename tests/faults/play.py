@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from tests.faults.airflow_part import (
     in_own_process,
 )
 from tests.faults.jobs import AgentHand, wait_for
+from tests.faults.observe import Seen
 from tests.faults.scenario import Scenario
 from tests.faults.world import QUEUE, World, row_locked, terminate_backend, waiting_backends
 
@@ -31,33 +32,31 @@ WAIT_DEADLINE_S = 30.0
 
 @dataclass(slots=True)
 class Played:
-    """What was seen while it played."""
+    """A run of the DAG, and the agent that served its queue."""
 
-    model_id: str
-    request_path: str
-    job_key: str
-    hub_before: dict[str, str | None]
-    """Heads of the datasets before the group began."""
     run: Run
     agent: AgentHand
-    said: list[str] = field(default_factory=list)
-    """What was done, with processes and moments."""
-    seconds: float = 0.0
+    seen: Seen
 
 
-def play(world: World, scenario: Scenario) -> Played:
+def play(world: World, scenario: Scenario) -> Seen:
     """Play it; afterwards all faults are over and nothing is served any more."""
     world.servers.heal()
     world.connect(timeout_s=scenario.timeout_s)
     model_id, path = world.submit(scenario.id)
     run = Run(f"faults__{scenario.id}", _params(model_id))
     submission = run.admit()
-    heads = {repo: _head(world, repo) for repo in _repositories(world)}
+    seen = Seen(
+        model_id=model_id,
+        request_path=path,
+        job_key=submission["job_key"],
+        hub_before=world.place.heads(),
+    )
     began = time.monotonic()
     deaths = len(world.servers.deaths)
     holds = scenario.step == "poll_status" and not scenario.fates
     agent = AgentHand(world.servers, world.host, queue_name=QUEUE, fates=scenario.fates, hold=holds)
-    played = Played(model_id, path, submission["job_key"], heads, run, agent)
+    played = Played(run, agent, seen)
     try:
         with agent:
             for step in STEPS:
@@ -72,12 +71,14 @@ def play(world: World, scenario: Scenario) -> Played:
         if agent.problem is not None:
             raise agent.problem
         run.summarize()
-        played.seconds = time.monotonic() - began
-        played.said += [*world.servers.injected(), *agent.told, *world.servers.deaths[deaths:]]
+        seen.seconds = time.monotonic() - began
+        seen.pids = [job.pid for job in agent.pulled if job is not None]
+        seen.errors = {task.rpartition(".")[2]: errors for task, errors in run.errors.items()}
+        seen.said += [*world.servers.injected(), *agent.told, *world.servers.deaths[deaths:]]
     finally:
         world.servers.wait_until_ready()
         world.servers.heal()
-    return played
+    return seen
 
 
 def _params(model_id: str) -> dict[str, Any]:
@@ -90,20 +91,6 @@ def _params(model_id: str) -> dict[str, Any]:
         "force": False,
         "dry_run": False,
     }
-
-
-def _repositories(world: World) -> tuple[str, str, str]:
-    hub = world.services.settings.hub
-    return hub.requests_repo, hub.results_repo, hub.details_repo
-
-
-def _head(world: World, repo_id: str) -> str | None:
-    from include.leaderboard.errors import HubNotFoundError
-
-    try:
-        return world.services.hub.head(repo_id)
-    except HubNotFoundError:
-        return None
 
 
 def _arm(world: World, scenario: Scenario) -> None:
@@ -133,7 +120,7 @@ def _killed_once(world: World, scenario: Scenario, played: Played, attempt: Atte
     with ExitStack() as held:
         moment: Callable[[], Any]
         if kill.service is None:
-            held.enter_context(row_locked(world.store_url, played.job_key))
+            held.enter_context(row_locked(world.store_url, played.seen.job_key))
             moment, where = partial(waiting_backends, world.store_url), "while it waited for PostgreSQL"
         else:
             latency = {"endpoint": kill.endpoint, "kind": "latency", "seconds": 0.5}
@@ -143,7 +130,7 @@ def _killed_once(world: World, scenario: Scenario, played: Played, attempt: Atte
         def watch(pid: int) -> None:
             wait_for(moment, f"task process {pid} is {where}")
             os.kill(pid, signal.Signals[kill.signal])
-            played.said.append(f"task process {pid} of {scenario.step} got {kill.signal} {where}")
+            played.seen.said.append(f"task process {pid} of {scenario.step} got {kill.signal} {where}")
 
         try:
             return in_own_process(attempt.run, watch=watch)
@@ -160,11 +147,11 @@ def _cut_off_once(world: World, played: Played, attempt: Attempt) -> Any:
     def watch(pid: int) -> None:
         (backend,) = wait_for(partial(waiting_backends, world.store_url), "the step waits for its row")
         terminate_backend(world.store_url, backend)
-        played.said.append(
+        played.seen.said.append(
             f"PostgreSQL ended backend {backend} of task process {pid}, which waited for a row"
         )
 
-    with row_locked(world.store_url, played.job_key):
+    with row_locked(world.store_url, played.seen.job_key):
         return in_own_process(attempt.run, watch=watch)
 
 
@@ -211,7 +198,9 @@ class Polling:
         if self._server is not None:
             pid, number = self._world.servers.pid, signal.Signals[self._server]
             os.kill(pid, number)
-            self._played.said.append(f"embedded server {pid} got {number.name} while a trigger polled it")
+            self._played.seen.said.append(
+                f"embedded server {pid} got {number.name} while a trigger polled it"
+            )
             self._server = None
             return False
         if not self._waits_for_faults or self._world.servers.injected() or self._world.servers.deaths:
@@ -224,7 +213,7 @@ class Polling:
         person, self._person = self._person, None
         job = self._played.agent.job
         assert job is not None
-        self._played.said.append(f"a person {person} while job process {job.pid} evaluated")
+        self._played.seen.said.append(f"a person {person} while job process {job.pid} evaluated")
         if person == "clears it, new try first":
             outcome = attempt.run()
             _on_kill(deferral)
@@ -242,8 +231,8 @@ class Polling:
             job = wait_for(lambda: self._played.agent.job, "a job starts")
             wait_for(lambda: job.is_evaluating, "the job evaluates", 30)
             os.kill(pid, number)
-            self._played.said.append(
-                f"process {pid}, which ran the trigger, got {number.name} while job process {job.pid} evaluated"
+            self._played.seen.said.append(
+                f"process {pid} with the trigger got {number.name} while job process {job.pid} evaluated"
             )
 
         from tests.faults.airflow_part import TaskProcessKilledError

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tests.faults.jobs import Fate
-from tests.faults.servers import Service
+from tests.faults.rest import Service
 
 Step = Literal["plan_resources", "enqueue", "poll_status", "fetch_results", "post_process", "publish"]
 Person = Literal["marks it failed", "clears it, old trigger killed first", "clears it, new try first"]
@@ -26,13 +26,30 @@ class TaskKill:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
-    """One row of docs/reliability.md."""
+class Row:
+    """What a row of docs/reliability.md is about, and what must come of it."""
 
     id: str
     step: Step
     what: str
     """What is done to which process, and when."""
+    final: Literal["published", "cancelled", "failed"] = "published"
+    status: Literal["FINISHED", "CANCELLED", "PENDING"] = "FINISHED"
+    """Of the request file."""
+    endings: tuple[str, ...] = ("succeeded",)
+    """Failure classes of the attempts."""
+    jobs: int | None = None
+    """Processes that were started; None: as many as attempts."""
+
+    @property
+    def expected_jobs(self) -> int:
+        return len(self.endings) if self.jobs is None else self.jobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario(Row):
+    """One that needs no scheduler."""
+
     faults: Mapping[Service, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
     """Armed when *step* begins."""
     fates: tuple[Fate, ...] = ()
@@ -49,16 +66,5 @@ class Scenario:
     """Of the ClearML connection."""
     lost_after_s: float | None = None
     """None: as the cluster says."""
-    final: Literal["published", "cancelled", "failed"] = "published"
-    status: Literal["FINISHED", "CANCELLED", "PENDING"] = "FINISHED"
-    """Of the request file."""
-    endings: tuple[str, ...] = ("succeeded",)
-    """Failure classes of the attempts."""
-    jobs: int | None = None
-    """Processes that were started; None: as many as attempts."""
     slow: bool = False
     """Only in ``make test-faults``."""
-
-    @property
-    def expected_jobs(self) -> int:
-        return len(self.endings) if self.jobs is None else self.jobs

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tests.faults.rest import Service
 from tests.faults.scenario import Scenario, Step, TaskKill
-from tests.faults.servers import Service
 
 Fault = dict[str, Any]
 

@@ -10,26 +10,28 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import httpx
 
+from tests.faults.rest import START_DEADLINE_S, EmbeddedRest
+
 ROOT = Path(__file__).parents[2]
 SERVICES = ("clearml_api", "clearml_files", "clearml_web", "hub")
-START_DEADLINE_S = 60.0
-
-Service = Literal["clearml_api", "clearml_files", "hub"]
-FAULTY: tuple[Service, ...] = ("clearml_api", "clearml_files", "hub")
 
 
-class Servers:
+class Servers(EmbeddedRest):
     """``python -m include.embedded.serve`` on ports of its own; restarted when it dies, as the stack does."""
 
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
         self._ports = {name: _free_port() for name in SERVICES}
-        self._access_key, self._secret_key = "FAULTS", secrets.token_hex(16)
-        self._faults_token = secrets.token_hex(16)
+        super().__init__(
+            {name: f"http://127.0.0.1:{port}" for name, port in self._ports.items()},
+            access_key="FAULTS",
+            secret_key=secrets.token_hex(16),
+            faults_token=secrets.token_hex(16),
+        )
         self.hub_token = f"hf_{secrets.token_hex(16)}"
         self._environment = {
             "PATH": os.defpath,
@@ -45,13 +47,8 @@ class Servers:
         self._over = threading.Event()
         self._process = self._start()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
-        self._http = httpx.Client(timeout=20, trust_env=False)
-        self._token: str | None = None
         self.wait_until_ready()
         self._watcher.start()
-
-    def url(self, service: str) -> str:
-        return f"http://127.0.0.1:{self._ports[service]}"
 
     @property
     def pid(self) -> int:
@@ -129,56 +126,6 @@ class Servers:
             },
         }
 
-    def call(self, endpoint: str, **payload: Any) -> dict[str, Any]:
-        """One call of the ClearML API; no retry."""
-        if self._token is None:
-            login = self._http.post(
-                f"{self.url('clearml_api')}/auth.login", auth=(self._access_key, self._secret_key)
-            )
-            self._token = login.raise_for_status().json()["data"]["token"]
-        answer = self._http.post(
-            f"{self.url('clearml_api')}/{endpoint}",
-            json=payload,
-            headers={"Authorization": f"Bearer {self._token}"},
-        )
-        data: dict[str, Any] = answer.raise_for_status().json()["data"]
-        return data
-
-    def inject(self, service: Service, faults: list[dict[str, Any]]) -> None:
-        """Make *faults* the plan of a service."""
-        self._control(service, "PUT", json={"faults": faults})
-
-    def injected(self) -> list[str]:
-        """What was done since the last `heal`, in words; crashes are in `deaths`."""
-        return [
-            f"{one['kind']} on {one['endpoint']}"
-            for service in FAULTY
-            for one in self._control(service, "GET")["injected"]
-        ]
-
-    def heal(self) -> None:
-        """End all faults."""
-        for service in FAULTY:
-            self._control(service, "DELETE")
-
-    def _control(self, service: Service, method: str, **options: Any) -> dict[str, Any]:
-        deadline = time.monotonic() + START_DEADLINE_S
-        while True:  # it may be starting again
-            try:
-                answer = self._http.request(
-                    method,
-                    f"{self.url(service)}/_faults",
-                    headers={"Authorization": f"Bearer {self._faults_token}"},
-                    **options,
-                )
-            except httpx.TransportError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)
-            else:
-                report: dict[str, Any] = answer.raise_for_status().json()
-                return report
-
     def close(self) -> None:
         self._over.set()
         self._watcher.join(5)
@@ -188,7 +135,7 @@ class Servers:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._http.close()
+        super().close()
 
 
 def _free_port() -> int:

@@ -20,7 +20,7 @@ def test_one_result_comes_of_it_whatever_goes_wrong(world: World, scenario: Scen
     from tests.faults.observe import observe
     from tests.faults.play import play
 
-    outcome = observe(world, scenario, play(world, scenario))
+    outcome = observe(world.place, scenario, play(world, scenario))
 
     print(outcome)
     assert outcome.problems(scenario) == [], outcome

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import psycopg
 from include.demo.seed import MODELS_DIRECTORY, REQUESTS_REPO
 from include.steps.services import Services
 from tests.faults.jobs import JobHost
+from tests.faults.observe import Place
 from tests.faults.servers import Servers
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ class World:
     api: HfApi
     store_url: str
     environment: pytest.MonkeyPatch
+
+    @property
+    def place(self) -> Place:
+        return Place(services=self.services, api=self.api, call=self.servers.call)
 
     def connect(self, *, timeout_s: float) -> None:
         """Set Airflow's connection to ClearML."""
@@ -154,11 +158,3 @@ def waiting_backends(store_url: str) -> list[int]:
 def terminate_backend(store_url: str, pid: int) -> None:
     with psycopg.connect(store_url, autocommit=True) as connection:
         connection.execute("SELECT pg_terminate_backend(%s)", [pid])
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.faults.full.drive import Drive, JobWatch, airflow
+from tests.faults.full.scenarios import FULL, FullScenario
+from tests.faults.full.stack import FullStack, running_stack
+from tests.faults.observe import observe
+
+pytestmark = [pytest.mark.faults, pytest.mark.stack]
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[tuple[FullStack, httpx.Client]]:
+    with tempfile.TemporaryDirectory(prefix="palmares-faults-") as folder, ExitStack() as opened:
+        Path(folder).chmod(0o755)  # PostgreSQL's own user goes through
+        running = opened.enter_context(running_stack(Path(folder) / "state"))
+        yield running, opened.enter_context(airflow(running))
+
+
+@pytest.mark.parametrize("scenario", [pytest.param(one, id=one.id) for one in FULL])
+def test_one_result_comes_of_it_whoever_dies(
+    stack: tuple[FullStack, httpx.Client], scenario: FullScenario
+) -> None:
+    running, client = stack
+    running.wait_until_whole()
+    running.rest.heal()
+    with JobWatch(running) as watch:
+        drive = Drive(running, client, f"faults-{scenario.id}", watch)
+        drive.trigger()
+
+        drive = scenario.act(drive) or drive
+        state = drive.wait_until_over()
+        running.wait_until_whole()
+        running.rest.heal()
+        outcome = observe(running.place, scenario, drive.seen())
+
+    print(outcome)
+    assert state == scenario.run
+    assert outcome.problems(scenario) == [], outcome
