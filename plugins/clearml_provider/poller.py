@@ -120,7 +120,7 @@ class TaskPoller:
             self._fresh_at = self._loop.time() + min(GATHER_S, watch.interval_s / 4)
             self._fresh_came.set()
         self._fresh[watch] = None
-        if self._task is None:
+        if self._task is None or self._task.done():
             # In an empty context: log lines are sorted by it, and these belong to none of the triggers.
             self._task = self._loop.create_task(self._poll(), context=contextvars.Context())
         try:
@@ -165,18 +165,18 @@ class TaskPoller:
             return self._clients[-1]
 
     async def _poll(self) -> None:
-        while True:
-            due = await self._next_due()
-            by_id: dict[str, list[Watch[Any]]] = {}
-            for watch in due:
-                by_id.setdefault(watch.task_id, []).append(watch)
-            try:
-                found = await self._look(by_id)
-            except Exception as error:  # noqa: BLE001 - raised to those who wait, each decides
-                found = dict.fromkeys(by_id, Look(seen=error))
-            for task_id, look in found.items():
-                for watch in by_id[task_id]:
-                    watch.tell(look)
+        try:
+            while True:
+                by_id: dict[str, list[Watch[Any]]] = {}
+                for watch in await self._next_due():
+                    by_id.setdefault(watch.task_id, []).append(watch)
+                for task_id, look in (await self._look(by_id)).items():
+                    for watch in by_id[task_id]:
+                        watch.tell(look)
+        except Exception as error:  # a mistake of ours: nobody shall wait for ever because of it
+            log.exception("The poller of connection %s ends", self.clearml_conn_id)
+            for watch in (*self._settled, *self._fresh):
+                watch.tell(Look(seen=error))
 
     async def _next_due(self) -> list[Watch[Any]]:
         """Wait for a tick, or until new watches have gathered; those come along with any tick."""

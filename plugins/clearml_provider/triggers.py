@@ -113,6 +113,8 @@ class ClearMLTaskTrigger(BaseTrigger):
 
         if not self.clearml_task_id:
             raise ClearMLConfigError("An empty ClearML task id: did the task that enqueues return one?")
+        if self.poll_interval <= 0:
+            raise ClearMLConfigError(f"poll_interval is {self.poll_interval}, expected seconds above 0.")
         waiting = Waiting(
             task_id=self.clearml_task_id,
             attempt=self.attempt,

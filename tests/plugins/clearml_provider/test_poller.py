@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import os
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from pathlib import Path
-from typing import Any
 
 import pytest
 from clearml_provider import calls, poller
@@ -18,14 +12,9 @@ from clearml_provider.exceptions import ClearMLAuthError, ClearMLNotFoundError, 
 from clearml_provider.hook import ClearMLHook
 from clearml_provider.models import TaskInfo
 from clearml_provider.poller import Look, TaskPoller, Watch, shared_poller
-from clearml_provider.wire import call
 
-from include.embedded.clearml.app import create_api_app
-from include.embedded.faults import Fault, FaultInjector
-from tests.plugins.clearml_provider.conftest import ACCESS_KEY, JWT_SECRET, SECRET_KEY, _served
+from tests.plugins.clearml_provider.watchers import CONNECTION, Watcher, all_watching, connect, until
 from tests.plugins.clearml_provider.workplace import Workplace
-
-CONNECTION = "clearml_default"
 
 
 @pytest.fixture(autouse=True)
@@ -40,36 +29,6 @@ def task_ids(clearml: Workplace) -> list[str]:
     ids = [clearml.call("tasks.create", name=f"task {n}", type="testing")["id"] for n in range(12)]
     clearml.faults.seen.clear()
     return ids
-
-
-class Watcher:
-    """Somebody who waits and remembers every look."""
-
-    def __init__(self, task_id: str, **arguments: Any) -> None:
-        self.looks: list[Look] = []
-        arguments = {"interval_s": 0.1, **arguments}
-        self.watch: Watch[None] = Watch(task_id, see=self.looks.append, **arguments)
-
-    @property
-    def statuses(self) -> list[str]:
-        return [each.seen.status if isinstance(each.seen, TaskInfo) else "?" for each in self.looks]
-
-
-@asynccontextmanager
-async def all_watching(*watchers: Watcher) -> AsyncIterator[TaskPoller]:
-    async with shared_poller(CONNECTION) as shared:
-        contexts = [shared.watching(each.watch) for each in watchers]
-        for context in contexts:
-            context.__enter__()
-        yield shared
-        for context in contexts:
-            context.__exit__(None, None, None)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - nobody signals it
-            await asyncio.sleep(0.01)
 
 
 async def test_a_look_costs_one_request_a_page_however_many_wait(clearml, task_ids, monkeypatch):
@@ -127,11 +86,6 @@ async def test_an_outage_is_told_to_all_and_asked_about_once_a_look(clearml, tas
         assert sum(isinstance(look.seen, ClearMLUnavailableError) for look in each.looks) >= 2
 
 
-def connect(monkeypatch: pytest.MonkeyPatch, **changes: str) -> None:
-    fields = json.loads(os.environ["AIRFLOW_CONN_CLEARML_DEFAULT"]) | changes
-    monkeypatch.setenv("AIRFLOW_CONN_CLEARML_DEFAULT", json.dumps(fields))
-
-
 async def test_keys_that_were_changed_meanwhile_are_read_again(clearml, task_ids, monkeypatch):
     right = str(ClearMLHook.get_connection(CONNECTION).password)
     connect(monkeypatch, password="old-secret")
@@ -152,59 +106,6 @@ async def test_keys_that_stay_wrong_are_told_after_one_more_reading(clearml, tas
         await until(lambda: all(each.looks for each in watchers))
     assert all(isinstance(each.looks[0].seen, ClearMLAuthError) for each in watchers)
     assert clearml.faults.seen == ["auth.login", "auth.login"]
-
-
-@pytest.fixture
-def faulty(clearml: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultInjector]:
-    """A server of this test's own that fails on request, with the task ``0``."""
-    api = create_api_app(tmp_path, access_key=ACCESS_KEY, secret_key=SECRET_KEY, jwt_secret=JWT_SECRET)
-    injector = FaultInjector(api, service="clearml_api", token="token")
-    with _served(injector) as url:
-        connect(monkeypatch, host=url)
-        yield injector
-
-
-@pytest.fixture
-def faulty_task(faulty: FaultInjector) -> str:
-    task_id: str = ClearMLHook().run(call("tasks.create", {"name": "task", "type": "testing"})).data["id"]
-    faulty.clear()
-    return task_id
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"kind": "drop_before"},
-        {"kind": "drop_after"},
-        {"kind": "truncate"},
-        {"kind": "truncate", "close": False},
-        {"kind": "expired_token"},
-        {"kind": "latency", "seconds": 0.3},
-        {"kind": "status", "status": 429, "retry_after_s": 0},
-        {"kind": "status", "status": 500},
-        {"kind": "status", "status": 502},
-        {"kind": "status", "status": 503},
-    ],
-    ids=lambda fault: "-".join(str(value) for value in fault.values()),
-)
-async def test_a_look_that_goes_wrong_once_is_news_to_nobody(faulty, faulty_task, fault, monkeypatch):
-    monkeypatch.setattr(poller, "POLL_BUDGET_S", 5.0)
-    faulty.replace([Fault(endpoint="tasks.get_all", skip=1, **fault)])
-    watcher = Watcher(faulty_task)
-    async with all_watching(watcher):
-        await until(lambda: len(watcher.looks) == 3)
-    assert [each["kind"] for each in faulty.report()["injected"]] == [fault["kind"]]
-    assert set(watcher.statuses) == {"created"}
-
-
-async def test_a_server_that_says_when_to_come_again_is_not_asked_before(faulty, faulty_task):
-    faulty.replace([Fault(endpoint="tasks.get_all", kind="status", status=429, retry_after_s=1)])
-    watcher = Watcher(faulty_task)
-    async with all_watching(watcher):
-        await until(lambda: watcher.statuses[-1:] == ["created"])
-    assert faulty.report()["seen"]["tasks.get_all"] == 2
-    assert len(watcher.looks) > 5  # so that outages are limited meanwhile
-    assert all(isinstance(look.seen, ClearMLUnavailableError) for look in watcher.looks[:-1])
 
 
 async def test_nodes_of_all_masters_cost_one_request_a_look(clearml, task_ids):
@@ -261,6 +162,17 @@ async def test_a_mistake_in_judging_is_raised_to_the_one_who_waits(clearml, task
         with shared.watching(broken), pytest.raises(ZeroDivisionError):
             await broken.news()
         await until(lambda: len(other.looks) == 3)
+
+
+async def test_a_mistake_of_the_poller_leaves_nobody_waiting(clearml, task_ids, monkeypatch):
+    watcher, later = Watcher(task_ids[0]), Watcher(task_ids[1])
+    async with all_watching(watcher) as shared:
+        await until(lambda: len(watcher.looks) == 1)
+        with monkeypatch.context() as broken:
+            broken.setattr(TaskPoller, "_tick_after", lambda *_: 1 / 0)
+            await until(lambda: isinstance(watcher.looks[-1].seen, ZeroDivisionError))
+        with shared.watching(later.watch):
+            await until(lambda: later.statuses == ["created"])
 
 
 async def test_the_pollers_own_log_lines_belong_to_no_trigger(clearml, task_ids, monkeypatch):

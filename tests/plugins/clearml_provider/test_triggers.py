@@ -64,6 +64,11 @@ async def test_an_empty_task_id_is_refused_before_the_server_takes_it_for_all_ta
         await first_event(trigger(""))
 
 
+async def test_an_interval_that_is_none_is_refused(clearml, task_id):
+    with pytest.raises(ClearMLConfigError, match="poll_interval is 0, expected seconds above 0"):
+        await first_event(trigger(task_id, poll_interval=0))
+
+
 async def test_changes_of_status_are_logged_once(clearml, task_id, caplog):
     caplog.set_level(logging.INFO)
     waiting = asyncio.create_task(first_event(trigger(task_id)))
