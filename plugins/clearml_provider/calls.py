@@ -17,6 +17,7 @@ from clearml_provider.models import STATUS_FIELDS, Queue, TaskInfo
 from clearml_provider.wire import (
     SUBCODE_ALREADY_QUEUED,
     SUBCODE_INVALID_TASK_ID,
+    SUBCODE_NOT_IN_QUEUE,
     Flow,
     call,
 )
@@ -176,6 +177,21 @@ def queued_task_ids() -> Flow[set[str]]:
     """Ids of all tasks that wait in some queue; a task may be ``queued`` and in none, and nobody runs it."""
     rows, _ = yield from queue_rows("id", "entries.task", hidden=True)
     return {entry["task"] for queue in rows for entry in queue.get("entries") or ()}
+
+
+def withdraw(task_id: str, queue_id: str) -> Flow[bool]:
+    """Take a task out of its queue, and nothing else.
+
+    Returns:
+        False when it was not there: an agent has taken it, and will start it whatever its status.
+    """
+    try:
+        yield from call("queues.remove_task", {"queue": queue_id, "task": task_id})
+    except ClearMLAPIError as error:
+        if error.subcode != SUBCODE_NOT_IN_QUEUE and not isinstance(error, ClearMLNotFoundError):
+            raise
+        return False
+    return True
 
 
 def reset(task_id: str) -> Flow[None]:

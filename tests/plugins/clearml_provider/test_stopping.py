@@ -9,7 +9,7 @@ from clearml_provider import calls, lifecycle
 from clearml_provider.endings import CAUSE_FORCED, EndedTask, Ending, classify_by_status
 from clearml_provider.exceptions import ClearMLMovedError, ClearMLTaskFailedError
 from clearml_provider.operators import ClearMLWaitOperator
-from clearml_provider.wire import Call
+from clearml_provider.wire import Call, Pause
 
 from tests.plugins.clearml_provider.workplace import Workplace, carry, defer, fire
 
@@ -48,6 +48,19 @@ def test_a_job_that_completes_while_it_is_cancelled_stays_completed(clearml, mom
     assert not carry(clearml.hook, cancelling(task_id), between=complete)
     task = clearml.task()
     assert (task.status, task.user_properties["stop_cause"]) == ("completed", "")
+
+
+def test_a_job_that_an_agent_had_taken_and_starts_all_the_same_is_stopped_again(clearml):
+    task_id = clearml.enqueue()
+    clearml.call("queues.get_next_task", queue=clearml.queue_id)
+
+    def start(step: object) -> None:
+        if isinstance(step, Pause) and clearml.status(task_id) == "stopped":
+            clearml.call("tasks.started", task=task_id, force=True)  # agents do it by force
+
+    assert carry(clearml.hook, cancelling(task_id), between=start)
+    assert clearml.task().status == "stopped"
+    assert clearml.faults.seen.count("tasks.stop") == 2
 
 
 @pytest.mark.parametrize("moment", range(4))

@@ -194,7 +194,14 @@ class Crashed(Exception):
     """The process that carried a flow died."""
 
 
-def carry(hook: ClearMLHook, flow: Flow[T], *, until: int | None = None, between: Between | None = None) -> T:
+def carry(
+    hook: ClearMLHook,
+    flow: Flow[T],
+    *,
+    until: int | None = None,
+    between: Between | None = None,
+    instead_of_pauses: Callable[[], None] | None = None,
+) -> T:
     """Carry *flow* as the client does, but die before its step number *until* (from 0).
 
     Args:
@@ -202,6 +209,7 @@ def carry(hook: ClearMLHook, flow: Flow[T], *, until: int | None = None, between
         flow: What to carry.
         until: Which step is not taken any more; None: all are.
         between: Called with each step before it is taken: what others do meanwhile.
+        instead_of_pauses: Called where the flow would let time go by.
 
     Raises:
         Crashed: Step *until* came.
@@ -223,6 +231,9 @@ def carry(hook: ClearMLHook, flow: Flow[T], *, until: int | None = None, between
             if taken == until:
                 raise Crashed
             taken += 1
+            if instead_of_pauses is not None and isinstance(step, Pause):
+                instead_of_pauses()
+                continue
             try:
                 answer = yield step
             except Exception as error:  # noqa: BLE001 - the flow's to handle
