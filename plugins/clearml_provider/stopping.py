@@ -33,10 +33,9 @@ def cancel(
 ) -> Flow[bool]:
     """Stop one attempt with all its nodes, and free what it holds: ask the agents, then declare it stopped.
 
-    ``tasks.stop`` is sent once: repeating it renews ``last_update``, and a dead node's job looks alive. Only an
-    agent that had just taken the task out of its queue is asked again: it starts it whatever its status. A job
-    that completes meanwhile stays completed. Nodes that a master which had ended left running are stopped
-    too.
+    ``tasks.stop`` is sent once: repeating it renews ``last_update``, and a dead node's job looks alive. Only
+    an agent that had just taken the task out of its queue is asked again: it starts it whatever its status.
+    A job that completes meanwhile stays completed. Nodes that an ended master left running are stopped too.
 
     Args:
         task_id: Which task; one that was deleted needs nothing.
