@@ -10,6 +10,7 @@ from clearml_provider.exceptions import (
     ClearMLAPIError,
     ClearMLConfigError,
     ClearMLLostAnswerError,
+    ClearMLMovedError,
     ClearMLUnavailableError,
 )
 from clearml_provider.models import TaskEdit, TaskInfo, TaskSpec
@@ -107,8 +108,8 @@ def enqueue_task(task_id: str, *, queue: str, create_queue_if_missing: bool = Fa
             else:
                 log.info("ClearML task %s is already %s, going on with it", task_id, task.status)
             return (yield from calls.get_task(task_id))
-        except ClearMLAPIError as error:  # it moved between reading and enqueueing
-            if error.subcode not in _RACES:
+        except (ClearMLAPIError, ClearMLMovedError) as error:  # it moved between reading and enqueueing
+            if isinstance(error, ClearMLAPIError) and error.subcode not in _RACES:
                 raise
             problem = error
             yield Pause(_SETTLE_S)

@@ -44,7 +44,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     hidden = shutil.ignore_patterns("__pycache__", "palmares_airflow")
     shutil.copytree(ROOT / "plugins", folder / "plugins", ignore=hidden)
-    build = [UV, "build", "--wheel", "--offline", "--no-build-isolation", "--python", sys.executable]
+    build: list[Any] = [
+        UV,
+        "build",
+        "--wheel",
+        "--offline",
+        "--no-build-isolation",
+        "--python",
+        sys.executable,
+    ]
     done = subprocess.run(
         [*build, "--out-dir", folder, folder / "plugins"], capture_output=True, text=True, check=False
     )
@@ -253,16 +261,28 @@ def agent(home: Path, hosts: dict[str, str], queue: str) -> Iterator[None]:
         yield
 
 
-def test_the_documentations_example_runs_in_a_bare_airflow(bare, hosts):
+def test_the_documentations_examples_run_in_a_bare_airflow(bare, hosts):
     page = (ROOT / "docs/clearml_provider.md").read_text()
-    (bare.folder / "dags/squares.py").write_text(page.split("```python\n")[1].split("```")[0])
+    for number, block in enumerate(re.findall(r"```python\n(.*?)```", page, re.DOTALL)):
+        (bare.folder / f"dags/example_{number}.py").write_text(block)
     connection = {"conn_type": "clearml", "host": hosts["clearml_api"], "login": ACCESS_KEY}
     connection |= {"password": SECRET_KEY}
     extra = {"files_host": hosts["clearml_files"], "web_host": hosts["clearml_web"]}
     bare.variables["AIRFLOW_CONN_CLEARML_DEFAULT"] = json.dumps({**connection, "extra": extra})
+    results = bare.folder / "results"
+    conf = json.dumps({"results": results.as_uri()})
     with agent(bare.folder / "agent", hosts, "default"):
         bare.run("airflow", "db", "migrate")
-        ran = bare.run("airflow", "dags", "test", "squares")
+        ran = bare.run("airflow", "dags", "test", "squares", "--conf", conf)
+        said = ran.stdout + ran.stderr
+        assert "state=success" in said, said[-5000:]
+        assert "the square of 7 is 49" in said
+        (artifact,) = results.rglob("result.json")
+        assert json.loads(artifact.read_text()) == {"square": 49}
+        (console,) = results.rglob("console.txt")
+        assert re.fullmatch(r"… \d+ lines withheld", console.read_text().splitlines()[-1])
+    ran = bare.run("airflow", "dags", "test", "one_step_each")
     said = ran.stdout + ran.stderr
     assert "state=success" in said, said[-5000:]
-    assert "the square of 7 is 49" in said
+    assert "ClearML queue nobody serves it: 1 waiting" in said
+    assert "stopped, aborted" in said
