@@ -77,7 +77,7 @@ def test_an_engine_without_room_for_its_cache_ran_out_of_memory(message: str):
 
 def test_each_class_that_the_evaluator_says_is_known_to_the_leaderboard():
     assert set(SENTENCES) >= FAILURE_CLASSES
-    assert EVALUATORS_WORDS == FAILURE_CLASSES - {"evaluator_error"}
+    assert FAILURE_CLASSES - {"evaluator_error"} == EVALUATORS_WORDS
 
 
 def test_the_leaderboard_knows_the_evaluator_s_own_lines(capsys: pytest.CaptureFixture[str]):
