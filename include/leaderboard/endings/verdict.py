@@ -134,13 +134,20 @@ def _of_our_stop(ending: JobEnding, lines: Sequence[str]) -> Verdict | None:
 def _of_children(ending: JobEnding, lines: Sequence[str]) -> Verdict:
     if found := _signature_of(lines):
         return _by_signature(found)
+    return _of_fallen_node(ending) or _verdict(
+        "evaluator_error", "One of the job's nodes failed: see its console in ClearML."
+    )
+
+
+def _of_fallen_node(ending: JobEnding) -> Verdict | None:
+    """Told by the node of a multi-node job that was lost or taken away; None: by none."""
     for child in ending.children:
         code = _exit_code(child.status_reason)
         if child.status == "lost" or code in _KILLED or _says(child.status_reason, _LOST_REASONS):
             return _verdict("node_lost", "One of the job's nodes was lost.")
         if code in _TERMINATED or _says(child.status_reason, _PREEMPTED_REASONS):
             return _verdict("preempted", "One of the job's nodes was wanted back.")
-    return _verdict("evaluator_error", "One of the job's nodes failed: see its console in ClearML.")
+    return None
 
 
 def _of_its_own(ending: JobEnding, lines: Sequence[str]) -> Verdict:
@@ -167,6 +174,8 @@ def _of_failure(ending: JobEnding, lines: Sequence[str]) -> Verdict:
     found = _signature_of(lines)
     if found is not None and found.failure_class != "evaluator_error":
         return _by_signature(found)
+    if (fallen := _of_fallen_node(ending)) is not None:  # the others fail for want of it
+        return fallen
     code = _exit_code(ending.status_reason)
     if code in _KILLED:
         return _verdict("node_lost", f"The job was killed ({ending.status_reason}).")

@@ -197,6 +197,12 @@ def test_a_multi_node_job_is_judged_by_the_node_that_fell_and_by_its_console(chi
     assert told(verdict) == ("retry", expected)
 
 
+def test_a_master_that_failed_for_want_of_a_lost_node_is_not_to_blame():
+    lost = Child(status="failed", status_reason="worker execution exit code -9")
+
+    assert told(judge("failed", "worker execution exit code 1", children=[lost])) == ("retry", "node_lost")
+
+
 def test_an_earlier_attempt_s_console_is_not_held_against_this_one():
     pulled = f"task {HEX} pulled from {HEX} by worker n1:gpu0"
     earlier = [START, "palmares | attempt 1", MEMORY]
