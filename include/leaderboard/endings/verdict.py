@@ -132,7 +132,8 @@ def _of_our_stop(ending: JobEnding, lines: Sequence[str]) -> Verdict | None:
 
 
 def _of_children(ending: JobEnding, lines: Sequence[str]) -> Verdict:
-    if found := _signature_of(lines):
+    found = _signature_of(lines)
+    if found is not None and found.failure_class != "evaluator_error":
         return _by_signature(found)
     return _of_fallen_node(ending) or _verdict(
         "evaluator_error", "One of the job's nodes failed: see its console in ClearML."

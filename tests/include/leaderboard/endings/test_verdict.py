@@ -185,6 +185,7 @@ def test_a_completed_job_without_results_is_run_again():
     ("children", "console", "expected"),
     [
         ([Child(status="lost")], [], "node_lost"),
+        ([Child(status="lost")], ["Traceback (most recent call last):"], "node_lost"),
         ([Child(status="completed"), Child(status="failed", status_reason="exit code -9")], [], "node_lost"),
         ([Child(status="stopped", status_reason="user abort")], [], "preempted"),
         ([Child(status="failed", status_reason="worker execution exit code 1")], [], "evaluator_error"),
