@@ -38,6 +38,7 @@ def reconcile() -> dict[str, Any]:
 
     context = get_current_context()
     params = context["params"]
+    before = context["ti"].xcom_pull(task_ids="reconcile", map_indexes=None, include_prior_dates=True)
     with open_services() as services:
         return reconcile(
             services,
@@ -46,6 +47,7 @@ def reconcile() -> dict[str, Any]:
             dag_run_id=context["dag_run"].run_id,
             grace_s=params["grace_s"],
             dry_run=params["dry_run"],
+            before=before,
         )
 
 

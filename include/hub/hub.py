@@ -81,17 +81,25 @@ class Hub:
         """
         return [file.path for file in self._files(repo_id, commit=commit, prefix=prefix)]
 
-    def read_json_files(self, repo_id: str, *, commit: str, max_bytes: int = 1_000_000) -> list[HubFile]:
+    def read_json_files(
+        self, repo_id: str, *, commit: str, since: str | None = None, max_bytes: int = 1_000_000
+    ) -> list[HubFile]:
         """Return all ``*.json`` files of a dataset at *commit*, sorted by path.
 
         Contents that this object has read before, under whatever path or commit, are not read again. A file
-        of more than *max_bytes* comes back empty and marked `too_large`.
+        of more than *max_bytes* comes back empty and marked `too_large`. With *since*, an earlier commit,
+        files that were the same there are left out.
 
         Raises:
             HubNotFoundError: No such dataset or commit.
             HubUnavailableError: Try again later.
         """
-        listed = [file for file in self._files(repo_id, commit=commit) if file.path.endswith(".json")]
+        earlier = {} if since is None else {f.path: f.blob_id for f in self._files(repo_id, commit=since)}
+        listed = [
+            file
+            for file in self._files(repo_id, commit=commit)
+            if file.path.endswith(".json") and earlier.get(file.path) != file.blob_id
+        ]
         wanted = {file.blob_id: file for file in listed if file.size <= max_bytes}
         with self._kept_lock:
             contents = {oid: self._kept[oid] for oid in wanted if oid in self._kept}

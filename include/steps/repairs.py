@@ -59,6 +59,7 @@ def reconcile(
     dag_run_id: str,
     grace_s: float = GRACE_S,
     dry_run: bool = False,
+    before: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Compare ClearML, Airflow, the store and the requests, and mend what disagrees.
 
@@ -73,10 +74,12 @@ def reconcile(
         dag_run_id: Who mends.
         grace_s: How long a thing may be as it is before it is mended: a job may just have been enqueued.
         dry_run: Only tell.
+        before: What the last reconciliation returned; None: read every request file.
 
     Returns:
         Small JSON: ``counts`` by `RepairKind`, ``lines`` (one a repair), ``written`` (outbox entries that
-        waited before), ``dry_run``.
+        waited before), ``dry_run``; and for the next time ``commit`` and ``running``, the requests dataset's
+        head and which of its files said RUNNING there.
 
     Raises:
         HubUnavailableError: The Hub is out of reach.
@@ -86,12 +89,13 @@ def reconcile(
     waiting = len(services.store.outbox_pending())
     if not dry_run:
         _drain(services)
-    worlds = look(services, cluster, runs_of, grace_s=grace_s)
+    commit, running = running_requests(services, before)
+    worlds = look(services, cluster, runs_of, running=running, grace_s=grace_s)
     counts: Counter[str] = Counter()
     lines: list[str] = []
     for repair in decide(worlds):
         if dry_run or _mend(services, cluster, worlds, repair, dag_run_id=dag_run_id):
-            counts[repair.kind] += 1
+            counts[repair.kind.value] += 1
             lines.append(str(repair))
             log.warning("%s%s", "would mend " if dry_run else "", repair)
         else:
@@ -109,16 +113,19 @@ def reconcile(
         "lines": lines[:LINES_AT_MOST],
         "written": 0 if dry_run else waiting,
         "dry_run": dry_run,
+        "commit": commit,
+        "running": running,
     }
 
 
-def look(services: Services, cluster: Cluster, runs_of: RunsOf, *, grace_s: float) -> Worlds:
-    """Read all four worlds.
+def look(
+    services: Services, cluster: Cluster, runs_of: RunsOf, *, running: Sequence[str], grace_s: float
+) -> Worlds:
+    """Read the other three worlds.
 
-    Claims are in the store before a request says RUNNING or a job exists, so these two are read first: what
-    they show without an evaluation has none.
+    Claims are in the store before a request says RUNNING or a job exists, so these two are read before it:
+    what they show without an evaluation has none.
     """
-    running = running_requests(services)
     jobs = cluster.jobs()
     evaluations = services.store.evaluations()
     runs = runs_of(runs_that_matter(evaluations, jobs, running))
@@ -133,11 +140,31 @@ def look(services: Services, cluster: Cluster, runs_of: RunsOf, *, grace_s: floa
     )
 
 
-def running_requests(services: Services) -> list[str]:
-    """Paths of the request files that say RUNNING at the head."""
+def running_requests(services: Services, before: Mapping[str, Any] | None = None) -> tuple[str, list[str]]:
+    """Find the request files that say RUNNING at the head.
+
+    Args:
+        services: Open handles.
+        before: What an earlier reconciliation returned: only what changed since is read, because thousands of
+            requests each quarter of an hour are more than a Hub lets one read. None: read all.
+
+    Returns:
+        The head's commit and the paths.
+    """
     repo = services.settings.hub.requests_repo
-    found = []
-    for file in services.hub.read_json_files(repo, commit=services.hub.head(repo)):
+    commit, since = services.hub.head(repo), (before or {}).get("commit")
+    try:
+        files = services.hub.read_json_files(repo, commit=commit, since=since)
+    except HubNotFoundError:
+        if since is None:
+            raise
+        since = None  # the dataset's history was rewritten
+        files = services.hub.read_json_files(repo, commit=commit)
+    found: set[str] = set()
+    if since is not None:
+        unchanged = set(services.hub.list_paths(repo, commit=commit)) - {file.path for file in files}
+        found = unchanged & set((before or {}).get("running", ()))
+    for file in files:
         if REQUEST_MARK not in file.path:
             continue
         try:
@@ -145,8 +172,8 @@ def running_requests(services: Services) -> list[str]:
         except RefusedError:
             continue  # the sweep tells its sender
         if request.status is RequestStatus.RUNNING:
-            found.append(file.path)
-    return found
+            found.add(file.path)
+    return commit, sorted(found)
 
 
 def _drain(services: Services) -> None:

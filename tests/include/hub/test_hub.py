@@ -38,6 +38,7 @@ def test_json_files_are_read_at_their_commit_sorted_by_path(hub, new_dataset):
     ]
     assert files[0].oid == files[2].oid != files[1].oid
     assert hub.read_json_files(repo_id, commit=second)[0].content == b"3"
+    assert [file.path for file in hub.read_json_files(repo_id, commit=second, since=first)] == ["a.json"]
 
 
 def test_contents_that_are_known_are_not_downloaded_again(hub_server, hub, new_dataset):

@@ -15,7 +15,7 @@ from palmares_airflow.jobs import ClearMLJobs, cancel_replaced, killed_jobs
 from include.hub import Hub
 from include.leaderboard.errors import HubUnavailableError
 from include.steps.admission import SweepOptions, admit_submissions, list_requests
-from include.steps.repairs import RunsOf, reconcile
+from include.steps.repairs import RunsOf, reconcile, running_requests
 from include.steps.services import Services
 from include.steps.summary import without_a_told_end
 from include.steps.worlds import RunFacts
@@ -186,6 +186,21 @@ def test_a_request_that_nobody_runs_waits_again_and_the_outbox_is_written_first(
     assert mend(services, clearml)["counts"] == {"nobody": 1}
 
     assert request(services, path)["status"] == "PENDING"
+
+
+def test_only_requests_that_changed_since_the_last_time_are_read(services: Services) -> None:
+    petit = claimed(admit(services, models=["palmares-demo/petit"]))["petit"]
+    first, running = running_requests(services)
+    before = {"commit": first, "running": running}
+    assert running == [petit.request_path]
+    repo = services.settings.hub.requests_repo
+    assert services.hub.read_json_files(repo, commit=first, since=first) == []
+
+    assert running_requests(services, before) == (first, running)
+    claimed(admit(services, run="night-2", models=["palmares-demo/grand"]))
+    later, both = running_requests(services, before)
+    assert [path.split("_")[0] for path in both] == ["palmares-demo/grand", "palmares-demo/petit"]
+    assert running_requests(services, {"commit": "0" * 40, "running": []}) == (later, both)
 
 
 @pytest.mark.parametrize("away", ["ClearML", "Hub"])
