@@ -85,4 +85,4 @@ def test_the_example_in_the_documentation_is_a_dag(tmp_path):
     (tmp_path / "example.py").write_text(page.split("```python\n")[1].split("```")[0])
     bag = DagBag(tmp_path)
     assert bag.import_errors == {}
-    assert serialized(bag.dags["squares"]).keys() == {"enqueue", "wait", "fetch"}
+    assert serialized(bag.dags["squares"]).keys() == {"enqueue", "wait", "values", "artifact", "log", "tell"}
