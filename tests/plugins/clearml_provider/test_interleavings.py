@@ -30,19 +30,21 @@ STEPS = 30
 
 
 class MortalHook(ClearMLHook):
-    """A hook whose process dies after a number of calls; it does not sleep."""
+    """A hook whose process dies after a number of calls, or before a certain one; it does not sleep."""
 
-    def __init__(self, world: World, calls_left: int | None) -> None:
+    def __init__(self, world: World, *, calls_left: int | None = None, before: str = "") -> None:
         super().__init__(retry=world.place.hook.retry)
         self._world = world
         self._calls_left = calls_left
+        self._before = before
 
     def run(self, flow: Flow[T]) -> T:
         def live_on(step: Call | Pause) -> None:
-            if isinstance(step, Call) and self._calls_left is not None:
-                if self._calls_left == 0:
+            if isinstance(step, Call):
+                if self._calls_left == 0 or step.endpoint == self._before:
                     raise Crashed
-                self._calls_left -= 1
+                if self._calls_left is not None:
+                    self._calls_left -= 1
 
         return carry(
             self._world.place.hook, flow, between=live_on, instead_of_pauses=self._world.let_time_pass
@@ -62,6 +64,7 @@ class World:
         self.immortal = False
         self.runs: list[int] = []
         self.told: list[int] = []
+        self.enqueued: set[int] = set()
         self.highest = 0
         self.story: list[str] = []
 
@@ -83,6 +86,14 @@ class World:
         assert not mine or task.status == "queued", f"waits in a queue, but is {task.status}"
         assert task.attempt >= self.highest, "an attempt's number fell"
         self.highest = task.attempt
+        if task.status in {"queued", "in_progress"}:
+            self.enqueued.add(task.attempt)
+        assert {task.attempt - 1} <= self.enqueued | {0}, (
+            "a number was raised though it had not been enqueued"
+        )
+        assert set(self.told) <= self.enqueued, (
+            f"the end of an attempt was told that never began: {self.told}"
+        )
         assert self.runs == sorted(set(self.runs)), f"runs were not new attempts each: {self.runs}"
         assert len(self.told) == len(set(self.told)), f"an ending was told twice: {self.told}"
         if "completed" in self.story:
@@ -91,8 +102,10 @@ class World:
     # What Airflow does
 
     def hook(self) -> MortalHook:
-        dies = not self.immortal and self.random.random() < 0.5
-        return MortalHook(self, self.random.randrange(12) if dies else None)
+        dice = 1.0 if self.immortal else self.random.random()
+        if dice < 0.3:
+            return MortalHook(self, calls_left=self.random.randrange(12))
+        return MortalHook(self, before="tasks.enqueue" if dice < 0.5 else "")
 
     def enqueue(self) -> None:
         operator = ClearMLEnqueueOperator(
@@ -229,7 +242,6 @@ class World:
             self.start()
             self.complete()
             self.fire()
-            self.look()
         raise AssertionError(f"no end in sight: {self.task()}")
 
     def _wait(self, task_id: str) -> ClearMLWaitOperator:
@@ -248,6 +260,7 @@ class World:
             self.told.append(task.attempt)
         except (Crashed, AirflowFailException, ClearMLMovedError) as end:
             self.story.append(type(end).__name__)
+        self.look()
 
     def _leave_trigger(self) -> None:
         if self.waiting is not None:
