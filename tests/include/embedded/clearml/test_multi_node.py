@@ -12,12 +12,15 @@ from tests.include.embedded.clearml.test_agent import agent, console, document, 
 pytestmark = pytest.mark.stack
 
 NODE = """
-import os
+import os, time
 from clearml import Task
 task = Task.init(auto_connect_frameworks=False, auto_resource_monitoring=False)
 config = task.launch_multi_node(2, wait=False, addr="127.0.0.1", port=29500)
 names = ("RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 print("this node has", *(f"{name}={os.environ[name]}" for name in names), flush=True)
+nodes = {"parent": task.id, "search_hidden": True, "status": ["in_progress", "completed"]}
+while config["node_rank"] == 0 and not Task.query_tasks(task_filter=nodes):
+    time.sleep(0.2)  # until the other agent has the other node: this one would take it when it is done
 """
 
 
@@ -48,7 +51,7 @@ def test_two_agents_run_the_two_nodes_of_one_job(stack: Stack, tmp_path: Path) -
     assert [api.status(task) for task in tasks] == ["completed"] * 2, told
     for rank, text in enumerate(told):
         place = f"RANK={rank} NODE_RANK={rank} WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=29500"
-        assert f"this node has {place}" in text
+        assert f"this node has {place}" in text, text
     assert len(nodes) == 1
     assert nodes[0]["parent"] == master
     assert nodes[0]["tags"] == ["key:nodes"]  # a clone takes the tags along: a key finds all nodes
