@@ -22,6 +22,7 @@ class ClearMLTaskTrigger(BaseTrigger):
     All triggers of a triggerer that use one connection share one poller: 500 tasks a request. The event is
     ``{"task_id", "attempt", "status"}``; status is a ClearML status that ends a task, or
 
+    - ``created``: a person reset the task or took it out of its queue, and nobody will run it;
     - ``superseded``: another attempt is current;
     - ``lost``: no sign of life for *lost_after_s*;
     - ``overtime``: in progress for longer than *run_limit_s*;

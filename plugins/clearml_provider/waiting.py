@@ -122,6 +122,8 @@ class Waiting:
             return self.event(SUPERSEDED)
         if task.status.is_terminal:
             return self.event(task.status.value)
+        if task.status is TaskStatus.CREATED:  # a person reset or dequeued it: nobody will run it
+            return self.event(task.status.value)
         if self._is_lost(task):
             return self.event(LOST)
         if self.run_limit_s is not None and (task.running_s or 0.0) > self.run_limit_s:

@@ -161,9 +161,13 @@ def test_a_draft_is_not_waited_for(clearml, how):
         AirflowFailException, match="attempt 1, is a draft and in no queue: somebody reset or"
     ):
         wait(task_id).execute({})
-    event = {"task_id": task_id, "attempt": 1, "status": "deadline"}
+    clearml.enqueue()
+    deferred = defer(wait(task_id))
+    clearml.call(how, task=task_id)
+    event = fire(deferred)
+    assert event["status"] == "created"
     with pytest.raises(AirflowFailException, match="is a draft and in no queue"):
-        wait(task_id, deadline_s=1).execute_complete({}, event)
+        wait(task_id).execute_complete({}, event)
     clearml.enqueue()
     defer(wait(task_id))
 
