@@ -1,0 +1,13 @@
+"""Airflow imports this file when it starts: a process that forks for every task loads what tasks need, once."""
+
+from __future__ import annotations
+
+import sys
+
+FORKERS = frozenset({"scheduler", "celery"})
+"""Commands whose children run tasks: LocalExecutor's workers are the scheduler's, Celery's its worker's."""
+
+if FORKERS & set(sys.argv[1:2]):
+    from palmares_airflow.preload import preload
+
+    preload()

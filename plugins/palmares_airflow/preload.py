@@ -1,0 +1,43 @@
+"""Modules that nearly every task imports, loaded before Airflow forks: a task then begins at once.
+
+A task runs in a forked process, and what it imports is gone with it. Measured with 20 models: see
+docs/benchmarks.md, "Overhead, side by side".
+"""
+
+from __future__ import annotations
+
+import logging
+from importlib import import_module
+
+log = logging.getLogger(__name__)
+
+MODULES = (
+    "clearml_provider.artifacts",
+    "clearml_provider.client",
+    "clearml_provider.creation",
+    "clearml_provider.hook",
+    "clearml_provider.lifecycle",
+    "clearml_provider.operators",
+    "clearml_provider.triggers",
+    "huggingface_hub.hf_api",
+    "include.steps.admission",
+    "include.steps.endings",
+    "include.steps.planning",
+    "include.steps.publishing",
+    "include.steps.results",
+    "include.steps.summary",
+    "psycopg",
+    "pyarrow.parquet",
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "upath.implementations.local",
+)
+"""Nothing among them opens a connection or starts a thread when it is imported: neither outlives a fork."""
+
+
+def preload() -> None:
+    """Import what tasks import; one that is missing is the task's to report."""
+    for name in MODULES:
+        try:
+            import_module(name)
+        except ImportError as error:
+            log.warning("%s is not loaded before tasks are forked: %s", name, error)
