@@ -83,12 +83,17 @@ class _Received:
 
 def _fetch(client: ClearMLClient, artifact: Artifact, partial: Path, max_bytes: int) -> None:
     """Fetch all of it, going on after a break where it stopped; tries in a row that bring nothing are few."""
-    received, in_vain = _Received(), 0
+    received, in_vain, was_short = _Received(), 0, False
     while True:
         before = received.bytes
         try:
             _receive(client, artifact, partial, max_bytes, received)
-            break
+            if was_short or received.bytes >= (artifact.size_bytes or 0):
+                break
+            was_short = (
+                True  # a proxy may have cut it and said that this was all: once more, from the beginning
+            )
+            received = _Received()
         except ClearMLUnavailableError as error:
             in_vain = in_vain + 1 if received.bytes <= before else 1
             if in_vain == _TRIES:

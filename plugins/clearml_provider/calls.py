@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -95,14 +95,27 @@ def ensure_project(name: str) -> Flow[str]:
     project_id = yield from find_project(name)
     if project_id is not None:
         return project_id
-    try:
-        answer = yield from call("projects.create", {"name": name, "description": ""}, creates=True)
-    except (ClearMLAPIError, ClearMLLostAnswerError):  # somebody else made it meanwhile, or we did
-        project_id = yield from find_project(name)
-        if project_id is None:
-            raise
-        return project_id
-    return str(answer.data["id"])
+    payload = {"name": name, "description": ""}
+    return (yield from _create_named("projects.create", payload, find=find_project))
+
+
+def _create_named(
+    endpoint: str, payload: Mapping[str, Any], *, find: Callable[[str], Flow[str | None]]
+) -> Flow[str]:
+    """Make what is known by a unique name and return its id; when the answer is lost, look, and try again.
+
+    Names are unique on the server: a repeated call makes no second one, it is refused.
+    """
+    for last in (False, False, True):
+        try:
+            return str((yield from call(endpoint, payload, creates=True)).data["id"])
+        except (ClearMLAPIError, ClearMLLostAnswerError) as error:  # somebody else made it, or we did
+            found = yield from find(payload["name"])
+            if found is not None:
+                return found
+            if last or isinstance(error, ClearMLAPIError):
+                raise
+    raise AssertionError("the last try returns or raises")
 
 
 def get_queues() -> Flow[list[Queue]]:
@@ -147,14 +160,13 @@ def resolve_queue(name: str, *, create_if_missing: bool = False) -> Flow[Queue]:
             f"ClearML has no queue {name!r}, known are {sorted(q.name for q in queues)}. "
             f"Correct the name, or create the queue (create_queue_if_missing=True does it)."
         )
-    try:
-        answer = yield from call("queues.create", {"name": name}, creates=True)
-    except (ClearMLAPIError, ClearMLLostAnswerError):  # names are unique: somebody made it, maybe us
-        match = yield from find_queue(name)
-        if match is None:
-            raise
-        return match
-    return Queue(id=answer.data["id"], name=name)
+    queue_id = yield from _create_named("queues.create", {"name": name}, find=_find_queue_id)
+    return Queue(id=queue_id, name=name)
+
+
+def _find_queue_id(name: str) -> Flow[str | None]:
+    match = yield from find_queue(name)
+    return match.id if match else None
 
 
 def enqueue(task_id: str, queue_id: str) -> Flow[bool]:
