@@ -20,6 +20,10 @@ def next_attempt(ended: EndedTask, ending: Ending) -> AttemptEdit | None:
     return None
 
 
+def show_line(line: str) -> str | None:
+    return None
+
+
 def serialized(dag: DAG) -> dict[str, dict[str, Any]]:
     """The DAG's tasks as Airflow stores them."""
     from airflow.serialization.serialized_objects import DagSerialization
@@ -47,11 +51,15 @@ def test_a_mapped_group_of_both_is_serialized_with_its_links():
                 clearml_task_id=enqueued.output,
                 classify=classify,
                 next_attempt=next_attempt,
+                run_limit_s="{{ spec.run_limit_s }}",
+                multi_node="{{ spec.multi_node }}",
+                log_tail=40,
+                show_line=show_line,
                 retries=3,
                 retry_delay=timedelta(0),
             )
 
-        evaluate.expand(spec=[{"name": "one"}, {"name": "two"}])
+        evaluate.expand(spec=[{"run_limit_s": 60, "multi_node": n} for n in (False, True)])
     tasks = serialized(dag)
     assert tasks["evaluate.wait"]["_operator_extra_links"] == LINKS
     assert tasks["evaluate.enqueue"]["_operator_extra_links"] == LINKS
