@@ -1,4 +1,4 @@
-"""Airflow imports this file when it starts: a process that forks for every task loads what tasks need, once."""
+"""Airflow imports this file as it starts: whoever forks for every task loads what tasks need, once."""
 
 from __future__ import annotations
 
