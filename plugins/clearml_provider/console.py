@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from clearml_provider.exceptions import ClearMLConfigError
+
 ShowLine = Callable[[str], str | None]
 """A console's line → the line, a shortened one, or None to withhold it."""
 
@@ -39,6 +41,22 @@ def write(lines: Iterable[str], file: Path, *, show: ShowLine | None, max_bytes:
             written += 1
         out.writelines(f"{note}\n" for note in _note(withheld))
     return written
+
+
+def guarded(show: ShowLine) -> ShowLine:
+    """*show*, whose own errors tell nothing of the line: their messages may quote it."""
+
+    def careful(line: str) -> str | None:
+        try:
+            return show(line)
+        except Exception as error:  # noqa: BLE001 - whatever it is, its message stays here
+            kind = type(error).__name__
+        raise ClearMLConfigError(
+            f"show_line {getattr(show, '__qualname__', show)!r} raised {kind} on a line of the console: nothing "
+            f"was copied. Correct the function, then clear this task."
+        )
+
+    return careful
 
 
 def _note(withheld: int) -> list[str]:

@@ -64,7 +64,7 @@ class ClearMLFetchLogOperator(ClearMLOperator):
         from clearml_provider import console, destinations
         from clearml_provider.endings import load_function
 
-        show = load_function(self.show_line) if self.show_line is not None else None
+        show = console.guarded(load_function(self.show_line)) if self.show_line is not None else None
         task = self._found(self.clearml_task_id)
         if self.destination is None:
             return console.shown(self.hook.log_tail(task.id, lines=self.lines), show)

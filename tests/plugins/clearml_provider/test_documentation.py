@@ -87,6 +87,25 @@ def test_every_operator_is_in_an_example(name):
     assert any(f"{name}(" in block for block in BLOCKS.values())
 
 
+@pytest.mark.parametrize("name", [*operators.__all__, *sensors.__all__])
+def test_every_operator_has_its_buttons(name):
+    from airflow.sdk import DAG
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    kind: Any = public_classes()[name]
+    required = {
+        p.name: [] if p.name == "clearml_queues" else "x"
+        for p in inspect.signature(kind.__init__).parameters.values()
+        if p.default is inspect.Parameter.empty and p.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    with DAG("d", schedule=None) as dag:
+        kind(task_id="t", **required)
+    (task,) = DagSerialization.to_dict(dag)["dag"]["tasks"]
+    links = set(task["__var"]["_operator_extra_links"])
+    alone = name == "ClearMLQueueStatisticsOperator"
+    assert links == ({"ClearML queues"} if alone else {"ClearML task", "ClearML log"})
+
+
 def test_templated_fields_are_arguments():
     for name, kind in public_classes().items():
         fields = set(getattr(kind, "template_fields", ()))

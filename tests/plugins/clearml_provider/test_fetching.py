@@ -221,6 +221,22 @@ def test_a_filter_that_does_not_exist_is_told_before_anything_is_fetched(clearml
         log(task_id, show_line="no.such")
 
 
+def test_a_filter_that_fails_lets_no_line_slip_into_the_log(clearml, task_id, tmp_path):
+    import traceback
+
+    def clumsy(line: str) -> str:
+        raise ValueError(f"cannot read {line}")
+
+    say(clearml, task_id, "row 17: hidden\n")
+    for destination in (None, f"{tmp_path}/console.txt"):
+        with pytest.raises(
+            ClearMLConfigError, match=r"clumsy' raised ValueError.*nothing was copied"
+        ) as caught:
+            log(task_id, show_line=clumsy, destination=destination)
+        assert "hidden" not in "".join(traceback.format_exception(caught.value))
+    assert list(tmp_path.iterdir()) == []
+
+
 def statistics(*queues: str) -> list[dict[str, Any]]:
     made = ClearMLQueueStatisticsOperator(task_id="queues", clearml_queues=list(queues) or None)
     found: list[dict[str, Any]] = made.execute({})

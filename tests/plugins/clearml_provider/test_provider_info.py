@@ -24,7 +24,10 @@ def test_airflow_accepts_it():
 
 def test_everything_it_names_can_be_imported():
     modules = [
-        m for kind in ("operators", "hooks", "triggers") for e in INFO[kind] for m in e["python-modules"]
+        m
+        for kind in ("operators", "sensors", "hooks", "triggers")
+        for e in INFO[kind]
+        for m in e["python-modules"]
     ]
     paths = [*INFO["extra-links"], *(c["hook-class-name"] for c in INFO["connection-types"])]
     for module in modules:
@@ -44,6 +47,16 @@ def test_the_connection_type_has_its_form_and_its_test_button():
     widgets = {k for k in manager.connection_form_widgets if k.startswith("extra__clearml__")}
     assert widgets == {f"extra__clearml__{f}" for f in INFO["connection-types"][0]["conn-fields"]}
     assert manager.field_behaviours["clearml"]["relabeling"]["password"] == "Secret key"
+
+
+def test_it_bears_the_name_of_the_distribution_that_brings_it():
+    """Airflow stops where the two differ."""
+    brought = [
+        e.dist.name
+        for e in entry_points(group="apache_airflow_provider", value="clearml_provider:get_provider_info")
+        if e.dist
+    ]
+    assert INFO["package-name"] == (brought[0] if brought else "airflow-provider-clearml")
 
 
 def test_the_form_and_the_hook_agree_on_the_type():
