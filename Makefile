@@ -15,11 +15,11 @@ unexport PYTHONPATH
 unexport PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status doctor test check lock clean
+.PHONY: help setup demo up down status doctor test test-faults check lock clean
 
 help: ## Say what there is
 	@echo "Palmarès: the back end of an LLM leaderboard. First: make demo"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 	@echo "Variables: PYTHON=$(PYTHON)  TORCH_INDEX=$(TORCH_INDEX)  (see the Makefile's first lines)"
 
 setup: ## Make both environments (.venv, .venv-evaluator) from their locks; again: instant, or carries on
@@ -44,15 +44,20 @@ doctor: ## Say what is wrong with this machine or install, and what to do
 
 # The evaluator's tests need its own environment; pytest there imports only the files that have such tests, and lacks
 # the plugin that pyproject.toml configures (hence strict_config).
-test: setup ## Run every test
+test: setup ## Run every test but the long faults
 	@worst=0; \
-	$(BIN)/pytest -m "not evaluator" $(PYTEST_ARGS) || worst=$$?; \
+	$(BIN)/pytest -m "not evaluator and not faults" $(PYTEST_ARGS) || worst=$$?; \
 	files=$$(grep -rlE --include='test_*.py' 'mark\.evaluator' tests || true); \
 	if [ -n "$$files" ]; then \
 	  .venv-evaluator/bin/python -m pytest -o strict_config=false -m evaluator $(PYTEST_ARGS) $$files; status=$$?; \
 	  if [ $$status -gt $$worst ]; then worst=$$status; fi; \
 	fi; \
 	exit $$worst
+
+# A run of all scenarios writes the file; one that PYTEST_ARGS cuts short does not.
+test-faults: setup ## Break everything that can break, half an hour long, and write docs/reliability.md
+	@PALMARES_RELIABILITY=docs/reliability.md $(BIN)/pytest -m stack $(PYTEST_ARGS) tests/faults
+	@$(BIN)/pytest tests/faults/test_report.py
 
 check: setup ## Lint, formats, types, and which room imports which
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ import atexit
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,12 +17,28 @@ import pytest
 from tests.fixtures.postgres import temporary_postgres
 
 if TYPE_CHECKING:  # importing it imports Airflow, which reads AIRFLOW_HOME then
+    from tests.faults.report import Played
     from tests.faults.world import World
 
 if "AIRFLOW_HOME" not in os.environ:
     _home = tempfile.mkdtemp(prefix="palmares-airflow-")
     atexit.register(shutil.rmtree, _home, ignore_errors=True)
     os.environ["AIRFLOW_HOME"] = _home
+
+
+@pytest.fixture(scope="session")
+def played() -> Iterator[list[Played]]:
+    """What came of each scenario; written down at the end of a whole run that is asked to."""
+    from tests.faults.full.scenarios import FULL
+    from tests.faults.report import TARGET, write_report
+    from tests.faults.scenarios import QUICK
+
+    rows: list[Played] = []
+    began = time.monotonic()
+    yield rows
+    target = os.environ.get(TARGET)
+    if target and len(rows) == len(QUICK) + len(FULL):
+        write_report(Path(target), rows, seconds=time.monotonic() - began)
 
 
 @pytest.fixture(scope="module")

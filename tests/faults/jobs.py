@@ -269,11 +269,11 @@ class AgentHand:
                 time.sleep(0.05)
 
 
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 20) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 20, *, every_s: float = 0.02) -> Any:
     """Poll until *condition* gives something true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if result := condition():
             return result
-        time.sleep(0.02)
+        time.sleep(every_s)
     raise AssertionError(f"Not within {seconds:g} s: {what}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +53,8 @@ class Seen:
     """Of the jobs' processes."""
     said: list[str] = field(default_factory=list)
     """What was done, with processes and moments."""
-    errors: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """What tries of tasks ended with, by task."""
+    tries: list[str] = field(default_factory=list)
+    """Which tasks took more than one try, and why."""
     seconds: float = 0.0
 
 
@@ -104,12 +104,11 @@ def observe(place: Place, row: Row, seen: Seen) -> Outcome:
     evaluation = store.get(seen.job_key)
     assert evaluation is not None
     accepted = store.accepted_results(seen.job_key)
-    tries = [f"{task} raised {_words(error)}" for task, errors in seen.errors.items() for error in errors]
     return Outcome(
         id=row.id,
         step=row.step,
         what=row.what,
-        happened="; ".join(_counted([*seen.said, *tries])),
+        happened="; ".join(_counted([*seen.said, *map(_words, seen.tries)])),
         final=f"{evaluation.state.value}, {_status(place, seen)}",
         attempts=tuple(attempt.failure_class or "not judged" for attempt in store.attempts(seen.job_key)),
         jobs=len(set(seen.pids)),
@@ -121,8 +120,8 @@ def observe(place: Place, row: Row, seen: Seen) -> Outcome:
     )
 
 
-def _words(error: str) -> str:
-    words = re.sub(r"https?://\S+", "…", " ".join(error.split()))
+def _words(said: str) -> str:
+    words = re.sub(r"https?://\S+", "…", " ".join(said.split()))
     words = re.sub(r"\b[0-9a-f]{32,}\b", lambda found: f"{found.group()[:8]}…", words)
     return words if len(words) <= 150 else f"{words[:149]}…"
 

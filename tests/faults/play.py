@@ -73,7 +73,11 @@ def play(world: World, scenario: Scenario) -> Seen:
         run.summarize()
         seen.seconds = time.monotonic() - began
         seen.pids = [job.pid for job in agent.pulled if job is not None]
-        seen.errors = {task.rpartition(".")[2]: errors for task, errors in run.errors.items()}
+        seen.tries = [
+            f"{task.rpartition('.')[2]} raised {error}"
+            for task, errors in run.errors.items()
+            for error in errors
+        ]
         seen.said += [*world.servers.injected(), *agent.told, *world.servers.deaths[deaths:]]
     finally:
         world.servers.wait_until_ready()

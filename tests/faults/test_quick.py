@@ -7,6 +7,7 @@ import pytest
 from tests.faults.scenarios import QUICK
 
 if TYPE_CHECKING:
+    from tests.faults.report import Played
     from tests.faults.scenario import Scenario
     from tests.faults.world import World
 
@@ -16,12 +17,15 @@ if TYPE_CHECKING:
     "scenario",
     [pytest.param(one, id=one.id, marks=[pytest.mark.faults] if one.slow else []) for one in QUICK],
 )
-def test_one_result_comes_of_it_whatever_goes_wrong(world: World, scenario: Scenario) -> None:
+def test_one_result_comes_of_it_whatever_goes_wrong(
+    world: World, scenario: Scenario, played: list[Played]
+) -> None:
     from tests.faults.observe import observe
     from tests.faults.play import play
+    from tests.faults.report import recorded
 
-    outcome = observe(world.place, scenario, play(world, scenario))
+    with recorded(played, scenario) as record:
+        outcome = record(observe(world.place, scenario, play(world, scenario)))
 
-    print(outcome)
-    assert outcome.problems(scenario) == [], outcome
-    assert outcome.happened, "nothing went wrong: the fault was never met"
+        assert outcome.problems(scenario) == [], outcome
+        assert outcome.happened, "nothing went wrong: the fault was never met"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ import psutil
 
 from include.cli.stack.health import airflow_client
 from tests.faults.full.stack import MODEL_ID, REQUEST_PATH, FullStack
-from tests.faults.jobs import wait_for
+from tests.faults.jobs import wait_for as _wait_for
 from tests.faults.observe import Seen
 from tests.faults.rest import Service
 
@@ -24,6 +24,11 @@ GROUP = "evaluate_model."
 RUN_DEADLINE_S = 400.0
 STEP_DEADLINE_S = 180.0
 FINISHED = ("success", "failed")
+
+
+def wait_for(condition: Callable[[], Any], what: str, seconds: float) -> Any:
+    """Poll a whole stack, which has better things to do than to answer."""
+    return _wait_for(condition, what, seconds, every_s=0.25)
 
 
 class JobWatch:
@@ -208,18 +213,18 @@ class Drive:
             hub_before=self._hub_before,
             pids=sorted(self._watch.pids),
             said=self.said,
-            errors=self._tries(),
+            tries=self._tries(),
             seconds=time.monotonic() - self._began,
         )
 
-    def _tries(self) -> dict[str, list[str]]:
+    def _tries(self) -> list[str]:
         """The tasks that took more than one try, or failed."""
         answer = self._call("GET", f"{DAG}/dagRuns/{self.run_id}/taskInstances", params={"limit": 100})
-        return {
-            row["task_id"].removeprefix(GROUP): [f"{row['try_number']} tries, {row['state']}"]
+        return [
+            f"{row['task_id'].removeprefix(GROUP)}: {row['try_number']} tries, {row['state']}"
             for row in answer["task_instances"]
             if row["try_number"] > 1 or row["state"] == "failed"
-        }
+        ]
 
     def _request(self, method: str, path: str, **options: Any) -> httpx.Response | None:
         """None while Airflow's API server does not answer."""

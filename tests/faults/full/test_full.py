@@ -12,6 +12,7 @@ from tests.faults.full.drive import Drive, JobWatch, airflow
 from tests.faults.full.scenarios import FULL, FullScenario
 from tests.faults.full.stack import FullStack, running_stack
 from tests.faults.observe import observe
+from tests.faults.report import Played, recorded
 
 pytestmark = [pytest.mark.faults, pytest.mark.stack]
 
@@ -26,12 +27,12 @@ def stack() -> Iterator[tuple[FullStack, httpx.Client]]:
 
 @pytest.mark.parametrize("scenario", [pytest.param(one, id=one.id) for one in FULL])
 def test_one_result_comes_of_it_whoever_dies(
-    stack: tuple[FullStack, httpx.Client], scenario: FullScenario
+    stack: tuple[FullStack, httpx.Client], scenario: FullScenario, played: list[Played]
 ) -> None:
     running, client = stack
     running.wait_until_whole()
     running.rest.heal()
-    with JobWatch(running) as watch:
+    with recorded(played, scenario) as record, JobWatch(running) as watch:
         drive = Drive(running, client, f"faults-{scenario.id}", watch)
         drive.trigger()
 
@@ -39,8 +40,7 @@ def test_one_result_comes_of_it_whoever_dies(
         state = drive.wait_until_over()
         running.wait_until_whole()
         running.rest.heal()
-        outcome = observe(running.place, scenario, drive.seen())
+        outcome = record(observe(running.place, scenario, drive.seen()))
 
-    print(outcome)
-    assert state == scenario.run
-    assert outcome.problems(scenario) == [], outcome
+        assert state == scenario.run
+        assert outcome.problems(scenario) == [], outcome
