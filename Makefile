@@ -19,7 +19,7 @@ unexport PYTHONHOME
 
 help: ## Say what there is
 	@echo "Palmarès: the back end of an LLM leaderboard. First: make demo"
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 	@echo "Variables: PYTHON=$(PYTHON)  TORCH_INDEX=$(TORCH_INDEX)  (see the Makefile's first lines)"
 
 setup: ## Make both environments (.venv, .venv-evaluator) from their locks; again: instant, or carries on
