@@ -52,8 +52,8 @@ def guarded(show: ShowLine) -> ShowLine:
         except Exception as error:  # noqa: BLE001 - whatever it is, its message stays here
             kind = type(error).__name__
         raise ClearMLConfigError(
-            f"show_line {getattr(show, '__qualname__', show)!r} raised {kind} on a line of the console: nothing "
-            f"was copied. Correct the function, then clear this task."
+            f"show_line {getattr(show, '__qualname__', show)!r} raised {kind} on a line of the console: "
+            f"nothing was copied. Correct the function, then clear this task."
         )
 
     return careful
