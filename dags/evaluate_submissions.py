@@ -21,7 +21,7 @@ from airflow.sdk import (
 )
 from clearml_provider.operators import ClearMLEnqueueOperator, ClearMLWaitOperator
 from palmares_airflow.callbacks import note_enqueued, note_failure
-from palmares_airflow.policy import RETRIES, classify, next_attempt, show_line
+from palmares_airflow.policy import RETRIES, SPARE_TRIES, classify, next_attempt, show_line
 from palmares_airflow.services import open_services, step_services
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -240,10 +240,11 @@ def evaluate_submissions() -> None:
             multi_node=job["multi_node"],
             classify=classify,
             next_attempt=next_attempt,
+            classify_log_lines=1000,  # Tracebacks of many workers push the cause far up.
             log_tail=40,
             show_line=show_line,
             map_index_template=MODEL_NAME,
-            retries=RETRIES,
+            retries=RETRIES + SPARE_TRIES,
             retry_delay=timedelta(seconds=5),
         )
         raw: Any = fetch_results(submission, poll_status.output)

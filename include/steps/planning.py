@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from include.leaderboard.clusters import minutes
 from include.leaderboard.errors import RefusedError
 from include.leaderboard.planning import hyperparameters, plan_job
 from include.leaderboard.submissions.submission import Submission
@@ -36,10 +37,10 @@ def plan_resources(
     submission = Submission.from_json(submission_json)
     services.store.update(submission.job_key, held_by=dag_run_id)
     settings = services.settings
-    suite = settings.suite(submission.suite)
+    suite, on = settings.suite(submission.suite), settings.cluster(cluster)
     facts = services.hub.model_facts(submission.model_id, submission.revision)
     try:
-        plan = plan_job(facts, submission, suite, settings.cluster(cluster))
+        plan = plan_job(facts, submission, suite, on)
     except RefusedError as error:
         services.store.update(
             submission.job_key,
@@ -56,8 +57,7 @@ def plan_resources(
     )
     for reason in plan.reasons:
         log.info("%s", reason)
-    hours, minutes = plan.walltime.split(":")
-    run_limit_s = int(hours) * 3600 + int(minutes) * 60
+    run_limit_s = minutes(plan.walltime) * 60
     return {
         "task_spec": {
             "name": f"{submission.model_id} {submission.precision}",
@@ -77,10 +77,11 @@ def plan_resources(
         "queue": plan.queue,
         "job_key": submission.job_key,
         "plan": plan.to_json(),
-        "multi_node": plan.nodes > 1,
-        "deadline_s": run_limit_s + QUEUE_PATIENCE_S,
+        # A retry may add nodes and wall time, as far as the cluster goes.
+        "multi_node": on.nodes > 1,
+        "deadline_s": max(run_limit_s, minutes(on.max_walltime) * 60) + QUEUE_PATIENCE_S,
         "run_limit_s": run_limit_s,
-        "lost_after_s": settings.cluster(cluster).lost_after_s,
+        "lost_after_s": on.lost_after_s,
     }
 
 

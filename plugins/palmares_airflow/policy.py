@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from palmares_airflow.services import open_services
@@ -15,25 +13,14 @@ if TYPE_CHECKING:
     from include.leaderboard.endings import Child
 
 RETRIES = 17
-"""Airflow's ``retries`` of the task that waits: the sum of ``retries`` in leaderboard.yaml (a test holds them
-equal). A plain number, because every task parses the DAG file, and reading YAML costs more than it."""
+"""How many attempts of a job may fail: the sum of ``retries`` in leaderboard.yaml (a test holds them equal).
+A plain number, because every task parses the DAG file, and reading YAML costs more than it."""
+SPARE_TRIES = 3
+"""Airflow's own retries of the task that waits, beyond those: ClearML may be away for a while."""
 
 GENERAL = "General"
 """Section of the hyperparameters that the evaluator reads."""
 CLOCKS_DIFFER_S = 60
-
-
-@contextmanager
-def parked_is_final() -> Iterator[None]:
-    """Fail at once what a gate has stopped: a person decides, and trying again would say the same."""
-    from airflow.sdk.exceptions import AirflowFailException
-
-    from include.leaderboard.errors import GateError
-
-    try:
-        yield
-    except GateError as parked:
-        raise AirflowFailException(str(parked)) from parked
 
 
 def classify(ended: EndedTask) -> Ending:

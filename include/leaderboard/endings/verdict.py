@@ -51,7 +51,7 @@ class JobEnding:
     attempt: int = 1
     status_reason: str = ""
     stop_cause: str | None = None
-    """``node_lost, deadline, overtime, child_ended, killed, forced`` if we stopped it ourselves, and why."""
+    """Why, if we stopped it: ``node_lost, deadline, overtime, child_ended, killed, forced, orphan``."""
     said: str = ""
     """The evaluator's own word (user property ``failure_class``)."""
     artifacts: frozenset[str] | None = None
@@ -118,6 +118,8 @@ def _of_our_stop(ending: JobEnding, lines: Sequence[str]) -> Verdict | None:
             return _verdict("cancelled", "Its Airflow task was marked as failed.")
         case "node_lost":
             return _verdict("node_lost", "The job's node gave no sign of life.")
+        case "orphan":  # nobody's fault: whoever waits for it now wants it again
+            return _verdict("preempted", "Nobody waited for the job, so it was stopped.")
         case "overtime":
             return _verdict("wall_time")
         case "deadline" if ending.ran_s == 0:

@@ -98,6 +98,7 @@ def test_the_kernel_s_word_tells_a_memory_kill_from_another():
         ("deadline", ("retry", "wall_time")),
         ("overtime", ("retry", "wall_time")),
         ("killed", ("cancelled", "cancelled")),
+        ("orphan", ("retry", "preempted")),
         ("forced", ("cancelled", "cancelled")),
         (None, ("cancelled", "cancelled")),
     ],
@@ -227,7 +228,7 @@ def test_a_reason_never_quotes_the_console():
     status=st.sampled_from(["completed", "failed", "stopped", "closed", "published"]),
     reason=st.sampled_from(["", "user abort", "exit code 1", "Pod deleted"]) | st.text(max_size=30),
     cause=st.sampled_from(
-        [None, "node_lost", "deadline", "overtime", "child_ended", "killed", "forced", "?"]
+        [None, "node_lost", "deadline", "overtime", "child_ended", "killed", "forced", "orphan", "?"]
     ),
     said=st.sampled_from(["", *SENTENCES]) | st.text(max_size=10),
     console=st.lists(st.text(max_size=80) | st.sampled_from([START, MEMORY, TIME_LIMIT]), max_size=5),
