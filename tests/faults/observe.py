@@ -108,7 +108,7 @@ def observe(place: Place, row: Row, seen: Seen) -> Outcome:
         id=row.id,
         step=row.step,
         what=row.what,
-        happened="; ".join(_counted([*seen.said, *map(_words, seen.tries)])),
+        happened="; ".join(_counted([_words(text) for text in (*seen.said, *seen.tries)])),
         final=f"{evaluation.state.value}, {_status(place, seen)}",
         attempts=tuple(attempt.failure_class or "not judged" for attempt in store.attempts(seen.job_key)),
         jobs=len(set(seen.pids)),
@@ -123,7 +123,7 @@ def observe(place: Place, row: Row, seen: Seen) -> Outcome:
 def _words(said: str) -> str:
     words = re.sub(r"https?://\S+", "…", " ".join(said.split()))
     words = re.sub(r"\b[0-9a-f]{32,}\b", lambda found: f"{found.group()[:8]}…", words)
-    return words if len(words) <= 150 else f"{words[:149]}…"
+    return words if len(words) <= 200 else f"{words[:199]}…"
 
 
 def _counted(said: list[str]) -> list[str]:
