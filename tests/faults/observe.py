@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import psutil
 
 from include.leaderboard.errors import HubNotFoundError
 from tests.faults.scenario import Row
@@ -49,8 +50,10 @@ class Seen:
     request_path: str
     job_key: str
     hub_before: Mapping[str, str | None]
+    jobs: int = 0
+    """How often an agent started a process for it."""
     pids: list[int] = field(default_factory=list)
-    """Of the jobs' processes."""
+    """Of those that were met."""
     said: list[str] = field(default_factory=list)
     """What was done, with processes and moments."""
     tries: list[str] = field(default_factory=list)
@@ -111,7 +114,7 @@ def observe(place: Place, row: Row, seen: Seen) -> Outcome:
         happened="; ".join(_counted([_words(text) for text in (*seen.said, *seen.tries)])),
         final=f"{evaluation.state.value}, {_status(place, seen)}",
         attempts=tuple(attempt.failure_class or "not judged" for attempt in store.attempts(seen.job_key)),
-        jobs=len(set(seen.pids)),
+        jobs=seen.jobs,
         accepted=int(accepted is not None),
         publications=_publications(place, seen),
         finished=_finished_writes(place, seen),
@@ -209,9 +212,8 @@ def _leaks(place: Place, seen: Seen) -> list[str]:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether there is such a process."""
+    """Whether there is such a process, and not only its number that nobody has asked for yet."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
         return False
-    return True

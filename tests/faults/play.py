@@ -72,6 +72,7 @@ def play(world: World, scenario: Scenario) -> Seen:
             raise agent.problem
         run.summarize()
         seen.seconds = time.monotonic() - began
+        seen.jobs = sum(job is not None for job in agent.pulled)
         seen.pids = [job.pid for job in agent.pulled if job is not None]
         seen.tries = [
             f"{task.rpartition('.')[2]} raised {error}"

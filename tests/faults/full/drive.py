@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,27 +30,6 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float) -> Any:
     return _wait_for(condition, what, seconds, every_s=0.25)
 
 
-class JobWatch:
-    """Sees every evaluation process of a stack that lives for a moment."""
-
-    def __init__(self, stack: FullStack) -> None:
-        self.pids: set[int] = set()
-        self._stack, self._over = stack, threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-
-    def __enter__(self) -> JobWatch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join(10)
-
-    def _look(self) -> None:
-        while not self._over.wait(0.3):
-            self.pids |= {process.pid for process in self._stack.job_processes()}
-
-
 class Drive:
     """A DAG run with one model, followed from outside.
 
@@ -59,15 +37,13 @@ class Drive:
         stack: Running.
         client: Airflow's REST API, logged in.
         run_id: Of the run to make.
-        watch: Sees every job process.
     """
 
-    def __init__(self, stack: FullStack, client: httpx.Client, run_id: str, watch: JobWatch) -> None:
+    def __init__(self, stack: FullStack, client: httpx.Client, run_id: str) -> None:
         self.stack, self.run_id = stack, run_id
         self._client = client
         self.said: list[str] = []
         self._met: set[int] = set()
-        self._watch = watch
         self._hub_before = stack.place.heads()
         self._began = time.monotonic()
 
@@ -82,7 +58,7 @@ class Drive:
 
     def another(self, run_id: str) -> Drive:
         """A second run beside this one."""
-        return Drive(self.stack, self._client, run_id, self._watch)
+        return Drive(self.stack, self._client, run_id)
 
     @property
     def job_key(self) -> str:
@@ -211,11 +187,20 @@ class Drive:
             request_path=REQUEST_PATH,
             job_key=self.job_key,
             hub_before=self._hub_before,
-            pids=sorted(self._watch.pids),
+            jobs=self._started_jobs(),
+            pids=[*self._met, *(process.pid for process in self.stack.job_processes())],
             said=self.said,
             tries=self._tries(),
             seconds=time.monotonic() - self._began,
         )
+
+    def _started_jobs(self) -> int:
+        """How often an agent ran the task, by the agents' logs."""
+        task = self.task()
+        if task is None:
+            return 0
+        logs = self.stack.paths.logs.glob("agent-*.log*")
+        return sum(log.read_text(errors="replace").count(f"Running task '{task['id']}'\n") for log in logs)
 
     def _tries(self) -> list[str]:
         """The tasks that took more than one try, or failed."""

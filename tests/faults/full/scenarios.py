@@ -72,6 +72,8 @@ def _part_ends(name: str, number: signal.Signals, drive: Drive) -> None:
 
 
 def _task_ends(step: Step, service: Service, endpoint: str, number: signal.Signals, drive: Drive) -> None:
+    if step == "fetch_results":
+        drive.wait_for_state("poll_status", "success")  # the job reads its upload back, too
     drive.inject(service, {"endpoint": endpoint, "kind": "latency", "seconds": 4})
     drive.wait_until_injected()
     process = drive.task_process(step)
@@ -79,6 +81,7 @@ def _task_ends(step: Step, service: Service, endpoint: str, number: signal.Signa
 
 
 def _scheduler_ends_during_a_task(number: signal.Signals, drive: Drive) -> None:
+    drive.wait_for_state("poll_status", "success")  # the job reads its upload back, too
     drive.inject("clearml_files", {"endpoint": "GET *results*", "kind": "latency", "seconds": 4})
     drive.wait_until_injected()
     process = drive.stack.part("airflow-scheduler")
@@ -255,7 +258,6 @@ def _people() -> Iterator[FullScenario]:
         step="poll_status",
         what="a second run forces a new result while the job runs",
         act=_forced,
-        jobs=2,
     )
 
 

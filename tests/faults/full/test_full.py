@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.faults.full.drive import Drive, JobWatch, airflow
+from tests.faults.full.drive import Drive, airflow
 from tests.faults.full.scenarios import FULL, FullScenario
 from tests.faults.full.stack import FullStack, running_stack
 from tests.faults.observe import observe
@@ -32,8 +32,8 @@ def test_one_result_comes_of_it_whoever_dies(
     running, client = stack
     running.wait_until_whole()
     running.rest.heal()
-    with recorded(played, scenario) as record, JobWatch(running) as watch:
-        drive = Drive(running, client, f"faults-{scenario.id}", watch)
+    with recorded(played, scenario) as record:
+        drive = Drive(running, client, f"faults-{scenario.id}")
         drive.trigger()
 
         drive = scenario.act(drive) or drive
