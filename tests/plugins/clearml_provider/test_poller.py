@@ -35,20 +35,23 @@ async def test_a_look_costs_one_request_a_page_however_many_wait(clearml, task_i
     monkeypatch.setattr(calls, "PAGE_ROWS", 5)
     watchers = [Watcher(task_id) for task_id in task_ids for _ in range(2)]
     async with all_watching(*watchers):
-        await until(lambda: len(watchers[-1].looks) == 3)
-    assert clearml.faults.seen == ["auth.login"] + ["tasks.get_all"] * 9
-    assert {len(each.looks) for each in watchers} == {3}
+        await until(lambda: len(watchers[-1].looks) >= 3)
+    looks = len(watchers[-1].looks)
+    assert {len(each.looks) for each in watchers} == {looks}
+    asked = len(clearml.faults.seen) - 1
+    assert clearml.faults.seen == ["auth.login"] + ["tasks.get_all"] * asked
+    assert 3 * looks <= asked <= 3 * looks + 3  # one more may have been under way
     assert {status for each in watchers for status in each.statuses} == {"created"}
 
 
 async def test_whoever_comes_later_is_looked_at_soon_and_joins_the_common_tick(clearml, task_ids):
     early, late = Watcher(task_ids[0], interval_s=2.0), Watcher(task_ids[1], interval_s=2.0)
     async with all_watching(early):
-        await until(lambda: len(early.looks) == 1)
+        await until(lambda: len(early.looks) >= 1)
         async with all_watching(late):
-            await until(lambda: len(late.looks) == 1)
+            await until(lambda: len(late.looks) >= 1)
             assert len(early.looks) == 1  # the extra look was the late one's alone
-            await until(lambda: len(late.looks) == 2)
+            await until(lambda: len(late.looks) >= 2)
     assert len(early.looks) == 2
     assert clearml.faults.seen.count("tasks.get_all") == 3
 
@@ -56,7 +59,7 @@ async def test_whoever_comes_later_is_looked_at_soon_and_joins_the_common_tick(c
 async def test_different_intervals_go_side_by_side_and_meet(clearml, task_ids):
     often, seldom = Watcher(task_ids[0], interval_s=0.1), Watcher(task_ids[1], interval_s=0.5)
     async with all_watching(often, seldom):
-        await until(lambda: len(seldom.looks) == 3)
+        await until(lambda: len(seldom.looks) >= 3)
     assert 6 <= len(often.looks) <= 12
     assert clearml.faults.seen.count("tasks.get_all") <= len(often.looks) + 1
 
@@ -64,7 +67,7 @@ async def test_different_intervals_go_side_by_side_and_meet(clearml, task_ids):
 async def test_a_task_that_is_gone_concerns_only_who_waits_for_it(clearml, task_ids):
     gone, others = Watcher("0" * 32), [Watcher(task_id) for task_id in task_ids[:3]]
     async with all_watching(gone, *others):
-        await until(lambda: len(gone.looks) == 2)
+        await until(lambda: len(gone.looks) >= 2)
     assert isinstance(gone.looks[0].seen, ClearMLNotFoundError)
     assert {status for each in others for status in each.statuses} == {"created"}
 
@@ -74,7 +77,7 @@ async def test_an_outage_is_told_to_all_and_asked_about_once_a_look(clearml, tas
     monkeypatch.setattr(poller, "POLL_BUDGET_S", 0.0)
     watchers = [Watcher(task_id) for task_id in task_ids]
     async with all_watching(*watchers):
-        await until(lambda: len(watchers[-1].looks) == 1)
+        await until(lambda: len(watchers[-1].looks) >= 1)
         clearml.faults.away()
         clearml.faults.seen.clear()
         await until(lambda: len(watchers[-1].looks) >= 4)
@@ -94,7 +97,7 @@ async def test_keys_that_were_changed_meanwhile_are_read_again(clearml, task_ids
         connect(monkeypatch, password=right)
         watcher = Watcher(task_ids[0])
         with shared.watching(watcher.watch):
-            await until(lambda: len(watcher.looks) == 1)
+            await until(lambda: len(watcher.looks) >= 1)
     assert watcher.statuses == ["created"]
 
 
@@ -120,8 +123,10 @@ async def test_nodes_of_all_masters_cost_one_request_a_look(clearml, task_ids):
     clearml.faults.seen.clear()
     watchers = [Watcher(task_id, children=True) for task_id in task_ids]
     async with all_watching(*watchers):
-        await until(lambda: len(watchers[-1].looks) == 2)
-    assert clearml.faults.seen == ["auth.login"] + ["tasks.get_all"] * 4
+        await until(lambda: len(watchers[-1].looks) >= 2)
+    asked, looks = len(clearml.faults.seen) - 1, len(watchers[-1].looks)
+    assert clearml.faults.seen == ["auth.login"] + ["tasks.get_all"] * asked
+    assert 2 * looks <= asked <= 2 * looks + 2  # one more may have been under way
     assert [each.id for each in watchers[0].looks[0].children if isinstance(each, TaskInfo)] == [child]
     assert watchers[1].looks[0].children == ()
 
@@ -130,14 +135,14 @@ async def test_queues_are_looked_into_only_for_queued_tasks_and_only_so_often(cl
     queued = await asyncio.to_thread(clearml.enqueue)
     draft = Watcher(task_ids[0], queue_check_s=0.01)
     async with all_watching(draft):
-        await until(lambda: len(draft.looks) == 2)
+        await until(lambda: len(draft.looks) >= 2)
     assert "queues.get_all" not in clearml.faults.seen[clearml.faults.seen.index("tasks.enqueue") :]
     clearml.faults.seen.clear()
     watchers = [Watcher(queued, queue_check_s=60), Watcher(task_ids[1], queue_check_s=60), Watcher(queued)]
     async with all_watching(*watchers):
-        await until(lambda: len(watchers[-1].looks) == 4)
+        await until(lambda: len(watchers[-1].looks) >= 4)
     assert clearml.faults.seen.count("queues.get_all") == 1
-    assert [look.in_queue for look in watchers[0].looks] == [True, None, None, None]
+    assert [look.in_queue for look in watchers[0].looks][:4] == [True, None, None, None]
     assert watchers[1].looks[0].in_queue is None
 
 
@@ -147,7 +152,7 @@ async def test_queues_that_cannot_be_looked_into_stop_nobody(clearml, task_ids, 
         clearml.faults.lose("queues.get_all", after_effect=False)
     watcher = Watcher(queued, queue_check_s=0.01)
     async with all_watching(watcher):
-        await until(lambda: len(watcher.looks) == 3)
+        await until(lambda: len(watcher.looks) >= 3)
     assert set(watcher.statuses) == {"queued"}
     assert "Cannot look into ClearML's queues" in caplog.text
 
@@ -161,13 +166,13 @@ async def test_a_mistake_in_judging_is_raised_to_the_one_who_waits(clearml, task
     async with all_watching(other) as shared:
         with shared.watching(broken), pytest.raises(ZeroDivisionError):
             await broken.news()
-        await until(lambda: len(other.looks) == 3)
+        await until(lambda: len(other.looks) >= 3)
 
 
 async def test_a_mistake_of_the_poller_leaves_nobody_waiting(clearml, task_ids, monkeypatch):
     watcher, later = Watcher(task_ids[0]), Watcher(task_ids[1])
     async with all_watching(watcher) as shared:
-        await until(lambda: len(watcher.looks) == 1)
+        await until(lambda: len(watcher.looks) >= 1)
         with monkeypatch.context() as broken:
             broken.setattr(TaskPoller, "_tick_after", lambda *_: 1 / 0)
             await until(lambda: isinstance(watcher.looks[-1].seen, ZeroDivisionError))
@@ -190,7 +195,7 @@ async def test_the_pollers_own_log_lines_belong_to_no_trigger(clearml, task_ids,
     watcher = Watcher(task_ids[0], interval_s=60)
     try:
         async with all_watching(watcher):
-            await until(lambda: len(watcher.looks) == 1)
+            await until(lambda: len(watcher.looks) >= 1)
     finally:
         logging.getLogger(poller.__name__).removeHandler(handler)
     assert written == ["nobody's"]
@@ -202,7 +207,7 @@ async def test_the_last_one_to_leave_ends_it(clearml, task_ids):
     async with all_watching(first) as shared:
         async with all_watching(second) as same:
             assert same is shared
-        await until(lambda: len(first.looks) == 2)
+        await until(lambda: len(first.looks) >= 2)
     assert asyncio.all_tasks() == before
     assert all(client._http.is_closed for client in shared._clients)
     async with shared_poller(CONNECTION) as fresh:
