@@ -56,7 +56,6 @@ def reconcile() -> dict[str, Any]:
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
-    is_paused_upon_creation=False,  # A watchman that somebody has to remember is none.
     params=PARAMS,
     tags=["leaderboard"],
     doc_md=__doc__,

@@ -12,6 +12,7 @@ import httpx
 from include.leaderboard.errors import StackError
 
 DAG_ID = "evaluate_submissions"
+WATCHMAN_ID = "reconcile_requests"
 GROUP = "evaluate_model."
 STEPS = ("plan_resources", "enqueue", "poll_status", "fetch_results", "post_process", "publish")
 PAGE_ROWS = 100
@@ -113,7 +114,7 @@ class Sweep:
         self._before = {run_id for run_id, state in self._recent_runs().items() if state in FINISHED_RUN}
 
     def trigger(self) -> str:
-        """Let the DAG run, and start a run of it now; its run id is returned.
+        """Let the DAG run, and its watchman; start a run of it now, whose run id is returned.
 
         Unpausing alone starts a run too, for the schedule's last slot. Ours is made first, so that it finds
         the submissions; whichever admits first takes them all.
@@ -121,9 +122,11 @@ class Sweep:
         Raises:
             StackError: The DAG cannot be parsed, or Airflow refuses.
         """
-        self._wait_for_dag()
+        for dag_id in (DAG_ID, WATCHMAN_ID):
+            self._wait_for_dag(dag_id)
         run = self._call("POST", f"/api/v2/dags/{DAG_ID}/dagRuns", json={"logical_date": None, "conf": {}})
-        self._call("PATCH", f"/api/v2/dags/{DAG_ID}", json={"is_paused": False})
+        for dag_id in (DAG_ID, WATCHMAN_ID):
+            self._call("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False})
         return str(run["dag_run_id"])
 
     def state(self) -> SweepState:
@@ -135,10 +138,10 @@ class Sweep:
         runs = {key: state for key, state in self._recent_runs().items() if key not in self._before}
         return SweepState(runs=runs, tasks=tuple(task for run_id in runs for task in self._tasks(run_id)))
 
-    def _wait_for_dag(self) -> None:
+    def _wait_for_dag(self, dag_id: str) -> None:
         deadline = time.monotonic() + PARSE_DEADLINE_S
         while True:
-            answer = self._client.get(f"/api/v2/dags/{DAG_ID}")
+            answer = self._client.get(f"/api/v2/dags/{dag_id}")
             if answer.status_code == httpx.codes.OK:
                 return
             for error in self._call("GET", "/api/v2/importErrors").get("import_errors", []):
@@ -146,7 +149,7 @@ class Sweep:
                 raise StackError(f"{error['filename']} cannot be parsed: {last}. Correct it and start again.")
             if time.monotonic() > deadline:
                 raise StackError(
-                    f"Airflow has not seen {DAG_ID} in {PARSE_DEADLINE_S:.0f} s. "
+                    f"Airflow has not seen {dag_id} in {PARSE_DEADLINE_S:.0f} s. "
                     f"Look into the DAG processor's log: palmares status"
                 )
             time.sleep(0.2)
