@@ -78,6 +78,8 @@ def _task_ends(step: Step, service: Service, endpoint: str, number: signal.Signa
     drive.wait_until_injected()
     process = drive.task_process(step)
     drive.end(process, number, f"{step}, {_command(process)}", f"while {service} had its {endpoint}")
+    told = drive.wait_for_state(step, "success", "up_for_retry", "scheduled", "queued")
+    drive.said.append(f"Airflow then called try {told['try_number']} of it {told['state']}")
 
 
 def _scheduler_ends_during_a_task(number: signal.Signals, drive: Drive) -> None:
