@@ -61,6 +61,7 @@ def airflow_environment(paths: StackPaths, state: StackState) -> dict[str, str]:
             "dags_folder": paths.root / "dags",
             "plugins_folder": paths.root / "plugins",
             "load_examples": False,
+            "test_connection": "Enabled",  # the form's test button
             "executor": "LocalExecutor",
             "parallelism": 16,
             "fernet_key": keys.fernet_key,
