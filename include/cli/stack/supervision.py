@@ -29,6 +29,8 @@ START_DEADLINE_S = 20.0
 POLL_S = 0.05
 STOPPED_STATES = frozenset({"STOPPED", "FATAL", "UNKNOWN"})
 """EXITED is not among them: every part is started again, at the latest a second later."""
+_UMASK = "077"
+"""Logs may quote what they should not: they are their owner's alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,7 @@ def configuration(paths: StackPaths, state: StackState, programs: Iterable[Progr
                 "nodaemon": "true",
                 "silent": "true",
                 **({"user": "root"} if os.geteuid() == 0 else {}),  # it warns unless told
-                "umask": "077",
+                "umask": _UMASK,
                 "directory": paths.home,
                 "logfile": paths.logs / "supervisor.log",
                 "logfile_maxbytes": "5MB",
@@ -97,6 +99,7 @@ def _section(program: Program) -> tuple[str, dict[str, object]]:
         "autorestart": "true",
         "startsecs": 2,
         "startretries": 5,
+        "umask": _UMASK,
         "stopsignal": program.stop_signal,
         "stopwaitsecs": program.stop_wait_s,
         "killasgroup": "true",
@@ -218,6 +221,7 @@ def launch(paths: StackPaths, state: StackState, programs: Iterable[Program]) ->
     write_atomically(config, configuration(paths, state, programs))
     paths.socket(state.stack_id).unlink(missing_ok=True)
     log = paths.logs / "supervisord.out"
+    log.touch(mode=0o600)
     with shielded(), log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)],
@@ -228,6 +232,9 @@ def launch(paths: StackPaths, state: StackState, programs: Iterable[Program]) ->
             env={STACK_VARIABLE: state.stack_id, "PATH": os.environ.get("PATH", os.defpath)},
             cwd=paths.home,
             start_new_session=True,  # a Ctrl-C in the terminal is for us alone
+            umask=int(
+                _UMASK, 8
+            ),  # supervisor opens the parts' logs itself, and heeds its own only as a daemon
         )
         create_time = psutil.Process(process.pid).create_time()
         state = state.model_copy(update={"supervisor": Supervisor(pid=process.pid, create_time=create_time)})

@@ -71,6 +71,14 @@ def test_what_supervisor_cannot_hold_is_refused_and_not_mangled(paths, value):
 
 
 @pytest.mark.stack
+def test_logs_are_their_owners_alone(small_stack):
+    """Supervisor heeds its own umask only as a daemon, and opens the parts' logs itself."""
+    paths, _ = small_stack
+    logs = [paths.logs / name for name in ("supervisord.out", "supervisor.log", "postgres.log")]
+    assert {log.name: oct(log.stat().st_mode & 0o777) for log in logs} == {log.name: "0o600" for log in logs}
+
+
+@pytest.mark.stack
 def test_a_killed_part_is_started_again_and_stopping_leaves_nothing(small_stack):
     paths, state = small_stack
     client = SupervisorClient(paths, state)
