@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,7 @@ from include.leaderboard.errors import (
 
 BUSY_STATUSES = frozenset({408, 429, 500, 502, 503, 504, 520, 522, 524})
 """Answers that say: not now."""
+_QUERY = re.compile(r"\?[^\s?='\"<>]+=[^\s'\"<>]*")
 
 
 class HubBusyError(HubUnavailableError):
@@ -52,39 +54,50 @@ def translated(subject: str) -> Iterator[None]:
 
     try:
         yield
-    # The first is a special case of the second.
-    except errors.GatedRepoError as error:
+    # None is raised from the client's own error: that quotes the address, and those that the Hub redirects
+    # to are signed. The first is a special case of the second.
+    except errors.GatedRepoError:
         raise HubGatedError(
             f"{subject}: the repository is gated and our token has no access. "
             "Ask its owner for access with the account of the token in the connection huggingface_hub."
-        ) from error
-    except errors.RevisionNotFoundError as error:
-        raise HubNotFoundError(f"{subject}: no such revision", what="revision") from error
-    except (errors.RepositoryNotFoundError, errors.DisabledRepoError) as error:
+        ) from None
+    except errors.RevisionNotFoundError:
+        raise HubNotFoundError(f"{subject}: no such revision", what="revision") from None
+    except (errors.RepositoryNotFoundError, errors.DisabledRepoError):
         raise HubNotFoundError(
             f"{subject}: no such repository, or it is private and our token may not see it", what="repository"
-        ) from error
+        ) from None
     except errors.HFValidationError as error:
         raise HubNotFoundError(f"{subject}: not a repository's name", what="repository") from error
-    except errors.EntryNotFoundError as error:
-        raise HubNotFoundError(f"{subject}: no such file", what="file") from error
+    except errors.EntryNotFoundError:
+        raise HubNotFoundError(f"{subject}: no such file", what="file") from None
     except errors.HfHubHTTPError as error:
-        raise _of_status(subject, error) from error
+        raise _of_status(subject, error) from None
     except httpx2.TransportError as error:
-        raise HubUnreachableError(f"{subject}: {type(error).__name__}: {error}") from error
+        raise HubUnreachableError(
+            f"{subject}: {type(error).__name__}: {without_queries(str(error))}"
+        ) from None
     except errors.OfflineModeIsEnabled as error:
         raise HubUnavailableError(
             f"{subject}: HF_HUB_OFFLINE is set in the environment. Unset it and start again."
         ) from error
     except (ValueError, KeyError) as error:
         # A proxy's log-in page, or half an answer.
-        raise HubUnavailableError(f"{subject}: the answer is not the Hub's: {error!r:.200}") from error
+        raise HubUnavailableError(
+            f"{subject}: the answer is not the Hub's: {without_queries(repr(error)):.200}"
+        ) from None
+
+
+def without_queries(text: str) -> str:
+    """*text* with the queries of the addresses in it cut off: they hold signatures and tokens."""
+    return _QUERY.sub("", text)
 
 
 def _of_status(subject: str, error: Exception) -> HubError:
     response = getattr(error, "response", None)
     status: int | None = getattr(response, "status_code", None)
-    said = str(getattr(error, "server_message", None) or "").strip()[:300]
+    said = str(getattr(error, "server_message", None) or "")
+    said = without_queries(said).strip()[:300]
     message = f"{subject}: HTTP {status}{': ' if said else ''}{said}"
     if status == 412:
         return StaleCommitError(f"{message}. Read the branch again and re-apply.")

@@ -10,6 +10,7 @@ import traceback
 import pytest
 
 from include.hub import Hub, session
+from include.hub.failures import translated
 from include.leaderboard.errors import HubError, HubGatedError, HubNotFoundError, HubUnavailableError
 
 _TOKEN = "hf_secret_of_the_test"
@@ -113,6 +114,41 @@ def test_the_token_is_in_no_message_and_no_log(failing, status, caplog):
         _CALLS["commit"](Hub(endpoint=failing.endpoint, token=_TOKEN))
     assert _TOKEN not in "".join(traceback.format_exception(raised.value))
     assert _TOKEN not in caplog.text
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 412, 451])
+@pytest.mark.parametrize("code", [None, "RepoNotFound", "RevisionNotFound", "EntryNotFound", "GatedRepo"])
+def test_no_signed_address_is_in_an_error_or_its_traceback(failing, status, code):
+    """The Hub redirects downloads to signed addresses, and its client quotes them."""
+    failing.status = status
+    failing.headers = {"X-Error-Message": "No: https://cdn.test/a?X-Amz-Signature=hidden&b=1 (sorry)"}
+    failing.headers |= {"X-Error-Code": code} if code else {}
+    with pytest.raises(HubError) as raised, translated("file x"):
+        _ask(f"{failing.endpoint}/cdn/a?X-Amz-Signature=hidden&b=1")
+    shown = "".join(traceback.format_exception(raised.value))
+    assert "hidden" not in shown
+    assert shown.count("HTTP") == 0 or "No: https://cdn.test/a (sorry)" in shown
+
+
+def _ask(url: str) -> None:
+    """What the Hub's client does with an answer."""
+    import httpx2
+    from huggingface_hub.utils._http import hf_raise_for_status
+
+    hf_raise_for_status(httpx2.get(url))
+
+
+def test_a_signed_address_is_in_no_other_error_either():
+    import httpx2
+
+    address = "https://cdn.test/a?X-Amz-Signature=hidden"
+    for error in (httpx2.ConnectError(f"cannot reach {address}"), ValueError(f"{address} is not JSON")):
+        with (
+            pytest.raises(HubUnavailableError, match=r"https://cdn\.test/a\b") as raised,
+            translated("file x"),
+        ):
+            raise error
+        assert "hidden" not in "".join(traceback.format_exception(raised.value))
 
 
 def test_other_users_of_the_client_keep_their_own_behaviour(failing):
