@@ -85,10 +85,12 @@ class Outcome:
     def problems(self, row: Row) -> list[str]:
         """What is not as it must be."""
         published = row.final == "published"
+        is_other = row.or_endings is not None and self.attempts == row.or_endings
+        endings = row.or_endings if is_other else row.endings
         wanted: dict[str, Any] = {
             "final": f"{row.final}, {row.status}",
-            "attempts": row.endings,
-            "jobs": row.expected_jobs,
+            "attempts": endings,
+            "jobs": len(endings or ()) if row.jobs is None else row.jobs,
             "accepted": int(published),
             "publications": int(published),
             "finished": int(published),

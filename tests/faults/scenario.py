@@ -38,12 +38,10 @@ class Row:
     """Of the request file."""
     endings: tuple[str, ...] = ("succeeded",)
     """Failure classes of the attempts."""
+    or_endings: tuple[str, ...] | None = None
+    """As good: of two things that happen at once, either may be first."""
     jobs: int | None = None
     """Processes that were started; None: as many as attempts."""
-
-    @property
-    def expected_jobs(self) -> int:
-        return len(self.endings) if self.jobs is None else self.jobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -147,7 +147,7 @@ def _poll() -> Iterator[Scenario]:
         step="poll_status",
         what="SIGTERM to the job's process while it evaluates",
         fates=("SIGTERM",),
-        endings=("node_lost", "succeeded"),
+        endings=("preempted", "succeeded"),
         slow=True,
     )
     yield Scenario(

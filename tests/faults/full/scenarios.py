@@ -103,6 +103,19 @@ def _marked_failed(drive: Drive) -> None:
     drive.said.append(f"the job's process {job.pid} was ended")
 
 
+def _marked_failed_unheard(drive: Drive) -> None:
+    job = drive.job()
+    triggerer = drive.stack.part("airflow-triggerer")
+    triggerer.suspend()
+    drive.mark_failed("poll_status")
+    drive.end(triggerer, KILL, f"airflow-triggerer, {_command(triggerer)}", "before it heard of that")
+    drive.wait_until_over()
+    assert job.is_running(), "somebody ended the job"
+    drive.said.append(f"the run was over, and the job's process {job.pid} still ran")
+    drive.reconcile()
+    wait_for(lambda: not job.is_running() or job.status() == psutil.STATUS_ZOMBIE, "the job is ended", 60)
+
+
 def _cleared(drive: Drive) -> None:
     drive.job()
     drive.clear("poll_status")
@@ -250,10 +263,23 @@ def _people() -> Iterator[FullScenario]:
         run="failed",
     )
     yield FullScenario(
+        id="full-mark-failed-unheard",
+        step="poll_status",
+        what="a person marks poll_status failed while the triggerer hangs, which then gets SIGKILL: "
+        "nobody cancels the job, until reconcile_requests runs",
+        act=_marked_failed_unheard,
+        final="failed",
+        status="PENDING",
+        endings=(),
+        jobs=1,
+        run="failed",
+    )
+    yield FullScenario(
         id="full-clear",
         step="poll_status",
         what="a person clears poll_status while the job runs",
         act=_cleared,
+        or_endings=("cancelled", "succeeded"),
     )
     yield FullScenario(
         id="full-force",
