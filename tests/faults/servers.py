@@ -25,7 +25,7 @@ class Servers(EmbeddedRest):
 
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
-        self._ports = {name: _free_port() for name in SERVICES}
+        self._ports = {name: free_port() for name in SERVICES}
         super().__init__(
             {name: f"http://127.0.0.1:{port}" for name, port in self._ports.items()},
             access_key="FAULTS",
@@ -138,7 +138,8 @@ class Servers(EmbeddedRest):
         super().close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One that the kernel gives to nobody else for a while."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

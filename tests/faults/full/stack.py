@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from include.cli.stack.paths import StackPaths
+from include.cli.stack.ports import option
 from include.cli.stack.processes import STACK_VARIABLE, stack_processes
 from include.cli.stack.state import PORT_NAMES, StackState, load_state
 from include.cli.stack.supervision import SupervisorClient
@@ -27,6 +28,7 @@ from include.steps.services import Services
 from tests.faults.jobs import wait_for
 from tests.faults.observe import Place
 from tests.faults.rest import EmbeddedRest
+from tests.faults.servers import free_port
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -114,7 +116,9 @@ def running_stack(home: Path) -> Iterator[FullStack]:
     }
     paths = StackPaths.locate(home)
     try:
-        _palmares(environment, "up", "--detach")
+        # Not the usual ports: another stack that starts in the same moment may want those.
+        ports = [part for name in PORT_NAMES for part in (option(name), str(free_port()))]
+        _palmares(environment, "up", "--detach", *ports)
         state = load_state(paths)
         assert state is not None
         with _opened(paths, state, token) as stack:
