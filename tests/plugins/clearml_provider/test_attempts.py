@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
-from clearml_provider import attempts, calls, lifecycle
+from clearml_provider import attempts, calls
 from clearml_provider.endings import AttemptEdit, EndedTask, Ending
 from clearml_provider.exceptions import ClearMLMovedError, ClearMLTaskFailedError
 from clearml_provider.operators import ClearMLWaitOperator
@@ -49,12 +49,12 @@ def told(place: Workplace, *, complete: bool = False) -> str:
 
 def begin(place: Workplace, until: int | None = None, **edit: Any) -> None:
     """Begin the next attempt, but die before step *until*."""
-    flow = lifecycle.start_attempt(place.task(), queue_id=place.queue_id, edit=AttemptEdit(**edit))
+    flow = attempts.start_attempt(place.task(), queue_id=place.queue_id, edit=AttemptEdit(**edit))
     with suppress(Crashed):
         carry(place.hook, flow, until=until)
 
 
-CHANGE = {"hyperparams": {"General": {"nb_nodes": "2"}}, "note": "two nodes"}
+CHANGE: dict[str, Any] = {"hyperparams": {"General": {"nb_nodes": "2"}}, "note": "two nodes"}
 
 
 @pytest.mark.parametrize("complete", [False, True], ids=["failed", "completed"])
@@ -104,7 +104,7 @@ def test_of_two_that_begin_the_next_attempt_the_later_steps_back(clearml):
     begin(clearml)
     clearml.fail()
     with pytest.raises(ClearMLMovedError, match="was failed, attempt 1, and now is failed, attempt 2"):
-        clearml.hook.run(lifecycle.start_attempt(seen, queue_id=clearml.queue_id, edit=AttemptEdit()))
+        clearml.hook.run(attempts.start_attempt(seen, queue_id=clearml.queue_id, edit=AttemptEdit()))
     assert (clearml.task().status, clearml.task().attempt) == ("failed", 2)
 
 

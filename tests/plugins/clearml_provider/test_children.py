@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
-from clearml_provider import calls, children, lifecycle
+from clearml_provider import attempts, calls, children, lifecycle
 from clearml_provider.endings import AttemptEdit, EndedTask, Ending, classify_by_status
 from clearml_provider.exceptions import ClearMLNotFoundError, ClearMLTaskFailedError
 from clearml_provider.operators import ClearMLWaitOperator
@@ -31,10 +31,8 @@ def master(clearml: Workplace) -> str:
 
 
 def cancel(place: Workplace, task_id: str, **arguments: Any) -> bool:
-    flow = lifecycle.cancel(
-        task_id,
-        **{"attempt": 1, "cause": "killed", "reason": "a test", "grace_s": 0.2, "poll_s": 0.05} | arguments,
-    )
+    given: dict[str, Any] = {"attempt": 1, "cause": "killed", "reason": "a test"}
+    flow = lifecycle.cancel(task_id, **given | {"grace_s": 0.2, "poll_s": 0.05} | arguments)
     return place.hook.run(flow)
 
 
@@ -206,7 +204,7 @@ def test_a_try_that_died_while_it_put_nodes_away_is_gone_on_from(clearml, master
     until = 0
     while clearml.hook.task(master).status != "queued":
         task = clearml.hook.task(master)
-        flow = lifecycle.start_attempt(task, queue_id=clearml.queue_id, edit=edit)
+        flow = attempts.start_attempt(task, queue_id=clearml.queue_id, edit=edit)
         with suppress(Crashed):
             carry(clearml.hook, flow, until=until)
         until += 1

@@ -6,7 +6,9 @@ import json
 import os
 import re
 import signal
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -61,8 +63,15 @@ def test_a_killed_node_ends_its_job_and_the_next_attempt_has_nodes_of_its_own(
         )
 
     def children() -> list[str]:
-        query = {"parent": [master], "system_tags": ["multi_node_instance"], "search_hidden": True}
-        return [t["id"] for t in stack.api.call("tasks.get_all", only_fields=["id"], **query)["tasks"]]
+        query: dict[str, Any] = {
+            "parent": [master],
+            "system_tags": ["multi_node_instance"],
+            "search_hidden": True,
+        }
+        return [
+            t["id"]
+            for t in stack.api.call("tasks.get_all", only_fields=["id"], search_hidden=True, **query)["tasks"]
+        ]
 
     with (
         agent(stack, tmp_path / "first", "pair-agent-1") as (_, queue),
@@ -78,7 +87,7 @@ def test_a_killed_node_ends_its_job_and_the_next_attempt_has_nodes_of_its_own(
         deferred = defer(wait())
         (node,) = wait_for(children, "the master clones itself", 60)
         victim, other = (
-            wait_for(lambda task=task: process_of(stack, task), f"{task} says which process it is", 60)
+            wait_for(partial(process_of, stack, task), f"{task} says which process it is", 60)
             for task in (node, master)
         )
         os.kill(victim, signal.SIGKILL)

@@ -37,10 +37,11 @@ def test_a_function_that_raises_is_named_with_its_error():
 
 
 def test_a_function_that_returns_something_else_is_named():
+    wrong: Any = lambda *_: "again"  # noqa: E731
     with pytest.raises(ClearMLPolicyError, match="returned str, expected Ending"):
-        Policy(classify=lambda ended: "retry").ending(ENDED)
+        Policy(classify=wrong).ending(ENDED)
     with pytest.raises(ClearMLPolicyError, match="returned str, expected AttemptEdit"):
-        Policy(next_attempt=lambda ended, ending: "again").edit(ENDED, ENDING)
+        Policy(next_attempt=wrong).edit(ENDED, ENDING)
     assert Policy(next_attempt=lambda ended, ending: None).edit(ENDED, ENDING) is None
 
 

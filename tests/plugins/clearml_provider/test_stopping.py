@@ -15,7 +15,7 @@ from tests.plugins.clearml_provider.workplace import Workplace, carry, defer, fi
 
 
 def cancelling(task_id: str, **arguments: Any) -> Any:
-    given = {"attempt": 1, "cause": CAUSE_FORCED, "reason": "a new result is wanted by run 7"}
+    given: dict[str, Any] = {"attempt": 1, "cause": CAUSE_FORCED, "reason": "a new result is wanted by run 7"}
     return lifecycle.cancel(task_id, **given | {"grace_s": 0.2, "poll_s": 0.05} | arguments)
 
 
@@ -138,7 +138,7 @@ def verify_results(place: Workplace, task_id: str, *, attempt: int) -> None:
 
 
 def wait(task_id: str, **arguments: Any) -> ClearMLWaitOperator:
-    given = {"poll_interval": 0.05, "stop_grace_s": 0.2, "classify": uploaded}
+    given: dict[str, Any] = {"poll_interval": 0.05, "stop_grace_s": 0.2, "classify": uploaded}
     return ClearMLWaitOperator(task_id="wait", clearml_task_id=task_id, **given | arguments)
 
 
