@@ -139,7 +139,7 @@ def _receive(
         why = "it was deleted, or its upload failed" if status == 404 else "check the keys of the connection"
         raise ClearMLArtifactError(
             f"Artifact {artifact.key!r} is listed, but the file server answered HTTP {status}: {why}."
-        ) from error
+        ) from None  # httpx quotes the whole address, which may be signed
 
 
 def _check_origin(artifact: Artifact, files_host: str) -> None:

@@ -72,7 +72,7 @@ def start_attempt(task: TaskInfo, *, queue_id: str, edit: AttemptEdit, fresh: bo
         "ClearML task %s was %s (%s): attempt %d enqueued%s",
         task.id,
         task.status,
-        task.status_reason or "no reason given",
+        task.reason or "no reason given",
         attempt,
         f", {edit.note}" if edit.note else "",
     )

@@ -153,7 +153,7 @@ def put_away(master: TaskInfo, *, before: int) -> Flow[None]:
             child.attempt,
             describe(child),
             child.status,
-            child.user_properties.get(STOP_REASON) or child.status_reason or "no reason given",
+            child.user_properties.get(STOP_REASON) or child.reason or "no reason given",
         )
         if is_live(child):
             yield from ask_to_stop(child, cause=CAUSE_MASTER_ENDED, reason="Its attempt is over")
@@ -180,7 +180,7 @@ def _past_rows(properties: Mapping[str, str], children: Iterable[TaskInfo]) -> s
     known = {row[2] for row in rows if len(row) > 2}
     for child in children:
         if child.id not in known:
-            words = child.user_properties.get(STOP_REASON) or child.status_reason
+            words = child.user_properties.get(STOP_REASON) or child.reason
             rows.append([child.attempt, child.node_rank, child.id, child.status.value, words[:_REASON_CHARS]])
     return json.dumps(rows[-_PAST_ROWS:])
 

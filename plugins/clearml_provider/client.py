@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from urllib.parse import urlsplit
 
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, Retrying
 
 from clearml_provider.connection import ClearMLSettings
 from clearml_provider.exceptions import ClearMLAuthError, ClearMLUnavailableError
+from clearml_provider.redaction import shown_url
 from clearml_provider.wire import (
     API_PREFIX,
     Answer,
@@ -194,12 +194,12 @@ class ClearMLClient(_Transport):
                     if response.status_code in {401, 403} and not last:
                         continue
                     if response.status_code >= 500 or response.status_code == 429:
-                        raise ClearMLUnavailableError(f"{_shown(url)}: HTTP {response.status_code}")
+                        raise ClearMLUnavailableError(f"{shown_url(url)}: HTTP {response.status_code}")
                     response.raise_for_status()
                     yield response
                     return
             except httpx.TransportError as error:
-                raise ClearMLUnavailableError(f"{_shown(url)}: {type(error).__name__}: {error}") from error
+                raise ClearMLUnavailableError(f"{shown_url(url)}: {type(error).__name__}: {error}") from error
 
 
 class AsyncClearMLClient(_Transport):
@@ -273,9 +273,3 @@ class AsyncClearMLClient(_Transport):
 
         answer: Answer = await AsyncRetrying(**self._retry_options(request))(once)
         return answer
-
-
-def _shown(url: str) -> str:
-    """An address without query, which may hold a signature."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -59,7 +59,8 @@ class Ending:
     failure_class: str
     """Short identifier, e.g. ``node_lost``; ``succeeded`` when it did."""
     reason: str
-    """A sentence for people; it is logged, so it never quotes data."""
+    """A sentence for people; it is logged, so it never quotes data: `TaskInfo.reason`, not its
+    ``status_reason``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +123,7 @@ def classify_by_status(ended: EndedTask) -> Ending:
     was stopped because a node ended is judged by that node.
     """
     task = ended.info
-    words = task.user_properties.get(STOP_REASON) or task.status_reason or task.status_message
+    words = task.user_properties.get(STOP_REASON) or task.reason
     if task.status.is_success:
         return Ending(outcome="succeeded", failure_class="succeeded", reason=words)
     if ended.stop_cause == CAUSE_NODE_LOST:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -53,6 +53,13 @@ class ClearMLHook(BaseHook):
         from clearml_provider.client import ClearMLClient
 
         return ClearMLClient(self.settings, retry=self.retry)
+
+    @cached_property
+    def _redacted(self) -> Callable[[str], str]:
+        """Hides keys in a line of a console: agents write them there."""
+        from clearml_provider.redaction import redactor
+
+        return redactor([self.settings.access_key, self.settings.secret_key])
 
     def get_conn(self) -> ClearMLClient:
         """The blocking client, one for each hook."""
@@ -150,19 +157,20 @@ class ClearMLHook(BaseHook):
         return self.run(flow)
 
     def log_tail(self, task_id: str, *, lines: int = 100) -> list[str]:
-        """The console's last lines; they may quote the job's data."""
+        """The console's last lines, keys hidden; they may quote the job's data."""
         from clearml_provider import calls
 
-        return self.run(calls.get_log_tail(task_id, lines=lines))
+        return [self._redacted(line) for line in self.run(calls.get_log_tail(task_id, lines=lines))]
 
     def log_lines(self, task_id: str) -> Iterator[str]:
-        """The whole console, line by line, read page by page; it may quote the job's data."""
+        """The whole console, line by line, read page by page, keys hidden; it may quote the job's data."""
         from clearml_provider import reading
 
         after: int | None = 0
         while after is not None:
             texts, after = self.run(reading.get_log_page(task_id, after=after))
-            yield from reading.lines_of(texts)
+            for line in reading.lines_of(texts):
+                yield self._redacted(line)
 
     def single_values(self, task_id: str) -> dict[str, float]:
         """What the job reported as single values, by name."""

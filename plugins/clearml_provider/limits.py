@@ -135,7 +135,7 @@ def _why_node(event: Mapping[str, Any], node: TaskInfo | None) -> str:
         return f"node {event.get('child_id')} is {status}, and is deleted"
     if status == "lost":
         return f"{children.describe(node)} is lost: {_silence(node)}"
-    words = node.user_properties.get(STOP_REASON) or node.status_reason or node.status_message
+    words = node.user_properties.get(STOP_REASON) or node.reason
     return f"{children.describe(node)} {status}: {words or 'no reason given'}"
 
 

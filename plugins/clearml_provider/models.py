@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from clearml_provider.redaction import shown_reason
 from clearml_provider.status import TaskStatus
 
 PROPERTIES = "properties"
@@ -154,6 +155,7 @@ class TaskInfo:
     name: str
     status: TaskStatus
     status_reason: str
+    """As the server has it: it may quote the job's data. `reason` is what may be shown."""
     status_message: str
     created: datetime | None
     started: datetime | None
@@ -227,6 +229,11 @@ class TaskInfo:
         """Number of the current attempt; 1 for a task that this provider did not create."""
         value = self.user_properties.get("attempt", "")
         return int(value) if value.isdecimal() else 1
+
+    @property
+    def reason(self) -> str:
+        """Why it has its status, as far as logs and XComs may say it; see `shown_reason`."""
+        return shown_reason(self.status_reason or self.status_message)
 
     @property
     def node_rank(self) -> int | None:

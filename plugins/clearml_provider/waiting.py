@@ -157,9 +157,8 @@ class Waiting:
 
 def describe(task: TaskInfo) -> str:
     """Status, worker and reason in a line."""
-    words = task.status_reason or task.status_message
     worker = f" on {task.last_worker}" if task.last_worker and not task.status.is_terminal else ""
-    return f"{task.status}{worker}{f' ({words})' if words else ''}"
+    return f"{task.status}{worker}{f' ({task.reason})' if task.reason else ''}"
 
 
 def own_copy(error: Exception) -> Exception:

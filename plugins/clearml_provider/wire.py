@@ -23,6 +23,7 @@ from clearml_provider.exceptions import (
     ClearMLNotFoundError,
     ClearMLUnavailableError,
 )
+from clearml_provider.redaction import shown_url
 
 if TYPE_CHECKING:
     import httpx
@@ -229,8 +230,9 @@ def read_answer(response: httpx.Response, request: Call) -> Answer:
         )
     if meta is None:  # a proxy, the web UI, another program: its "not found" says nothing of tasks
         location = response.headers.get("Location")
+        redirected = f" (redirected to {shown_url(location)})" if location else ""
         raise ClearMLAPIError(
-            f"{error}, and the answer is not ClearML's{f' (redirected to {location})' if location else ''}. "
+            f"{error}, and the answer is not ClearML's{redirected}. "
             f"Check that the connection's host is the API server (http://…:8008, https://api.…), "
             f"not the web UI or the file server.",
             status=status,

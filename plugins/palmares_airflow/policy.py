@@ -26,6 +26,7 @@ CLOCKS_DIFFER_S = 60
 def classify(ended: EndedTask) -> Ending:
     """Judge an ended ClearML task by the leaderboard's policy, and keep the attempt in the store."""
     from clearml_provider.endings import Ending
+    from clearml_provider.redaction import shown_reason
 
     from include.steps.endings import bounded, classify_ending, record_ending
 
@@ -36,7 +37,7 @@ def classify(ended: EndedTask) -> Ending:
             classify_ending(
                 succeeded=task.status.is_success,
                 status=task.status.value,
-                status_reason=task.status_reason,
+                status_reason=shown_reason(task.status_reason),
                 stop_cause=ended.stop_cause,
                 user_properties=task.user_properties,
                 artifacts=[artifact.key for artifact in task.artifacts],
@@ -92,6 +93,7 @@ def show_line(line: str) -> str | None:
 def _children(ended: EndedTask) -> list[Child]:
     """The nodes that ended by themselves or were lost: those that we stopped with them tell nothing."""
     from clearml_provider.endings import CAUSE_CHILD, CAUSE_MASTER_ENDED, CAUSE_NODE_LOST, stop_cause
+    from clearml_provider.redaction import shown_reason
 
     from include.leaderboard.endings import Child
 
@@ -99,7 +101,7 @@ def _children(ended: EndedTask) -> list[Child]:
     return [
         Child(
             status="lost" if cause == CAUSE_NODE_LOST else child.status.value,
-            status_reason=child.status_reason,
+            status_reason=shown_reason(child.status_reason),
         )
         for child, cause in causes
         if cause not in {CAUSE_CHILD, CAUSE_MASTER_ENDED}

@@ -78,11 +78,15 @@ def validated(model: type[Model], value: Any, *, what: str) -> Model:
     except ValidationError as error:
         faults = [_fault(e["loc"], e["msg"], e["type"], e["input"]) for e in error.errors()]
         hint = " Write numbers and booleans as text: ClearML keeps strings only." if _typed(error) else ""
-        raise ClearMLConfigError(f"{what} is not valid: {'; '.join(faults)}.{hint}") from error
+        # pydantic's own message quotes every value, the secret ones too
+        raise ClearMLConfigError(f"{what} is not valid: {'; '.join(faults)}.{hint}") from None
 
 
 def _fault(where: tuple[Any, ...], message: str, kind: str, value: Any) -> str:
-    got = "" if kind == "value_error" else f" (got {value!r})"
+    from clearml_provider.redaction import shown_value
+
+    shown = None if kind in {"value_error", "missing"} else shown_value(where, value)
+    got = "" if shown is None else f" (got {shown})"
     return f"{'.'.join(map(str, where)) or 'it'}: {message.removeprefix('Value error, ')}{got}"
 
 

@@ -253,7 +253,7 @@ class ClearMLWaitOperator(ClearMLOperator):
 
     def _look_at(self, task: TaskInfo) -> tuple[EndedTask, Ending]:
         """What the classifier says of an ended task, whose further nodes have ended by then too."""
-        from clearml_provider import calls, children
+        from clearml_provider import children
 
         nodes: tuple[TaskInfo, ...] = ()
         if self._is_multi_node:
@@ -261,7 +261,7 @@ class ClearMLWaitOperator(ClearMLOperator):
         lines: list[str] = []
         if not task.status.is_success:
             wanted = max(self.classify_log_lines, self.log_tail)
-            lines = self.hook.run(calls.get_log_tail(task.id, lines=wanted))
+            lines = self.hook.log_tail(task.id, lines=wanted)
         ended = ended_task(task, tuple(lines), nodes)
         return ended, self._policy.ending(ended)
 

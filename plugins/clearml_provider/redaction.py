@@ -1,0 +1,85 @@
+"""What must not leave ClearML in the words that are copied from it: keys, and what exceptions quote."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from urllib.parse import urlsplit, urlunsplit
+
+HIDDEN = "***"
+"""As Airflow masks."""
+REASON_CHARS = 200
+
+_SURE_CHARS = 6
+"""A key shorter than this is hidden only where it stands as a word: it may be a part of many."""
+_KEY_SHAPES = (
+    (re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]*)+"), HIDDEN),  # a JSON web token, whole or cut
+    (re.compile(r"((?:access|secret)_key['\"]?\s*[=:]\s*['\"]?)[^\s'\",;}]+", re.IGNORECASE), rf"\1{HIDDEN}"),
+    (re.compile(r"(Authorization['\"]?\s*:\s*['\"]?\w+\s+)[^\s'\"]+", re.IGNORECASE), rf"\1{HIDDEN}"),
+    (re.compile(r"(\b[a-z][a-z0-9+.-]*://)(?!git@)[^\s/@'\"]+@", re.IGNORECASE), rf"\1{HIDDEN}@"),
+)
+"""clearml-agent writes ``access_key = …`` to each job's console; git writes addresses with their password."""
+_EXCEPTION = re.compile(r"\w*(?:Exception|Error)\b")
+_SECRET_NAME = re.compile(
+    r"(?:token|secrets?|passwords?|passwd|pwd|keys?|credentials?)(?![a-z])", re.IGNORECASE
+)
+_VALUE_CHARS = 60
+
+
+def redactor(keys: Iterable[str] = ()) -> Callable[[str], str]:
+    """A function that hides *keys*, and whatever has the shape of a key, in a line."""
+    own = [_exactly(key) for key in sorted({key for key in keys if key}, key=len, reverse=True)]
+    known = re.compile("|".join(own)) if own else None
+
+    def redacted(line: str) -> str:
+        if known is not None:
+            line = known.sub(HIDDEN, line)
+        for shape, instead in _KEY_SHAPES:
+            line = shape.sub(instead, line)
+        return line
+
+    return redacted
+
+
+def shown_reason(words: str) -> str:
+    """A task's ``status_reason`` or ``status_message``, as far as logs, XComs and errors may repeat it.
+
+    ClearML's own words are short sentences on one line. The SDK writes ``Exception …`` with the message of
+    what ended a job that no agent ran, and the message may quote the job's data: it stays in ClearML.
+    """
+    lines = words.strip().splitlines()
+    if not lines:
+        return ""
+    first = "".join(char for char in lines[0] if char.isprintable()).strip()
+    if found := _EXCEPTION.search(first):
+        rest = first[found.end() :].strip(" :.")
+        return first[: found.end()][:REASON_CHARS] + (" (message withheld)" if rest or lines[1:] else "")
+    return redactor()(first)[:REASON_CHARS]
+
+
+def shown_url(url: str) -> str:
+    """An address without keys and without its query, which may hold a signature."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that cannot be read"
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def shown_value(where: Iterable[object], value: object) -> str | None:
+    """A wrong value for an error's message; None: its name says that it is secret.
+
+    Args:
+        where: The names that lead to it.
+        value: Only the kind is told of what holds other values: some of them may be secret.
+    """
+    if any(_SECRET_NAME.search(str(name)) for name in where):
+        return None
+    if not isinstance(value, str | int | float | bool | None):
+        return f"a {type(value).__name__}"
+    text = redactor()(repr(value))
+    return text if len(text) <= _VALUE_CHARS else f"{text[: _VALUE_CHARS - 1]}…"
+
+
+def _exactly(key: str) -> str:
+    return re.escape(key) if len(key) >= _SURE_CHARS else rf"(?<!\w){re.escape(key)}(?!\w)"
