@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from clearml_provider.exceptions import ClearMLConfigError
+from clearml_provider.redaction import shown_url
 
 API_PORT, WEB_PORT, FILES_PORT = 8008, 8080, 8081
 """Ports of a stock ClearML server; the other two are derived from the first, as ClearML's SDK does."""
@@ -42,7 +43,7 @@ class ClearMLSettings:
     api_host: str
     files_host: str
     web_host: str
-    access_key: str
+    access_key: str = field(repr=False)
     secret_key: str = field(repr=False)
     verify_tls: bool = True
     ca_file: str | None = None
@@ -73,6 +74,7 @@ class ClearMLSettings:
                 f"{where} has no {'login' if not conn.login else 'password'}: "
                 f"set login to the access key and password to the secret key (ClearML: Settings, Workspace)."
             )
+        _refuse_keys(conn.host, where, "host")
         host = conn.host if "://" in conn.host else f"{conn.schema or 'https'}://{conn.host}"
         if conn.port and urlsplit(host).port is None:
             host = f"{host.rstrip('/')}:{conn.port}"
@@ -127,12 +129,22 @@ def _sibling(api_host: str, name: str) -> str:
 
 
 def _url(value: Any, where: str, key: str) -> str:
+    _refuse_keys(value, where, key)
     parts = urlsplit(str(value))
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         raise ClearMLConfigError(
-            f"{where}: {key} is {value!r}, expected an address such as http://host:8008."
+            f"{where}: {key} is {shown_url(str(value))!r}, expected an address such as http://host:8008."
         )
     return str(value).rstrip("/")
+
+
+def _refuse_keys(value: Any, where: str, key: str) -> None:
+    """Addresses are shown in logs, messages and links: nothing secret may be in them."""
+    if "@" in str(value):
+        raise ClearMLConfigError(
+            f"{where}: {key} has a user or password before an @. Give the address alone, the access key as "
+            f"login, and the secret key as password."
+        )
 
 
 def _boolean(extra: Mapping[str, Any], key: str, where: str, *, default: bool) -> bool:

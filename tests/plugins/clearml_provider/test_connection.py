@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import ssl
+import traceback
 from typing import Any
 
 import pytest
@@ -94,6 +95,7 @@ def test_the_connection_may_come_from_json(monkeypatch):
     [
         ({"host": None}, "has no host"),
         ({"host": "ftp://h"}, "host is 'ftp://h'"),
+        ({"host": "http://h:8008?x=1"}, "host is 'http://h:8008', expected an address"),
         ({"login": None}, "has no login"),
         ({"password": ""}, "has no password"),
         ({"extra": {"files_host": "files"}}, "files_host is 'files'"),
@@ -106,6 +108,29 @@ def test_the_connection_may_come_from_json(monkeypatch):
 def test_a_wrong_field_is_named(fields, words):
     with pytest.raises(ClearMLConfigError, match=words):
         settings(**fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "key"),
+    [
+        ({"host": "http://user:hidden@h:8008"}, "host"),
+        ({"host": "user:hidden@h", "port": 8008}, "host"),
+        ({"host": "http://user:hid/den@h", "port": 8008}, "host"),
+        ({"extra": {"files_host": "http://hidden@h:8081"}}, "files_host"),
+        ({"extra": {"web_host": "user:hidden@h"}}, "web_host"),
+    ],
+)
+def test_keys_in_an_address_are_refused_and_never_repeated(fields, key):
+    with pytest.raises(ClearMLConfigError, match=f"{key} has a user or password before an @") as caught:
+        settings(**fields)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "hid" not in shown
+    assert "den" not in shown
+
+
+def test_settings_show_no_key():
+    shown = repr(settings(login="my-access-key", password="my-secret-key"))
+    assert "my-" not in shown
 
 
 def test_a_ca_file_replaces_the_systems_authorities(tmp_path):
