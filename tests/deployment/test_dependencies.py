@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "dependencies.md"
-OURS = {"include", "clearml_provider", "palmares_airflow", "palmares_ui", "tests", ""}
+OURS = {"include", "clearml_provider", "palmares_airflow", "palmares_ui", "tests", "benchmarks", ""}
 PROVIDERS = packages_distributions()
 PRODUCTION = ["dags", "plugins", "include/leaderboard", "include/store", "include/hub", "include/steps"]
 INPUTS = sorted(path.name for path in ROOT.glob("requirements*.in"))
