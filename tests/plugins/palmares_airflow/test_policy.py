@@ -189,6 +189,14 @@ def test_an_unreadable_plan_leaves_no_next_attempt_after_missing_memory(job_key:
     assert policy.next_attempt(task, nothing) is None
 
 
+@pytest.mark.parametrize("status", ["failed", "stopped"])
+def test_what_an_exception_quoted_is_in_no_verdict(job_key: str, status: str):
+    row = {"status": status, "status_reason": "Exception row 17 says: a hidden answer"}
+    ending = policy.classify(ended(job_key, row=row))
+    assert "Exception (message withheld)" in ending.reason
+    assert "hidden" not in ending.reason
+
+
 def test_only_safe_lines_reach_airflow_s_log():
     assert policy.show_line("palmares | bac-fr 1/3: 48 rows") == "palmares | bac-fr 1/3: 48 rows"
     assert policy.show_line("ValueError: la réponse cachée") is None
