@@ -90,6 +90,7 @@ def write_report(path: Path, played: Sequence[Played], *, seconds: float) -> Non
     """Write the file anew, with what this run saw."""
     from tests.faults.full.stack import LOST_AFTER_S
 
+    played = sorted(played, key=lambda one: one.level != "quick")
     good = sum(not one.problems for one in played)
     lines = [
         INTRODUCTION.format(lost_after_s=LOST_AFTER_S),
@@ -105,7 +106,7 @@ def write_report(path: Path, played: Sequence[Played], *, seconds: float) -> Non
 
 
 def ids_in(path: Path) -> list[str]:
-    """The scenarios that a report holds, in its order."""
+    """The scenarios that a report holds."""
     rows = [line.split("|") for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
     return [cells[2].strip().replace("\\", "") for cells in rows if cells[1].strip().isdecimal()]
 
