@@ -268,8 +268,8 @@ def _people() -> Iterator[FullScenario]:
         what="a person marks poll_status failed while the triggerer hangs, which then gets SIGKILL: "
         "nobody cancels the job, until reconcile_requests runs",
         act=_marked_failed_unheard,
-        final="failed",
-        status="PENDING",
+        final="cancelled",
+        status="CANCELLED",
         endings=(),
         jobs=1,
         run="failed",
