@@ -82,7 +82,7 @@ def _enqueue() -> Iterator[Scenario]:
         faults={"clearml_api": ({"endpoint": create, "kind": "latency", "seconds": 1.5},)},
         timeout_s=1.0,
     )
-    yield faulty("enqueue", "clearml_api", enqueue, "429")
+    yield faulty("enqueue", "clearml_api", enqueue, "429", slow=True)
     yield faulty("enqueue", "clearml_api", enqueue, "500", count=2, slow=True)
     yield faulty("enqueue", "clearml_api", enqueue, "503", slow=True)
     yield faulty("enqueue", "clearml_api", enqueue, "drop-before", slow=True)
@@ -248,7 +248,7 @@ def _publish() -> Iterator[Scenario]:
         "latency": True,
         "429": False,
         "500": True,
-        "502-after": False,
+        "502-after": True,
         "503": True,
         "drop-before": True,
         "drop-after": False,
