@@ -12,6 +12,9 @@ from include.leaderboard.errors import HubError, HubUnavailableError, StaleCommi
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi
 
+SUMMARY_CHARACTERS = 200
+DESCRIPTION_CHARACTERS = 4000
+
 
 class Commit:
     """Files to write into a dataset's main branch, right after *parent_commit*.
@@ -23,7 +26,7 @@ class Commit:
     def __init__(self, *, repo_id: str, files: Mapping[str, bytes], message: str, parent_commit: str) -> None:
         self._repo_id = repo_id
         self._files = files
-        self._message = message
+        self._summary, self._description = _split(message)
         self._parent_commit = parent_commit
         self._mark = f"Palmares-Commit: {uuid4().hex}"
         self._may_be_applied = False
@@ -41,8 +44,8 @@ class Commit:
                 made = api.create_commit(
                     self._repo_id,
                     operations,
-                    commit_message=self._message,
-                    commit_description=self._mark,
+                    commit_message=self._summary,
+                    commit_description=f"{self._description}\n\n{self._mark}".lstrip(),
                     repo_type="dataset",
                     revision="main",
                     parent_commit=self._parent_commit,
@@ -62,6 +65,20 @@ class Commit:
         with translated(f"history of dataset {self._repo_id}"):
             commits = api.list_repo_commits(self._repo_id, repo_type="dataset", revision="main")
         return next((commit.commit_id for commit in commits if self._mark in commit.message), None)
+
+
+def _split(message: str) -> tuple[str, str]:
+    """A message's first line, and what it says beyond: the Hub refuses long summaries.
+
+    Both are cut; whoever wants to know all looks at the files.
+    """
+    summary, _, rest = message.partition("\n")
+    if len(summary) > SUMMARY_CHARACTERS:
+        summary = summary[: SUMMARY_CHARACTERS - 1] + "…"
+    rest = rest.strip()
+    if len(rest) > DESCRIPTION_CHARACTERS:
+        rest = rest[: DESCRIPTION_CHARACTERS - 1].rpartition("\n")[0] + "\n…"
+    return summary, rest
 
 
 def _addition(path: str, content: bytes) -> CommitOperationAdd:

@@ -171,6 +171,20 @@ def test_a_lost_answer_is_found_on_a_hub_that_only_says_412(hub_server, hub, api
     assert len(commits) == 3
 
 
+def test_a_commit_of_fifty_changes_has_a_summary_and_a_list_within_the_hubs_limits(hub, api, new_dataset):
+    repo_id = new_dataset()
+    lines = [f"RUNNING organisation/{'long-name-' * 8}{number}.json" for number in range(50)]
+    message = "\n".join([f"{lines[0] * 3} (and 49 more)", "", *(f"- {line}" for line in lines)])
+
+    _write(hub, repo_id, {"a": b"1"}, message=message)
+
+    newest = api.list_repo_commits(repo_id, repo_type="dataset")[0]
+    shown = [line for line in newest.message.splitlines() if line.startswith("- ")]
+    assert newest.title == message[:199] + "…"
+    assert shown == [f"- {line}" for line in lines[: len(shown)]]
+    assert 10 < len(shown) < 50
+
+
 @pytest.mark.parametrize("path", ["../x", "/x", ".", ".git/x"])
 def test_a_path_that_is_none_is_refused_before_anything_is_sent(hub, new_dataset, path):
     repo_id = new_dataset()
