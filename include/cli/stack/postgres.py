@@ -20,6 +20,8 @@ from include.leaderboard.errors import StackError
 
 USER_AS_ROOT, GROUP_AS_ROOT = "nobody", "nogroup"
 SUPERUSER = "postgres"
+ABANDONED_TRANSACTION_S = 60
+"""Seconds after which a transaction of Airflow's that asks nothing more is ended."""
 DATABASES = ("airflow", "palmares")
 
 # Small and quick for one machine, as durable as the defaults: a killed server loses no commit.
@@ -186,6 +188,13 @@ def ensure_databases(state: StackState) -> None:
                 )
             if name not in databases:
                 connection.execute(sql.SQL("create database {} owner {}").format(identifier, identifier))
+        # A killed scheduler's idle workers were forked with its connections, which therefore stay open: without
+        # a limit its row locks would outlive it for ever, and its runs with them.
+        connection.execute(
+            sql.SQL("alter role airflow set idle_in_transaction_session_timeout = {}").format(
+                sql.Literal(f"{ABANDONED_TRANSACTION_S}s")
+            )
+        )
 
 
 def lock_owner(paths: StackPaths) -> int | None:

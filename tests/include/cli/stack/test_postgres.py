@@ -27,6 +27,12 @@ def test_both_databases_are_made_once_with_owners_that_are_no_superusers(small_s
             assert connection.execute(query).fetchone() == (False,)
 
 
+def test_transactions_of_airflow_that_nobody_goes_on_with_end_by_themselves(small_stack):
+    _, state = small_stack
+    with psycopg.connect(state.database_url("airflow")) as connection:
+        assert connection.execute("show idle_in_transaction_session_timeout").fetchone() == ("1min",)
+
+
 def test_a_wrong_password_is_refused(small_stack):
     _, state = small_stack
     wrong = state.model_copy(update={"keys": StackState().keys})
