@@ -188,7 +188,7 @@ def ensure_databases(state: StackState) -> None:
                 )
             if name not in databases:
                 connection.execute(sql.SQL("create database {} owner {}").format(identifier, identifier))
-        # A killed scheduler's idle workers were forked with its connections, which therefore stay open: without
+        # The idle workers of a killed scheduler were forked with its connections, which stay open: without
         # a limit its row locks would outlive it for ever, and its runs with them.
         connection.execute(
             sql.SQL("alter role airflow set idle_in_transaction_session_timeout = {}").format(
