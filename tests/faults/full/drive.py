@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import psutil
+import psycopg
 
 from include.cli.stack.health import airflow_client
 from tests.faults.full.stack import MODEL_ID, REQUEST_PATH, FullStack
@@ -135,6 +136,25 @@ class Drive:
         process.send_signal(number)
         self.said.append(f"{_now()} {who} (process {process.pid}) got {number.name} {moment}")
         wait_for(lambda: not _is_running(process), f"{who} ends", 60)
+
+    def stop_in_transaction(self, process: psutil.Process) -> None:
+        """Suspend a process of Airflow's at a moment when it has a row of a DAG run locked."""
+        query = """
+            SELECT 1 FROM pg_stat_activity JOIN pg_locks USING (pid)
+            WHERE state = 'idle in transaction' AND client_port = ANY(%s)
+              AND relation = 'dag_run'::regclass AND mode = 'RowShareLock'
+        """
+        with psycopg.connect(self.stack.state.database_url("airflow"), autocommit=True) as connection:
+
+            def caught() -> bool:
+                process.suspend()
+                ports = [one.laddr.port for one in process.net_connections("tcp")]
+                if connection.execute(query, [ports]).fetchone():
+                    return True
+                process.resume()
+                return False
+
+            _wait_for(caught, f"process {process.pid} locks a row", STEP_DEADLINE_S, every_s=0.013)
 
     def inject(self, service: Service, fault: Mapping[str, Any]) -> None:
         self.stack.rest.inject(service, [fault])

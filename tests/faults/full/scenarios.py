@@ -90,6 +90,15 @@ def _scheduler_ends_during_a_task(number: signal.Signals, drive: Drive) -> None:
     drive.end(process, number, f"airflow-scheduler, {_command(process)}", "while fetch_results downloaded")
 
 
+def _scheduler_ends_in_a_transaction(drive: Drive) -> None:
+    """Its idle workers were forked with its connections, which they hold open when it is dead."""
+    drive.job()
+    process = drive.stack.part("airflow-scheduler")
+    drive.stop_in_transaction(process)
+    moment = "while it held the run's row locked in PostgreSQL"
+    drive.end(process, KILL, f"airflow-scheduler, {_command(process)}", moment)
+
+
 def _server_crashes(service: Service, endpoint: str, drive: Drive) -> None:
     drive.inject(service, {"endpoint": endpoint, "kind": "crash_after"})
     with drive.server_death(f"after {endpoint} was done and before it was answered"):
@@ -204,6 +213,12 @@ def _airflow() -> Iterator[FullScenario]:
             what=f"{number.name} to Airflow's {part.removeprefix('airflow-')} while the job runs",
             act=partial(_part_ends, part, number),
         )
+    yield FullScenario(
+        id="full-scheduler-sigkill-in-transaction",
+        step="poll_status",
+        what="SIGKILL to Airflow's scheduler while it holds the run's row locked; its workers live on",
+        act=_scheduler_ends_in_a_transaction,
+    )
     yield FullScenario(
         id="full-scheduler-sigkill-in-fetch",
         step="fetch_results",
