@@ -22,7 +22,7 @@ def job_dies(times: int, number: signal.Signals, drive: Drive) -> None:
 
 
 def node_dies(drive: Drive) -> None:
-    """Agent and job at once: the job first, or its agent would tell."""
+    """Agent and job at once; the agent is halted first, or it would tell how the job ended."""
     job = drive.job()
     name = drive.agent()
     agent = drive.stack.part(name)
