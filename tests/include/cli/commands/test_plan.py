@@ -1,0 +1,207 @@
+"""`palmares plan`: a verdict for whatever can be planned, one clear line for what cannot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from include.cli.main import build_app
+from include.leaderboard.settings import DEFAULT_CONFIG_DIR
+from tests.fixtures.hub_server import DEMO_TOKEN, running_hub
+
+LLAMA_8B = {
+    "architectures": ["LlamaForCausalLM"],
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "vocab_size": 128256,
+    "max_position_embeddings": 131072,
+    "torch_dtype": "bfloat16",
+    "tie_word_embeddings": False,
+}
+PLAN_MEMBERS = {
+    "verdict", "cluster", "queue", "nodes", "gpus_per_node", "tensor_parallel_size",
+    "pipeline_parallel_size", "gpu_memory_utilization", "max_model_len", "max_num_seqs", "backend",
+    "walltime", "gpu_hours", "carbon_kg", "bytes_per_gpu", "reasons", "alternatives",
+}  # fmt: skip
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[Any], str]:
+    """Write a config.json, JSON or bytes, and return its path."""
+
+    def write(config: Any) -> str:
+        path = tmp_path / "config.json"
+        path.write_bytes(config if isinstance(config, bytes) else json.dumps(config).encode())
+        return str(path)
+
+    return write
+
+
+def plan(*arguments: str, columns: int = 80) -> Result:
+    result = CliRunner().invoke(build_app(), ["plan", *arguments], env={"COLUMNS": str(columns)})
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def answer(*arguments: str) -> dict[str, Any]:
+    result = plan(*arguments, "--json")
+    assert result.exit_code == 0, result.stderr
+    loaded: dict[str, Any] = json.loads(result.stdout)
+    return loaded
+
+
+def test_a_config_is_placed_and_every_promised_member_is_there(write):
+    found = answer("--config", write(LLAMA_8B), "--cluster", "musa")
+
+    assert set(found) >= PLAN_MEMBERS
+    assert (found["verdict"], found["cluster"], found["backend"]) == ("placed", "musa", "vllm")
+    assert found["reasons"]
+    hours, minutes = found["walltime"].split(":")
+    assert (len(hours), len(minutes)) == (2, 2)
+
+
+def test_a_model_that_fits_nowhere_is_a_verdict_with_the_same_members(write):
+    found = answer("--config", write(LLAMA_8B), "--cluster", "local")
+
+    assert set(found) >= PLAN_MEMBERS
+    assert (found["verdict"], found["queue"], found["bytes_per_gpu"]) == ("too_large", None, {})
+    assert "does not fit on local" in found["reasons"][0]
+    assert "ne tient pas" in found["reasons_fr"][0]
+
+
+def test_an_unknown_family_is_a_verdict_that_names_it(write):
+    found = answer("--config", write({**LLAMA_8B, "architectures": ["MysteryForCausalLM"]}))
+
+    assert found["verdict"] == "incompatible"
+    assert "MysteryForCausalLM" in found["reasons"][0]
+
+
+def test_code_of_the_model_s_own_is_not_run(write):
+    found = answer("--config", write({**LLAMA_8B, "auto_map": {"AutoModelForCausalLM": "modeling.Model"}}))
+
+    assert found["verdict"] == "incompatible"
+    assert "code" in found["reasons"][0]
+
+
+def test_the_weights_size_that_is_given_counts(write):
+    config = write(LLAMA_8B)
+    as_is = answer("--config", config, "--cluster", "musa")
+    larger = answer("--config", config, "--cluster", "musa", "--weights-bytes", "240_000_000_000")
+
+    assert larger["nodes"] > as_is["nodes"]
+
+
+def test_without_a_cluster_all_are_looked_at(write):
+    found = answer("--config", write(LLAMA_8B))
+
+    assert found["verdict"] == "placed"
+    looked_at = {found["cluster"], *(one["cluster"] for one in found["other_clusters"])}
+    assert looked_at == {"local", "musa", "chuc"}
+
+
+def test_another_file_of_clusters_takes_the_place_of_ours(write, tmp_path):
+    shipped = (DEFAULT_CONFIG_DIR / "clusters.yaml").read_text(encoding="utf-8")
+    other = tmp_path / "clusters.yaml"
+    other.write_text(shipped.replace("\n  musa:", "\n  lune:"), encoding="utf-8")
+
+    assert (
+        answer("--config", write(LLAMA_8B), "--clusters", str(other), "--cluster", "lune")["cluster"]
+        == "lune"
+    )
+    assert plan("--config", write(LLAMA_8B), "--clusters", str(other), "--cluster", "musa").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "either MODEL_ID or --config"),
+        (["a/b", "--config", "x.json"], "either MODEL_ID or --config"),
+        (["--config", "/does/not/exist.json"], "cannot be read"),
+        (["../../etc/passwd"], "not the name of a Hub repository"),
+    ],
+)
+def test_unusable_input_is_one_line_and_status_2(arguments, said):
+    _is_one_line(plan(*arguments), said)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (b"", "not JSON"),
+        (b"\xff\xfe\x00", "not JSON"),
+        (b"{", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b'{"hidden_size": ' + b"9" * 10_000 + b"}", "not JSON"),
+        (b"[1]", "a JSON list"),
+        (b"null", "a JSON NoneType"),
+        (b" " * 2_000_001, "more than"),
+    ],
+)
+def test_a_file_that_is_no_config_is_one_line_and_status_2(write, config, said):
+    _is_one_line(plan("--config", write(config)), said)
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (["--weights-bytes", "many"], "'many'"),
+        (["--weights-bytes", "-5"], "'-5'"),
+        (["--weights-bytes", "0"], "outside"),
+        (["--weights-bytes", "9" * 30], "no whole number"),
+        (["--cluster", "nowhere"], "'nowhere'"),
+        (["--suite", "nothing"], "'nothing'"),
+        (["--precision", "int3"], "'int3'"),
+        (["--clusters", "/does/not/exist.yaml"], "cannot be read"),
+    ],
+)
+def test_an_option_that_means_nothing_is_one_line_and_status_2(write, option, said):
+    _is_one_line(plan("--config", write(LLAMA_8B), *option), said)
+
+
+def test_a_broken_file_of_clusters_is_named_in_one_line(write, tmp_path):
+    broken = tmp_path / "clusters.yaml"
+    for content, said in [("clusters: {a: {nodes: 1}}", "clusters.a"), ("a: [", "not valid YAML"), ("", "")]:
+        broken.write_text(content, encoding="utf-8")
+        _is_one_line(plan("--config", write(LLAMA_8B), "--clusters", str(broken)), said)
+
+
+def _is_one_line(result: Result, said: str) -> None:
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    assert said in result.stderr
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_the_terminal_shows_the_verdict_and_the_sentences_within_its_width(write, columns):
+    result = plan("--config", write(LLAMA_8B), "--cluster", "musa", "--explain", columns=columns)
+
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert "placed" in lines[0]
+    assert max(map(len, lines)) <= columns
+    assert "Why" in lines
+    assert "queue" in result.stdout
+
+
+def test_a_model_of_the_hub_is_planned_with_the_environment_s_address_and_token(tmp_path, monkeypatch):
+    from include.demo.seed import seed_hub
+
+    with running_hub(tmp_path / "hub") as hub:
+        seed_hub(hub.endpoint, hub.token)
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        monkeypatch.setenv("HF_TOKEN", DEMO_TOKEN)
+        found = answer("palmares-demo/grand", "--cluster", "local")
+        assert (found["verdict"], found["model"]) == ("placed", "palmares-demo/grand")
+        assert answer("palmares-demo/colosse-405b", "--cluster", "local")["verdict"] == "too_large"
+        _is_one_line(plan("palmares-demo/nobody"), "has no model palmares-demo/nobody")
+        _is_one_line(plan("autre-labo/modele-reserve"), "gated")
