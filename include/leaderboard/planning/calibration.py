@@ -72,11 +72,11 @@ class History:
 
     The factor is a median of log ratios (one job that hung moves nothing), refined level by level: all jobs,
     those of about this size, those of this family, those of both. Each level moves the one before by
-    n / (n + 1) of the difference, so the first starts from 1 and few rows stay near what is known more widely.
+    n / (n + 1) of the difference, so the first starts from 1 and few rows stay near the wider level.
     """
 
     rows: tuple[HistoryRow, ...] = ()
-    _known: dict[tuple[str, int, float, float], Correction] = field(
+    _known: dict[tuple[str, float, float, float], Correction] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -85,9 +85,7 @@ class History:
         """Keep the usable ones."""
         return cls(tuple(row for row in rows if row.is_usable))
 
-    def correction(
-        self, *, family: str, parameters: int, quantile: float, prior_margin: float
-    ) -> Correction:
+    def correction(self, *, family: str, parameters: int, quantile: float, prior_margin: float) -> Correction:
         """Say what past jobs make of a forecast.
 
         Args:
@@ -98,8 +96,8 @@ class History:
         """
         if not self.rows:
             return Correction(factor=1.0, margin=prior_margin, rows=0)
-        octave = math.log2(max(1, parameters))
-        key = (family, round(4 * octave), quantile, prior_margin)
+        octave = round(4 * math.log2(max(1, parameters))) / 4  # so that the answers can be kept
+        key = (family, octave, quantile, prior_margin)
         if key not in self._known:
             self._known[key] = self._correct(family, octave, quantile, prior_margin)
         return self._known[key]

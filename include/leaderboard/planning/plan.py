@@ -85,7 +85,8 @@ class JobPlan:
             "bytes_per_gpu": dict(self.bytes_per_gpu),
             "alternatives": [asdict(other) for other in self.alternatives],
             **{
-                name: list(getattr(self, name)) for name in ("reasons", "reasons_fr", "overridden", "warnings")
+                name: list(getattr(self, name))
+                for name in ("reasons", "reasons_fr", "overridden", "warnings")
             },
         }
 

@@ -1,0 +1,210 @@
+"""Every way to lay one job on a cluster, looked at from the smallest reservation up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from typing import Final
+
+from include.leaderboard.clusters import Cluster, minutes
+from include.leaderboard.planning.calibration import Correction
+from include.leaderboard.planning.checks import Check, Placement, placements, reserved_gpus, run_checks
+from include.leaderboard.planning.memory import Budget, budget
+from include.leaderboard.planning.plan import Backend
+from include.leaderboard.planning.shape import ModelShape
+from include.leaderboard.planning.walltime import estimate_s, wanted_minutes
+from include.leaderboard.suites import Suite
+
+HF_SEQUENCES: Final = 8
+"""Rows at once of the transformers backends on a GPU (include/evaluator/backends.py)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """One model and what is asked of it."""
+
+    shape: ModelShape
+    weights_bytes: int
+    active_parameters: int
+    dtype: str
+    suite: Suite
+    backend: Backend
+    max_model_len: int
+    max_num_seqs: int | None
+    """A person's limit; None: the cluster's."""
+    limit_samples: int | None
+    correction: Correction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One placement, judged."""
+
+    placement: Placement
+    checks: tuple[Check, ...]
+    is_legal: bool
+    budget: Budget
+    reserved: int
+    """GPUs that the batch scheduler takes."""
+    sequences: int
+    """At once; at least 1, also where not even one fits."""
+    estimated_s: float
+    """Before the correction by past jobs."""
+    wanted_minutes: int
+    """Wall time that it should get, whatever the cluster allows."""
+    is_roomy: bool
+    """Holds as many sequences as the cluster prefers."""
+    is_in_time: bool
+
+    @property
+    def fits(self) -> bool:
+        """Legal, with room for one sequence (K4)."""
+        return self.is_legal and self.budget.concurrency >= 1
+
+    @property
+    def is_good(self) -> bool:
+        return self.fits and self.is_roomy and self.is_in_time
+
+    @property
+    def order(self) -> tuple[int, int, int]:
+        """Fewer GPUs; then fewer stages (no idle bubbles); then more tensor parallelism (speed)."""
+        return self.reserved, self.placement.pipeline_parallel, -self.placement.tensor_parallel
+
+    @property
+    def room(self) -> float:
+        """Sequences of full length that fit, fractions included."""
+        return self.budget.free / max(1, self.budget.kv_per_sequence)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What a search found."""
+
+    chosen: Candidate | None
+    looked_at: tuple[Candidate, ...]
+    """Smallest reservation first, up to one size beyond the chosen; all of them if none is good."""
+
+
+def search(workload: Workload, cluster: Cluster, wanted: Mapping[str, int] | None = None) -> Search:
+    """Take the smallest reservation with a sensible concurrency that ends in time.
+
+    If none is good: the roomy one that ends first; if none is roomy, the one with the most room. Both fall to
+    the largest reservations, so more memory never asks for more GPUs, nor a longer context for fewer.
+
+    Args:
+        workload: The job.
+        cluster: Where.
+        wanted: Sizes that a person set: ``nodes``, ``gpus_per_node``, ``tensor_parallel_size``,
+            ``pipeline_parallel_size``.
+    """
+    looked_at: list[Candidate] = []
+    chosen: Candidate | None = None
+    found = _matching(cluster, workload.backend, wanted or {})
+    for _, same_size in groupby(found, key=lambda pair: pair[0]):
+        candidates = [_judge(workload, cluster, placement, reserved) for reserved, placement in same_size]
+        looked_at += candidates
+        if chosen is not None:
+            return Search(chosen=chosen, looked_at=tuple(looked_at))
+        chosen = min((one for one in candidates if one.is_good), key=lambda one: one.order, default=None)
+    if chosen is None:
+        fitting = [one for one in looked_at if one.fits]
+        roomy = [one for one in fitting if one.is_roomy]
+        if roomy:
+            chosen = min(roomy, key=lambda one: (one.estimated_s, one.order))
+        elif fitting:
+            chosen = min(fitting, key=lambda one: (-one.room, one.order))
+    return Search(chosen=chosen, looked_at=tuple(looked_at))
+
+
+def _judge(workload: Workload, cluster: Cluster, placement: Placement, reserved: int) -> Candidate:
+    checks = run_checks(workload.shape, placement, cluster)
+    memory = budget(
+        workload.shape,
+        placement,
+        cluster,
+        weights_bytes=workload.weights_bytes,
+        max_model_len=workload.max_model_len,
+        dtype=workload.dtype,
+    )
+    most = workload.max_num_seqs or cluster.max_num_seqs
+    if workload.backend != "vllm":
+        most = min(most, HF_SEQUENCES)
+    sequences = max(1, min(memory.concurrency, most))
+    estimated = estimate_s(
+        workload.suite,
+        cluster,
+        placement,
+        weights_bytes=workload.weights_bytes,
+        active_parameters=workload.active_parameters,
+        kv_per_sequence=memory.kv_per_sequence,
+        max_model_len=workload.max_model_len,
+        concurrency=sequences,
+        limit_samples=workload.limit_samples,
+    )
+    wanted = wanted_minutes(estimated * workload.correction.factor, workload.correction.margin)
+    return Candidate(
+        placement=placement,
+        checks=checks,
+        is_legal=all(check.ok for check in checks),
+        budget=memory,
+        reserved=reserved,
+        sequences=sequences,
+        estimated_s=estimated,
+        wanted_minutes=wanted,
+        is_roomy=memory.concurrency >= min(cluster.preferred_concurrency, most),
+        is_in_time=wanted <= minutes(cluster.max_walltime),
+    )
+
+
+def _matching(
+    cluster: Cluster, backend: Backend, wanted: Mapping[str, int]
+) -> Iterator[tuple[int, Placement]]:
+    for reserved, placement in _by_size(_Layout.of(cluster, backend)):
+        sizes = {
+            "nodes": placement.nodes,
+            "gpus_per_node": placement.gpus_per_node,
+            "tensor_parallel_size": placement.tensor_parallel,
+            "pipeline_parallel_size": placement.pipeline_parallel,
+        }
+        if all(sizes[name] == value for name, value in wanted.items()):
+            yield reserved, placement
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """What decides a cluster's placements: equal for equal clusters, so that they are listed once."""
+
+    key: tuple[object, ...]
+    cluster: Cluster
+
+    @classmethod
+    def of(cls, cluster: Cluster, backend: Backend) -> _Layout:
+        # One process on one device, whatever else the cluster serves.
+        engine = "vllm" if backend == "vllm" else "hf"
+        return cls(
+            (
+                engine,
+                cluster.nodes,
+                cluster.gpus_per_node,
+                cluster.allocation,
+                cluster.fabric_between_nodes,
+                tuple(cluster.queues.items()),
+            ),
+            cluster if cluster.backend == engine else cluster.model_copy(update={"backend": engine}),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Layout) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+@lru_cache(maxsize=64)
+def _by_size(layout: _Layout) -> tuple[tuple[int, Placement], ...]:
+    found = [
+        (reserved_gpus(layout.cluster, placement), placement) for placement in placements(layout.cluster)
+    ]
+    return tuple(sorted(found, key=lambda pair: (pair[0], pair[1].pipeline_parallel)))
