@@ -15,6 +15,7 @@ from include.leaderboard.planning.memory import Budget, budget
 from include.leaderboard.planning.plan import Backend
 from include.leaderboard.planning.shape import ModelShape
 from include.leaderboard.planning.walltime import estimate_s, wanted_minutes
+from include.leaderboard.planning.weights import Weights
 from include.leaderboard.suites import Suite
 
 HF_SEQUENCES: Final = 8
@@ -26,8 +27,10 @@ class Workload:
     """One model and what is asked of it."""
 
     shape: ModelShape
-    weights_bytes: int
+    weights: Weights
+    parameters: int
     active_parameters: int
+    """Those that one token passes through."""
     dtype: str
     suite: Suite
     backend: Backend
@@ -124,7 +127,7 @@ def _judge(workload: Workload, cluster: Cluster, placement: Placement, reserved:
         workload.shape,
         placement,
         cluster,
-        weights_bytes=workload.weights_bytes,
+        weights=workload.weights,
         max_model_len=workload.max_model_len,
         dtype=workload.dtype,
     )
@@ -136,7 +139,7 @@ def _judge(workload: Workload, cluster: Cluster, placement: Placement, reserved:
         workload.suite,
         cluster,
         placement,
-        weights_bytes=workload.weights_bytes,
+        weights_bytes=workload.weights.total_bytes,
         active_parameters=workload.active_parameters,
         kv_per_sequence=memory.kv_per_sequence,
         max_model_len=workload.max_model_len,

@@ -59,7 +59,7 @@ def place(workload: Workload, cluster: Cluster, found: Search, model_id: str) ->
         reasons_fr=tuple(text for _, text in sentences),
         alternatives=alternatives(found, cluster),
         family=workload.shape.architecture,
-        parameters=workload.shape.parameters,
+        parameters=workload.parameters,
         estimated_s=round(chosen.estimated_s, 1),
         expected_s=round(expected, 1),
     )
@@ -108,7 +108,7 @@ def _refused(model_id: str, workload: Workload, found: Search, cluster: Cluster)
         )
     best = max(legal, key=lambda one: one.budget.free - one.budget.kv_per_sequence)
     need = gib(best.budget.fixed + best.budget.kv_per_sequence)
-    weights, usable, gpus = gib(workload.weights_bytes), gib(best.budget.usable), best.placement.world
+    weights, usable, gpus = gib(workload.weights.total_bytes), gib(best.budget.usable), best.placement.world
     return refused(
         "too_large",
         name=model_id,

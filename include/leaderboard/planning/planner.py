@@ -9,10 +9,12 @@ from include.leaderboard.errors import RefusedError
 from include.leaderboard.planning.calibration import History
 from include.leaderboard.planning.candidates import Workload, search
 from include.leaderboard.planning.overrides import Override, Overrides
+from include.leaderboard.planning.parameters import count_parameters
 from include.leaderboard.planning.placing import obstacle, place
 from include.leaderboard.planning.plan import Backend, JobPlan
-from include.leaderboard.planning.shape import ModelShape, read_shape, weights_bytes
+from include.leaderboard.planning.shape import ModelShape, Reading, read_shape
 from include.leaderboard.planning.walltime import hours_minutes
+from include.leaderboard.planning.weights import weights_of
 from include.leaderboard.submissions.model_facts import ModelFacts
 from include.leaderboard.submissions.refusals import refused
 from include.leaderboard.submissions.submission import Submission
@@ -27,6 +29,7 @@ def plan_job(
     *,
     history: History | None = None,
     overrides: Overrides | None = None,
+    reading: Reading | None = None,
 ) -> JobPlan:
     """Plan one model's job: least reserved GPUs first, subject to concurrency and the longest wall time.
 
@@ -38,6 +41,7 @@ def plan_job(
         history: Past jobs, which correct the duration; None: none are known.
         overrides: What people set by hand; None: nothing. A legal override wins; one that cannot be followed
             leaves a warning in the plan.
+        reading: What may be read of a doubtful config; None: nothing.
 
     Raises:
         RefusedError: ``incompatible`` (unknown or unsupported architecture, broken config) or ``too_large``
@@ -46,7 +50,7 @@ def plan_job(
     override = overrides.find(facts.model_id, cluster.name) if overrides else None
     if override is not None and override.verdict is not None:
         raise _refused_by_hand(facts, override, cluster)
-    workload = _workload(facts, submission, suite, cluster, history or History())
+    workload = _workload(facts, submission, suite, cluster, history or History(), reading)
     warnings = overrides.warnings_for(facts.model_id) if overrides else ()
     if override is None or not override.members():
         plan = place(workload, cluster, search(workload, cluster), facts.model_id)
@@ -55,14 +59,20 @@ def plan_job(
 
 
 def _workload(
-    facts: ModelFacts, submission: Submission, suite: Suite, cluster: Cluster, history: History
+    facts: ModelFacts,
+    submission: Submission,
+    suite: Suite,
+    cluster: Cluster,
+    history: History,
+    reading: Reading | None,
 ) -> Workload:
-    shape = read_shape(facts)
-    weights = weights_bytes(facts, shape, submission.precision)
+    shape = read_shape(facts, reading)
+    size = count_parameters(shape)
     return Workload(
         shape=shape,
-        weights_bytes=weights,
-        active_parameters=_active_parameters(shape),
+        weights=weights_of(facts, shape, submission.precision),
+        parameters=size.total,
+        active_parameters=size.active,
         dtype=submission.precision,
         suite=suite,
         backend=_backend(shape, cluster),
@@ -71,21 +81,15 @@ def _workload(
         limit_samples=submission.limit_samples,
         correction=history.correction(
             family=shape.architecture,
-            parameters=shape.parameters,
+            parameters=size.total,
             quantile=cluster.speed.quantile,
             prior_margin=cluster.speed.margin,
         ),
     )
 
 
-def _active_parameters(shape: ModelShape) -> int:
-    return int(getattr(shape, "active_parameters", shape.parameters))
-
-
 def _backend(shape: ModelShape, cluster: Cluster) -> Backend:
-    if getattr(shape, "encoder_decoder", False):
-        return "hf-seq2seq"
-    return cluster.backend
+    return "hf-seq2seq" if shape.encoder_decoder else cluster.backend
 
 
 def _with_override(

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from include.leaderboard.clusters import Cluster, minutes
 from include.leaderboard.planning.calibration import Correction
 from include.leaderboard.planning.candidates import Candidate, Search, Workload
-from include.leaderboard.planning.memory import gib
+from include.leaderboard.planning.memory import gib, memory_checks
 from include.leaderboard.planning.plan import Alternative
 from include.leaderboard.planning.walltime import hours_minutes
 
@@ -21,10 +21,12 @@ MOST_ALTERNATIVES = 6
 def placement_reasons(chosen: Candidate, workload: Workload, cluster: Cluster) -> list[Sentence]:
     """Why here, why so many GPUs, what fills them, and which rules allow the cut."""
     placement, memory, shape = chosen.placement, chosen.budget, workload.shape
+    budgeted = memory_checks(shape, memory, max_model_len=workload.max_model_len)
+    cache = ", ".join(check.rule for check in budgeted)
     rules = ", ".join(check.rule for check in chosen.checks)
     why, why_fr = _size(chosen, cluster)
     engine = memory.fixed - memory.weights
-    weights = gib(workload.weights_bytes)
+    weights = gib(workload.weights.total_bytes)
     found = [
         (
             f"{placement.nodes} x {placement.gpus_per_node} GPU on {cluster.name} {why} "
@@ -37,10 +39,10 @@ def placement_reasons(chosen: Candidate, workload: Workload, cluster: Cluster) -
         (
             f"Of {gib(memory.usable)} usable a GPU, weights ({weights} in all) take {gib(memory.weights)}, "
             f"the engine and activations {gib(engine)}; {gib(memory.free)} are left for the KV cache, "
-            f"{gib(memory.kv_per_sequence)} a sequence (M1, K1, K4).",
+            f"{gib(memory.kv_per_sequence)} a sequence ({cache}).",
             f"Sur {gib(memory.usable)} utilisables par GPU, les poids ({weights} en tout) prennent "
             f"{gib(memory.weights)}, le moteur et les activations {gib(engine)} ; il reste "
-            f"{gib(memory.free)} pour le cache KV, {gib(memory.kv_per_sequence)} par séquence (M1, K1, K4).",
+            f"{gib(memory.free)} pour le cache KV, {gib(memory.kv_per_sequence)} par séquence ({cache}).",
         ),
         (
             f"Tensor parallel {placement.tensor_parallel} and pipeline parallel "
@@ -70,6 +72,7 @@ def placement_reasons(chosen: Candidate, workload: Workload, cluster: Cluster) -
                 "gauche.",
             )
         )
+    found += [*shape.notes, *workload.weights.notes]
     if not chosen.is_roomy:
         found.append(
             (
