@@ -8,8 +8,8 @@ from typing import Any, Final
 from include.leaderboard.errors import RefusedError
 from include.leaderboard.submissions.refusals import refused
 
-LARGEST_SIZE: Final = 10_000_000
-"""No dimension of a model is larger; a config that says so is broken."""
+LARGEST_SIZE: Final = 100_000_000
+"""No dimension of a model is larger (Llama 4 Scout's window: 10,485,760); a config that says so is broken."""
 MOST_LAYERS: Final = 2_000
 """No model has more layers."""
 

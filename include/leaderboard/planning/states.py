@@ -34,7 +34,7 @@ def read_state(values: ConfigValues, family: Family, hidden: int) -> StateSpace 
         RefusedError: ``incompatible``: a size is broken.
     """
     if family.state == "mamba":
-        return _mamba(values, hidden)
+        return _mamba(values, family, hidden)
     if family.state == "mamba2":
         return _mamba2(values, family, hidden)
     if family.state == "delta":
@@ -52,16 +52,16 @@ def read_state(values: ConfigValues, family: Family, hidden: int) -> StateSpace 
     return None
 
 
-def _mamba(values: ConfigValues, hidden: int) -> StateSpace:
+def _mamba(values: ConfigValues, family: Family, hidden: int) -> StateSpace:
     size = values.optional("state_size", "mamba_d_state") or 16
     kernel = values.optional("conv_kernel", "mamba_d_conv") or 4
     expand = values.optional("expand", "mamba_expand") or 2
     inner = expand * hidden
-    if values.raw("model_type") in {"mamba", "falcon_mamba"}:
+    if family.model_type in {"mamba", "falcon_mamba"}:
         inner = values.optional("intermediate_size", "d_inner") or inner
     rank = -(-hidden // 16)
     for name in ("time_step_rank", "mamba_dt_rank"):
-        if values.raw(name) not in (None, "auto"):
+        if values.raw(name) != "auto":
             rank = values.optional(name) or rank
     return StateSpace(
         kind="mamba",

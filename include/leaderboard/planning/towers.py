@@ -27,9 +27,15 @@ def tower_parameters(config: Mapping[str, Any], text_hidden: int, model_id: str)
     hidden = values.optional("embed_dim", "hidden_size", "width") or 1024
     layers = values.bounded_layers(values.optional("num_hidden_layers", "depth", "layers") or 24)
     width = values.optional("intermediate_size") or 4 * hidden
-    kind = vision.get("model_type")
+    named = vision.get("model_type")
+    kind = named if isinstance(named, str) else ""
     matrices = 3 if kind in {"pixtral", "qwen2_5_vl"} else 2
-    patch = values.optional("patch_size") or 14
-    tower = layers * (4 * hidden * hidden + matrices * hidden * width) + 3 * patch * patch * hidden
-    merge = 4 if isinstance(kind, str) and kind.startswith("qwen") else 1
-    return tower + merge * hidden * text_hidden + (0 if kind == "siglip_vision_model" else text_hidden**2)
+    patch = vision.get("patch_size")
+    side = patch if type(patch) is int and 0 < patch <= 1024 else 14  # InternVL writes both sides
+    tower = layers * (4 * hidden * hidden + matrices * hidden * width) + 3 * side * side * hidden
+    if kind.startswith("qwen"):
+        # Four patches become one token; Qwen 3 VL feeds several depths of the tower into the text model.
+        deep = vision.get("deepstack_visual_indexes")
+        mergers = 1 + (min(len(deep), layers) if isinstance(deep, list | tuple) else 0)
+        return tower + mergers * (16 * hidden * hidden + 4 * hidden * text_hidden)
+    return tower + hidden * text_hidden + (0 if kind == "siglip_vision_model" else text_hidden**2)
