@@ -67,11 +67,17 @@ class Policies(BaseModel):
     """Formats that are loaded; pickles run code."""
     unknown_architectures: Literal["refuse", "conservative"] = "refuse"
     """A model class that the planner does not know: refused, or planned as a dense decoder, and said so."""
+    encoder_decoders: bool = False
+    """Evaluate encoder-decoders, which transformers serves on one device and vLLM does not."""
 
     @property
     def reading(self) -> Reading:
         """The part that the planner follows."""
-        return Reading(unknown=self.unknown_architectures, allow_custom_code=self.allow_custom_code)
+        return Reading(
+            unknown=self.unknown_architectures,
+            allow_custom_code=self.allow_custom_code,
+            encoder_decoders=self.encoder_decoders,
+        )
 
 
 class Settings(BaseModel):
