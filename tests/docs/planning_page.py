@@ -5,183 +5,59 @@
 
 from __future__ import annotations
 
-import csv
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from include.leaderboard.clusters import Cluster
+from benchmarks.hand_kept_table import compare, facts_of, models, musa, ratios, submission_of
 from include.leaderboard.errors import RefusedError
 from include.leaderboard.planning import JobPlan, plan_job
-from include.leaderboard.settings import DEFAULT_CONFIG_DIR, Settings, load_settings
-from include.leaderboard.submissions.model_facts import ModelFacts
-from include.leaderboard.submissions.submission import Submission
+from include.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 
-ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "planning.md"
-MODELS = ROOT / "tests" / "data" / "models.csv"
-
+PAGE = Path(__file__).parents[2] / "docs" / "planning.md"
 EXAMPLE = "Qwen/Qwen2.5-Math-72B-Instruct"
-BY_HAND: dict[str, int | None] = {
-    "mistralai/Mistral-Large-Instruct-2411": 4,
-    "Qwen/Qwen2.5-Math-72B-Instruct": 4,
-    "microsoft/phi-4": 1,
-    "EpistemeAI/ReasoningCore-Llama-3.2-3B-R01-1.1": 1,
-    "HoangHa/Pensez-Llama3.1-8B": 2,  # only its wall time is in the table: the default number of nodes
-    "allenai/Llama-3.1-Tulu-3-405B": None,
-    "teapotai/teapotllm": None,
-}
-"""Nodes of 2 GPUs in the table that operators kept; None: it says that the model is not to be run."""
+TOO_LARGE = "allenai/Llama-3.1-Tulu-3-405B"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
-    """One model: the table's GPUs beside the planner's."""
+def plan_of(model: str) -> JobPlan:
+    """Plan a model of models.csv on musa as it is.
 
-    model: str
-    by_hand: int | None
-    by_gpu: int | None
-    by_node: int | None
-    tensor_parallel: int | None
-    pipeline_parallel: int | None
-    walltime: str
-    verdict: str
-
-
-def facts_of(row: dict[str, str]) -> ModelFacts:
-    """A model of models.csv, as its config.json describes it."""
-    architecture = row["architecture"].split()[0]
-    config: dict[str, Any] = {
-        "architectures": [architecture],
-        "hidden_size": int(row["hidden_size"]),
-        "num_hidden_layers": int(row["layers"].partition("+")[0]),
-        "num_attention_heads": int(row["attention_heads"]),
-        "num_key_value_heads": int(row["kv_heads"]),
-        "head_dim": int(row["head_dim"]),
-        "intermediate_size": int(row["intermediate_size"]),
-        "vocab_size": int(row["vocab_size"]),
-        "max_position_embeddings": int(row["max_position_embeddings"].split()[0]),
-        "tie_word_embeddings": row["tie_word_embeddings"] == "True",
-        "torch_dtype": "bfloat16",
-    }
-    if int(row["experts"]):
-        config |= {
-            "num_local_experts": int(row["experts"]),
-            "num_experts_per_tok": int(row["experts_per_token"]),
-            "moe_intermediate_size": int(row["moe_intermediate_size"]),
-        }
-    return ModelFacts(
-        model_id=row["model"],
-        commit="0" * 40,
-        config=config,
-        weights_bytes=None,
-        weights_format=None,
-        parameters=None,
-        architectures=(architecture,),
-        license=None,
-        likes=0,
-        has_chat_template=True,
-        custom_code=False,
-    )
-
-
-def models() -> dict[str, ModelFacts]:
-    """Every model of models.csv."""
-    rows = csv.DictReader(MODELS.read_text(encoding="utf-8").splitlines())
-    return {row["model"]: facts_of(row) for row in rows}
-
-
-def plan_of(facts: ModelFacts, cluster: Cluster, settings: Settings) -> JobPlan:
-    """Plan one model, in bfloat16."""
-    suite = settings.suite()
-    submission = Submission(
-        request_path="",
-        blob_oid="",
-        model_id=facts.model_id,
-        revision=facts.commit,
-        requested_revision=facts.commit,
-        precision="bfloat16",
-        weight_type="Original",
-        use_chat_template=True,
-        suite=suite.name,
-        suite_hash="",
-        seed=suite.seed,
-        evaluator_version="",
-    )
-    return plan_job(facts, submission, suite, cluster)
-
-
-def compared() -> list[Compared]:
-    """The models that both models.csv and the hand-kept table name, on musa."""
-    settings, every = load_settings(DEFAULT_CONFIG_DIR), models()
-    musa = settings.cluster("musa")
-    queues = {**musa.queues, "1x1": "musa-1-gpu"}
-    single_gpus = musa.model_copy(update={"allocation": "gpu", "queues": queues})
-    return [_compare(every[model], nodes, musa, single_gpus, settings) for model, nodes in BY_HAND.items()]
-
-
-def _compare(
-    facts: ModelFacts, nodes: int | None, musa: Cluster, single_gpus: Cluster, settings: Settings
-) -> Compared:
-    by_hand = None if nodes is None else nodes * musa.gpus_per_node
-    try:
-        whole, single = (plan_of(facts, cluster, settings) for cluster in (musa, single_gpus))
-    except RefusedError as error:
-        return Compared(
-            model=facts.model_id, by_hand=by_hand, by_gpu=None, by_node=None, tensor_parallel=None,
-            pipeline_parallel=None, walltime="", verdict=error.refusal.code,
-        )  # fmt: skip
-    return Compared(
-        model=facts.model_id,
-        by_hand=by_hand,
-        by_gpu=single.reserved_gpus,
-        by_node=whole.reserved_gpus,
-        tensor_parallel=whole.tensor_parallel_size,
-        pipeline_parallel=whole.pipeline_parallel_size,
-        walltime=whole.walltime,
-        verdict="placed",
-    )
-
-
-def ratios(rows: list[Compared]) -> tuple[float, float]:
-    """GPUs reserved over the table's, by GPU and by whole nodes, of the models that both run."""
-    both = [row for row in rows if row.by_hand is not None and row.by_node is not None]
-    by_hand = sum(row.by_hand or 0 for row in both)
-    return (
-        sum(row.by_gpu or 0 for row in both) / by_hand,
-        sum(row.by_node or 0 for row in both) / by_hand,
-    )
+    Raises:
+        RefusedError: It does not fit.
+    """
+    suite = load_settings(DEFAULT_CONFIG_DIR).suite()
+    return plan_job(facts_of(models()[model]), submission_of(model), suite, musa(allocation="node"))
 
 
 def table_text() -> str:
     """The comparison as a table, with the ratios below."""
-    rows = compared()
+    rows = compare()
     lines = [
-        "| model | GPUs by hand | planned, by GPU | planned, whole nodes | tp × pp | wall time |",
-        "|---|---|---|---|---|---|",
+        "| model | GPUs by hand | planned by GPU (tp × pp) | planned by whole nodes (tp × pp) | wall time |",
+        "|---|---|---|---|---|",
     ]
-    for row in rows:
-        by_hand = "not run" if row.by_hand is None else str(row.by_hand)
-        if row.verdict != "placed":
-            lines.append(f"| {row.model} | {by_hand} | `{row.verdict}` | `{row.verdict}` | | |")
-            continue
-        cut = f"{row.tensor_parallel} × {row.pipeline_parallel}"
-        lines.append(f"| {row.model} | {by_hand} | {row.by_gpu} | {row.by_node} | {cut} | {row.walltime} |")
-    both = [row for row in rows if row.by_hand is not None and row.by_node is not None]
-    totals = [sum(getattr(row, name) or 0 for row in both) for name in ("by_hand", "by_gpu", "by_node")]
-    lines.append("| **together** | **{}** | **{}** | **{}** | | |".format(*totals))
-    by_gpu, by_node = ratios(rows)
     lines += [
-        "",
-        f"Planned over reserved by hand: **{by_gpu:.2f}** by GPU, **{by_node:.2f}** by whole nodes.",
+        f"| {row.model} | {row.by_hand_gpus} | {_gpus(row.by_gpu)} | {_gpus(row.by_node)} | "
+        f"{row.by_node.walltime} |"
+        for row in rows
     ]
+    by_hand = sum(row.by_hand_gpus for row in rows)
+    single, whole = (sum(getattr(row, name).reserved_gpus for row in rows) for name in ("by_gpu", "by_node"))
+    lines.append(f"| **together** | **{by_hand}** | **{single}** | **{whole}** | |")
+    by_gpu, by_node = ratios(rows)
+    lines += ["", f"Planned over by hand: **{by_gpu:.2f}** by GPU, **{by_node:.2f}** by whole nodes.", ""]
+    try:
+        plan_of(TOO_LARGE)
+    except RefusedError as error:
+        lines.append(f"{TOO_LARGE}, which the table would not run either: `{error}`")
     return "\n".join(lines)
+
+
+def _gpus(plan: JobPlan) -> str:
+    return f"{plan.reserved_gpus} ({plan.tensor_parallel_size} × {plan.pipeline_parallel_size})"
 
 
 def example_text() -> str:
     """The worked example: one GPU's memory, and the sentences of the plan."""
-    settings = load_settings(DEFAULT_CONFIG_DIR)
-    plan = plan_of(models()[EXAMPLE], settings.cluster("musa"), settings)
+    plan = plan_of(EXAMPLE)
     lines = ["| of one GPU | bytes | GiB |", "|---|---:|---:|"]
     lines += [f"| {use} | {size:,} | {size / 2**30:.2f} |" for use, size in plan.bytes_per_gpu.items()]
     lines += ["", "The plan's own sentences:", ""]

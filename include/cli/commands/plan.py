@@ -115,7 +115,4 @@ def _answers(
         if size is not None:
             facts = inputs.with_weights(facts, size)
     submission = inputs.submission_of(facts, what, precision=inputs.precision_for(facts, precision, settings))
-    return [
-        answer_on(one, facts, submission, what, allow_custom_code=settings.policies.allow_custom_code)
-        for one in chosen
-    ]
+    return [answer_on(one, facts, submission, what, settings) for one in chosen]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from include.leaderboard.clusters import Cluster
 from include.leaderboard.errors import Refusal, RefusedError
 from include.leaderboard.planning import JobPlan, plan_job
+from include.leaderboard.planning.choice import choose_cluster
+from include.leaderboard.settings import Settings
 from include.leaderboard.submissions.model_facts import ModelFacts
-from include.leaderboard.submissions.refusals import refused
 from include.leaderboard.submissions.submission import Submission
 from include.leaderboard.suites import Suite
 
@@ -32,6 +33,12 @@ _OF_A_PLAN = (
     "walltime",
     "gpu_hours",
     "carbon_kg",
+)
+
+NOT_SWEPT = "The sweep refuses encoder-decoders: policies.encoder_decoders in leaderboard.yaml is false."
+NOT_SWEPT_FR = (
+    "Les encodeurs-décodeurs sont refusés chaque nuit : policies.encoder_decoders vaut false dans "
+    "leaderboard.yaml."
 )
 
 
@@ -86,30 +93,48 @@ class Answer:
 
 
 def answer_on(
-    cluster: Cluster, facts: ModelFacts, submission: Submission, suite: Suite, *, allow_custom_code: bool
+    cluster: Cluster, facts: ModelFacts, submission: Submission, suite: Suite, settings: Settings
 ) -> Answer:
-    """Plan one model on one cluster; a model that brings code is refused unless it is allowed."""
+    """Plan one model on one cluster, by the leaderboard's policies and what people set by hand.
+
+    Encoder-decoders are planned even where the sweep's policy refuses them: the question is where they fit.
+    """
     plan: JobPlan | None = None
     refusal: Refusal | None = None
     try:
-        if facts.custom_code and not allow_custom_code:
-            raise refused("custom_code", name=facts.model_id)
-        plan = plan_job(facts, submission, suite, cluster)
+        plan = plan_job(
+            facts,
+            submission,
+            suite,
+            cluster,
+            overrides=settings.overrides,
+            reading=replace(settings.policies.reading, encoder_decoders=True),
+        )
+        if plan.backend == "hf-seq2seq" and not settings.policies.encoder_decoders:
+            plan = _with(plan, NOT_SWEPT, NOT_SWEPT_FR)
     except RefusedError as error:
         refusal = error.refusal
     return Answer(model_id=facts.model_id, suite=suite.name, cluster=cluster, plan=plan, refusal=refusal)
 
 
-def best_of(answers: Iterable[Answer]) -> Answer:
-    """The plan of the fewest GPU-hours; without a plan, the cluster that came closest to one."""
-    every = list(answers)
-    placed = [one for one in every if one.plan is not None]
-    if placed:
-        return min(placed, key=lambda one: one.plan.gpu_hours if one.plan else 0.0)
-    largest = sorted(
-        every, key=lambda one: -one.cluster.nodes * one.cluster.gpus_per_node * one.cluster.gpu_memory_bytes
-    )
-    return next((one for one in largest if one.verdict == "too_large"), largest[0])
+def _with(plan: JobPlan, reason: str, reason_fr: str) -> JobPlan:
+    return replace(plan, reasons=(*plan.reasons, reason), reasons_fr=(*plan.reasons_fr, reason_fr))
+
+
+def best_of(answers: Sequence[Answer]) -> Answer:
+    """The plan that is expected to end first, all queues being empty; else the most telling refusal."""
+    clusters = {one.cluster.name: one.cluster for one in answers}
+    plans: dict[str, JobPlan | RefusedError] = {}
+    for one in answers:
+        if one.plan is not None:
+            plans[one.cluster.name] = one.plan
+        elif one.refusal is not None:
+            plans[one.cluster.name] = RefusedError(one.refusal)
+    try:
+        name = choose_cluster(plans, {}, clusters=clusters).plan.cluster
+    except RefusedError as refused:
+        return next(one for one in answers if one.refusal is refused.refusal)
+    return next(one for one in answers if one.cluster.name == name)
 
 
 def with_others(best: Answer, others: Iterable[Answer]) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from include.leaderboard.clusters import Cluster
 from include.leaderboard.errors import LeaderboardError, RefusedError
+from include.leaderboard.planning.adapters import join
 from include.leaderboard.settings import Settings, Suite
-from include.leaderboard.submissions.model_facts import ModelFacts
+from include.leaderboard.submissions.model_facts import ModelFacts, facts_of_config
 from include.leaderboard.submissions.names import validate_model_id, validate_revision
 from include.leaderboard.submissions.submission import Submission
 from include.leaderboard.yaml_files import parse_settings, read_yaml
@@ -120,22 +121,17 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def facts_from_config(config: Mapping[str, Any], *, name: str, weights_bytes: int | None) -> ModelFacts:
-    """What a config.json alone tells of a model."""
-    architectures = config.get("architectures")
-    names = architectures if isinstance(architectures, list) else []
-    return ModelFacts(
-        model_id=name,
-        commit="0" * 40,
-        config=config,
-        weights_bytes=weights_bytes,
-        weights_format="safetensors",
-        parameters=None,
-        architectures=tuple(one for one in names if isinstance(one, str)),
-        license=None,
-        likes=0,
-        has_chat_template=False,
-        custom_code=bool(config.get("auto_map")),
-    )
+    """What a config.json alone tells of a model.
+
+    Raises:
+        UnusableInputError: It is an adapter's, which says nothing of the model below it.
+    """
+    if "peft_type" in config and "architectures" not in config:
+        raise UnusableInputError(
+            f"{name} is an adapter, and its base model decides where it runs. Give the adapter's MODEL_ID, "
+            "or the base model's config.json."
+        )
+    return facts_of_config(config, model_id=name, weights_bytes=weights_bytes)
 
 
 def name_of(config: Path) -> str:
@@ -146,7 +142,7 @@ def name_of(config: Path) -> str:
 
 def with_weights(facts: ModelFacts, weights_bytes: int) -> ModelFacts:
     """The same model with a size of its weights that goes before what the Hub says."""
-    return replace(facts, weights_bytes=weights_bytes, parameters=None)
+    return replace(facts, weights_bytes=weights_bytes, weights_format=None, parameters=None)
 
 
 def facts_from_hub(model_id: str, revision: str) -> ModelFacts:
@@ -159,24 +155,43 @@ def facts_from_hub(model_id: str, revision: str) -> ModelFacts:
     from include.hub import Hub
     from include.leaderboard.errors import HubGatedError, HubNotFoundError
 
-    endpoint = os.environ.get("HF_ENDPOINT") or HUB
+    endpoint, asked = os.environ.get("HF_ENDPOINT") or HUB, f"model {model_id} at {revision}"
     try:
         validate_model_id(model_id)
         validate_revision(revision)
         hub = Hub(endpoint=endpoint, token=os.environ.get("HF_TOKEN") or None)
-        return hub.model_facts(model_id, revision)
+        facts = hub.model_facts(model_id, revision)
+        if facts.adapter is None or facts.config:
+            return facts
+        asked = base_of(facts)
+        return join(facts, hub.model_facts(validate_model_id(asked), "main"))
     except RefusedError as error:
         raise UnusableInputError(error.refusal.message_en) from error
     except HubNotFoundError as error:
         raise UnusableInputError(
-            f"{endpoint} has no model {model_id} at {revision} that we may see ({error.what}). Check the "
-            "spelling, HF_ENDPOINT and HF_TOKEN, or give its config.json with --config."
+            f"{endpoint} has no {asked} that we may see ({error.what}). Check the spelling, HF_ENDPOINT and "
+            "HF_TOKEN, or give its config.json with --config."
         ) from error
     except HubGatedError as error:
         raise UnusableInputError(
-            f"{model_id} is gated and HF_TOKEN has no access to it. Ask for access on its page, or give its "
+            f"{asked} is gated and HF_TOKEN has no access to it. Ask for access on its page, or give its "
             "config.json with --config."
         ) from error
+
+
+def base_of(adapter: ModelFacts) -> str:
+    """The model below an adapter, as its adapter_config.json names it.
+
+    Raises:
+        UnusableInputError: It names none.
+    """
+    base = (adapter.adapter or {}).get("base_model_name_or_path")
+    if not isinstance(base, str) or not base:
+        raise UnusableInputError(
+            f"{adapter.model_id} is an adapter whose adapter_config.json names no base_model_name_or_path. "
+            "Plan its base model."
+        )
+    return base
 
 
 def precision_for(facts: ModelFacts, asked: str | None, settings: Settings) -> str:
