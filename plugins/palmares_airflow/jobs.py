@@ -100,6 +100,25 @@ def cancel_replaced(job_key: str, reason: str) -> None:
         hook.close()
 
 
+def queue_depths() -> dict[str, int]:
+    """How many jobs wait or run, by each queue that an agent serves.
+
+    Returns:
+        Empty when ClearML is out of reach: planning goes on without.
+    """
+    from clearml_provider.exceptions import ClearMLError
+    from clearml_provider.hook import ClearMLHook
+
+    hook = ClearMLHook()
+    try:
+        return {one.name: one.waiting + one.busy for one in hook.queue_statistics() if one.workers}
+    except ClearMLError as error:
+        log.warning("cannot ask ClearML how long its queues are, planning goes on without: %s", error)
+        return {}
+    finally:
+        hook.close()
+
+
 def killed_jobs(
     evaluations: Sequence[Evaluation], *, patience_s: float = KILL_PATIENCE_S, pause_s: float = 1.0
 ) -> dict[str, str]:
