@@ -53,7 +53,7 @@ VALUES = (
 def plan(config: dict[str, Any]) -> None:
     """Read and measure; any exception but a refusal is a fault."""
     facts = facts_of_config(config, model_id="o/m")
-    started = time.perf_counter()
+    started = time.thread_time()  # not the wall clock: others use the machine too
     try:
         shape = read_shape(facts, Reading(unknown="conservative", allow_custom_code=True))
         weights = weights_of(facts, shape, "bfloat16")
@@ -67,7 +67,7 @@ def plan(config: dict[str, Any]) -> None:
     except RefusedError as error:
         assert error.refusal.message_fr  # noqa: PT017
         assert len(error.refusal.message_en) < 1000  # noqa: PT017
-    assert time.perf_counter() - started < 0.1
+    assert time.thread_time() - started < 0.1
 
 
 @pytest.mark.parametrize("model", KNOWN)
