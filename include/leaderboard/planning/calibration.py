@@ -105,6 +105,8 @@ class History:
     def _correct(self, family: str, octave: float, quantile: float, prior_margin: float) -> Correction:
         centre, rows = self._centre(family, octave)
         spread = _quantile(sorted(row.log_ratio - centre for row in rows), quantile)
+        if len(rows) * (1 - quantile) < 1:  # that quantile is the maximum, which one job that hung decides
+            spread = min(spread, math.log(prior_margin))
         weight = len(rows) / (len(rows) + PRIOR_SPREAD_ROWS)
         margin = math.exp(weight * max(0.0, spread) + (1 - weight) * math.log(prior_margin))
         return Correction(

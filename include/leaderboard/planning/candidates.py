@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +11,7 @@ from typing import Final
 
 from include.leaderboard.clusters import Cluster, minutes
 from include.leaderboard.planning.calibration import Correction
-from include.leaderboard.planning.checks import Check, Placement, placements, reserved_gpus, run_checks
+from include.leaderboard.planning.checks import Placement, is_legal, placements, reserved_gpus
 from include.leaderboard.planning.memory import Budget, budget
 from include.leaderboard.planning.plan import Backend
 from include.leaderboard.planning.shape import ModelShape
@@ -46,29 +47,27 @@ class Candidate:
     """One placement, judged."""
 
     placement: Placement
-    checks: tuple[Check, ...]
     is_legal: bool
+    """By the rules on cuts; ``checks.run_checks`` says which are broken."""
     budget: Budget
     reserved: int
     """GPUs that the batch scheduler takes."""
     sequences: int
-    """At once; at least 1, also where not even one fits."""
+    """At once; 1 where not even one fits."""
     estimated_s: float
-    """Before the correction by past jobs."""
+    """Before the correction by past jobs; infinite where it does not fit."""
     wanted_minutes: int
     """Wall time that it should get, whatever the cluster allows."""
+    fits: bool
+    """Legal, with room for one sequence (K4)."""
     is_roomy: bool
     """Holds as many sequences as the cluster prefers."""
     is_in_time: bool
 
     @property
-    def fits(self) -> bool:
-        """Legal, with room for one sequence (K4)."""
-        return self.is_legal and self.budget.concurrency >= 1
-
-    @property
     def is_good(self) -> bool:
-        return self.fits and self.is_roomy and self.is_in_time
+        """As a plan should be."""
+        return self.is_roomy and self.is_in_time
 
     @property
     def order(self) -> tuple[int, int, int]:
@@ -122,7 +121,7 @@ def search(workload: Workload, cluster: Cluster, wanted: Mapping[str, int] | Non
 
 
 def _judge(workload: Workload, cluster: Cluster, placement: Placement, reserved: int) -> Candidate:
-    checks = run_checks(workload.shape, placement, cluster)
+    legal = is_legal(workload.shape, placement, cluster)
     memory = budget(
         workload.shape,
         placement,
@@ -134,7 +133,21 @@ def _judge(workload: Workload, cluster: Cluster, placement: Placement, reserved:
     most = workload.max_num_seqs or cluster.max_num_seqs
     if workload.backend != "vllm":
         most = min(most, HF_SEQUENCES)
-    sequences = max(1, min(memory.concurrency, most))
+    concurrency = memory.concurrency
+    if not legal or concurrency < 1:  # how long it would take does not matter
+        return Candidate(
+            placement=placement,
+            is_legal=legal,
+            budget=memory,
+            reserved=reserved,
+            sequences=1,
+            estimated_s=math.inf,
+            wanted_minutes=0,
+            fits=False,
+            is_roomy=False,
+            is_in_time=False,
+        )
+    sequences = min(concurrency, most)
     estimated = estimate_s(
         workload.suite,
         cluster,
@@ -149,14 +162,14 @@ def _judge(workload: Workload, cluster: Cluster, placement: Placement, reserved:
     wanted = wanted_minutes(estimated * workload.correction.factor, workload.correction.margin)
     return Candidate(
         placement=placement,
-        checks=checks,
-        is_legal=all(check.ok for check in checks),
+        is_legal=legal,
         budget=memory,
         reserved=reserved,
         sequences=sequences,
         estimated_s=estimated,
         wanted_minutes=wanted,
-        is_roomy=memory.concurrency >= min(cluster.preferred_concurrency, most),
+        fits=True,
+        is_roomy=concurrency >= min(cluster.preferred_concurrency, most),
         is_in_time=wanted <= minutes(cluster.max_walltime),
     )
 
@@ -164,7 +177,11 @@ def _judge(workload: Workload, cluster: Cluster, placement: Placement, reserved:
 def _matching(
     cluster: Cluster, backend: Backend, wanted: Mapping[str, int]
 ) -> Iterator[tuple[int, Placement]]:
-    for reserved, placement in _by_size(_Layout.of(cluster, backend)):
+    every = _by_size(_Layout.of(cluster, backend))
+    if not wanted:
+        yield from every
+        return
+    for reserved, placement in every:
         sizes = {
             "nodes": placement.nodes,
             "gpus_per_node": placement.gpus_per_node,

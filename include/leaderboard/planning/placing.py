@@ -5,7 +5,7 @@ from __future__ import annotations
 from include.leaderboard.clusters import Cluster
 from include.leaderboard.errors import RefusedError
 from include.leaderboard.planning.candidates import Candidate, Search, Workload
-from include.leaderboard.planning.checks import queue_of
+from include.leaderboard.planning.checks import queue_of, run_checks
 from include.leaderboard.planning.memory import gib
 from include.leaderboard.planning.plan import JobPlan
 from include.leaderboard.planning.reasons import (
@@ -57,7 +57,7 @@ def place(workload: Workload, cluster: Cluster, found: Search, model_id: str) ->
         bytes_per_gpu=_bytes(chosen, cluster),
         reasons=tuple(text for text, _ in sentences),
         reasons_fr=tuple(text for _, text in sentences),
-        alternatives=alternatives(found, cluster),
+        alternatives=alternatives(found, workload.shape, cluster),
         family=workload.shape.architecture,
         parameters=workload.parameters,
         estimated_s=round(chosen.estimated_s, 1),
@@ -82,14 +82,18 @@ def _bytes(chosen: Candidate, cluster: Cluster) -> dict[str, int]:
     }
 
 
-def obstacle(found: Search) -> str:
+def obstacle(found: Search, workload: Workload, cluster: Cluster) -> str:
     """Why a search that was narrowed by hand found nothing."""
     legal = [one for one in found.looked_at if one.is_legal]
     if not found.looked_at:
         return "no queue serves such a shape"
     if not legal:
         first = found.looked_at[0]
-        return "; ".join(f"{check.detail} ({check.rule})" for check in first.checks if not check.ok)
+        return "; ".join(
+            f"{check.detail} ({check.rule})"
+            for check in run_checks(workload.shape, first.placement, cluster)
+            if not check.ok
+        )
     best = max(legal, key=lambda one: one.room)
     need = best.budget.fixed + best.budget.kv_per_sequence
     return f"it needs {gib(need)} a GPU and {gib(best.budget.usable)} are usable"

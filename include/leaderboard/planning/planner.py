@@ -121,9 +121,8 @@ def _with_override(
     found = search(workload, machines, override.placement)
     if override.placement and found.chosen is None:
         wish = ", ".join(f"{name} {value}" for name, value in override.placement.items())
-        said.append(
-            f"Override not applied: {wish} is illegal or too small on {cluster.name}: {obstacle(found)}."
-        )
+        why = obstacle(found, workload, machines)
+        said.append(f"Override not applied: {wish} is illegal or too small on {cluster.name}: {why}.")
         found = search(workload, machines)
     else:
         applied += override.placement

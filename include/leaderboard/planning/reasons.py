@@ -8,8 +8,10 @@ from typing import TypeAlias
 from include.leaderboard.clusters import Cluster, minutes
 from include.leaderboard.planning.calibration import Correction
 from include.leaderboard.planning.candidates import Candidate, Search, Workload
+from include.leaderboard.planning.checks import run_checks
 from include.leaderboard.planning.memory import gib, memory_checks
 from include.leaderboard.planning.plan import Alternative
+from include.leaderboard.planning.shape import ModelShape
 from include.leaderboard.planning.walltime import hours_minutes
 
 Sentence: TypeAlias = tuple[str, str]
@@ -23,7 +25,7 @@ def placement_reasons(chosen: Candidate, workload: Workload, cluster: Cluster) -
     placement, memory, shape = chosen.placement, chosen.budget, workload.shape
     budgeted = memory_checks(shape, memory, max_model_len=workload.max_model_len)
     cache = ", ".join(check.rule for check in budgeted)
-    rules = ", ".join(check.rule for check in chosen.checks)
+    rules = ", ".join(check.rule for check in run_checks(shape, placement, cluster))
     why, why_fr = _size(chosen, cluster)
     engine = memory.fixed - memory.weights
     weights = gib(workload.weights.total_bytes)
@@ -146,13 +148,13 @@ def cost_reason(gpu_hours: float, carbon: float) -> Sentence:
     return f"{text}.", f"{text_fr}."
 
 
-def alternatives(found: Search, cluster: Cluster) -> tuple[Alternative, ...]:
+def alternatives(found: Search, shape: ModelShape, cluster: Cluster) -> tuple[Alternative, ...]:
     """The best of each other size, and the illegal of the chosen's own, with why they lost."""
     chosen = found.chosen
     if chosen is None:
         return ()
     losers: dict[tuple[int, bool], Candidate] = {}
-    for one in sorted(found.looked_at, key=lambda one: (not one.fits, -min(one.room, 1e9), one.order)):
+    for one in sorted(found.looked_at, key=lambda one: (not one.fits, -one.room, one.order)):
         if one is not chosen:
             losers.setdefault((one.reserved, one.is_legal), one)
     # A size that has a legal placement needs no illegal one beside it, but for the chosen's own.
@@ -162,11 +164,11 @@ def alternatives(found: Search, cluster: Cluster) -> tuple[Alternative, ...]:
         if is_legal or reserved == chosen.reserved or (reserved, True) not in losers
     ]
     shown.sort(key=lambda one: (abs(one.reserved - chosen.reserved), one.order))
-    return tuple(_alternative(one, chosen, cluster) for one in shown[:MOST_ALTERNATIVES])
+    return tuple(_alternative(one, chosen, shape, cluster) for one in shown[:MOST_ALTERNATIVES])
 
 
-def _alternative(one: Candidate, chosen: Candidate, cluster: Cluster) -> Alternative:
-    why, why_fr = _why_lost(one, chosen, cluster)
+def _alternative(one: Candidate, chosen: Candidate, shape: ModelShape, cluster: Cluster) -> Alternative:
+    why, why_fr = _why_lost(one, chosen, shape, cluster)
     return Alternative(
         nodes=one.placement.nodes,
         gpus_per_node=one.placement.gpus_per_node,
@@ -178,9 +180,9 @@ def _alternative(one: Candidate, chosen: Candidate, cluster: Cluster) -> Alterna
     )
 
 
-def _why_lost(one: Candidate, chosen: Candidate, cluster: Cluster) -> Sentence:
+def _why_lost(one: Candidate, chosen: Candidate, shape: ModelShape, cluster: Cluster) -> Sentence:
     if not one.is_legal:
-        return _broken_rules(one)
+        return _broken_rules(one, shape, cluster)
     memory = one.budget
     if memory.concurrency < 1:
         need = gib(memory.fixed + memory.kv_per_sequence)
@@ -215,12 +217,11 @@ def _why_lost(one: Candidate, chosen: Candidate, cluster: Cluster) -> Sentence:
     return "takes as many GPUs and uses fewer of them", "prend autant de GPU et en utilise moins"
 
 
-def _broken_rules(one: Candidate) -> Sentence:
-    broken = [check for check in one.checks if not check.ok]
+def _broken_rules(one: Candidate, shape: ModelShape, cluster: Cluster) -> Sentence:
+    broken = [check for check in run_checks(shape, one.placement, cluster) if not check.ok]
     return (
         "illegal: " + _joined(f"{check.detail} ({check.rule})" for check in broken),
-        "interdit : "
-        + _joined(f"{getattr(check, 'detail_fr', check.detail)} ({check.rule})" for check in broken),
+        "interdit : " + _joined(f"{check.detail_fr} ({check.rule})" for check in broken),
     )
 
 
