@@ -130,6 +130,8 @@ FAMILIES: Final[Mapping[str, Family]] = dict(
         _family("zamba2", tied=True, norms=1, pattern="hybrid", state="mamba2"),
         _family("falcon_h1", pattern="parallel", state="mamba2"),
         _family("qwen3_next", qk_norm=True, pattern="hybrid", every=4, state="delta"),
+        _family("qwen3_5_text", qk_norm=True, pattern="hybrid", every=4, state="delta"),
+        _family("qwen3_5_moe_text", qk_norm=True, pattern="hybrid", every=4, state="delta"),
         _family("lfm2", tied=True, qk_norm=True, pattern="hybrid", state="conv"),
         # Encoder-decoders.
         _family("t5", gated=False, tied=True, encoder_decoder=True),
@@ -210,6 +212,8 @@ ARCHITECTURES: Final[Mapping[str, str]] = {
     "Zamba2ForCausalLM": "zamba2",
     "FalconH1ForCausalLM": "falcon_h1",
     "Qwen3NextForCausalLM": "qwen3_next",
+    "Qwen3_5ForCausalLM": "qwen3_5_text",
+    "Qwen3_5MoeForCausalLM": "qwen3_5_moe_text",
     "Lfm2ForCausalLM": "lfm2",
     # Multimodal: the family of the text model where the nested config does not name one.
     "Gemma3ForConditionalGeneration": "gemma3_text",
@@ -223,6 +227,8 @@ ARCHITECTURES: Final[Mapping[str, str]] = {
     "Qwen2_5_VLForConditionalGeneration": "qwen2",
     "Qwen3VLForConditionalGeneration": "qwen3",
     "Qwen3VLMoeForConditionalGeneration": "qwen3_moe",
+    "Qwen3_5ForConditionalGeneration": "qwen3_5_text",
+    "Qwen3_5MoeForConditionalGeneration": "qwen3_5_moe_text",
     "InternVLForConditionalGeneration": "qwen2",
     "Idefics3ForConditionalGeneration": "llama",
     "SmolVLMForConditionalGeneration": "llama",

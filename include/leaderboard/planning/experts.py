@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from include.leaderboard.planning.architectures import Family
 from include.leaderboard.planning.config_values import ConfigValues
+
+_WITHOUT_SHARED: Final = frozenset(
+    {"mixtral", "qwen3_moe", "olmoe", "phimoe", "granitemoe", "gpt_oss", "jamba", "dbrx"}
+)
+"""Families that have none, whatever their config says."""
 
 
 def read_experts(values: ConfigValues, family: Family) -> int:
@@ -26,6 +33,8 @@ def experts_per_token(values: ConfigValues, experts: int) -> int:
 
 def shared_width(values: ConfigValues, family: Family, moe_intermediate: int) -> int:
     """Width of the experts that every token passes, together."""
+    if family.model_type in _WITHOUT_SHARED:
+        return 0
     names = (
         "shared_expert_intermediate_size",
         "shared_intermediate_size",

@@ -34,6 +34,8 @@ _NESTED: Final = ("text_config", "llm_config", "language_config")
 HIDDEN: Final = ("hidden_size", "n_embd", "d_model", "n_embed")
 HEADS: Final = ("num_attention_heads", "n_head", "n_heads", "num_heads")
 LAYERS: Final = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+_MULTI_HEAD: Final = frozenset({"gpt2", "gpt_neox", "gptj", "opt", "bloom", "persimmon"})
+"""Families that do not share keys and values among heads, whatever their config says."""
 _UNKNOWN: Final = Family(model_type="")
 
 
@@ -183,6 +185,8 @@ def _head_dim(values: ConfigValues, hidden: int, heads: int, latent: LatentAtten
 def _kv_heads(values: ConfigValues, family: Family, heads: int) -> int:
     if heads == 0:
         return 0
+    if family.model_type in _MULTI_HEAD:
+        return heads
     if family.model_type == "falcon":
         if values.flag("new_decoder_architecture", default=False):
             return values.optional("num_kv_heads") or heads
