@@ -128,6 +128,17 @@ def test_what_a_person_set_wins_and_is_seen(services, petit):
     assert job["summary"].endswith("set by hand: walltime")
 
 
+def test_an_override_that_matches_no_request_is_told_with_the_nearest_name(services, caplog):
+    by_hand = Overrides(by_model={"palmares-demo/pettit": Override(nodes=1)})
+    settings = services.settings.model_copy(update={"overrides": by_hand})
+
+    admit(dataclasses.replace(services, settings=settings), run=RUN, dry_run=True)
+
+    (warning,) = [record.message for record in caplog.records if "matches no model" in record.message]
+    assert "'palmares-demo/pettit'" in warning
+    assert "'palmares-demo/petit'" in warning
+
+
 def _finish(services: Services, like: Submission, number: int, *, plan: JobPlan, took: float) -> None:
     """Accept a job of another model that took so many times its forecast."""
     submission = dataclasses.replace(like, model_id=f"org/m{number}", request_path=f"org/m{number}.json")

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from include.cli.main import build_app
@@ -82,6 +84,50 @@ def test_an_unknown_family_is_a_verdict_that_names_it(write):
 
     assert found["verdict"] == "incompatible"
     assert "MysteryForCausalLM" in found["reasons"][0]
+
+
+def test_an_encoder_decoder_is_planned_for_transformers_and_the_sweep_s_policy_is_told(write):
+    t5 = {
+        "architectures": ["T5ForConditionalGeneration"],
+        "is_encoder_decoder": True,
+        "d_model": 1024,
+        "d_kv": 64,
+        "d_ff": 2816,
+        "num_layers": 24,
+        "num_decoder_layers": 24,
+        "num_heads": 16,
+        "vocab_size": 32128,
+        "feed_forward_proj": "gated-gelu",
+        "tie_word_embeddings": False,
+    }
+    found = answer("--config", write(t5), "--cluster", "musa")
+
+    assert (found["verdict"], found["backend"]) == ("placed", "hf-seq2seq")
+    assert "The sweep refuses encoder-decoders" in found["reasons"][-1]
+    assert len(found["reasons"]) == len(found["reasons_fr"])
+
+
+def test_an_adapter_s_own_config_is_not_enough(write):
+    adapter = {"peft_type": "LORA", "base_model_name_or_path": "org/base", "r": 16}
+
+    _is_one_line(plan("--config", write(adapter)), "is an adapter")
+
+
+def test_a_person_s_override_is_seen(write, tmp_path, monkeypatch):
+    folder = tmp_path / "config"
+    folder.mkdir()
+    for name in ("clusters.yaml", "leaderboard.yaml"):
+        (folder / name).write_bytes((DEFAULT_CONFIG_DIR / name).read_bytes())
+    (folder / "overrides.yaml").write_text("overrides: {my-model: {walltime: '12:00'}}", encoding="utf-8")
+    monkeypatch.setenv("PALMARES_CONFIG_DIR", str(folder))
+    path = tmp_path / "my-model"
+    path.mkdir()
+    (path / "config.json").write_text(json.dumps(LLAMA_8B), encoding="utf-8")
+
+    found = answer("--config", str(path / "config.json"), "--cluster", "musa")
+
+    assert (found["walltime"], found["overridden"]) == ("12:00", ["walltime"])
+    assert "override  set by hand: walltime" in plan("--config", str(path / "config.json")).stdout
 
 
 def test_code_of_the_model_s_own_is_not_run(write):
@@ -171,6 +217,28 @@ def test_a_broken_file_of_clusters_is_named_in_one_line(write, tmp_path):
     for content, said in [("clusters: {a: {nodes: 1}}", "clusters.a"), ("a: [", "not valid YAML"), ("", "")]:
         broken.write_text(content, encoding="utf-8")
         _is_one_line(plan("--config", write(LLAMA_8B), "--clusters", str(broken)), said)
+
+
+values = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.just(10**400),
+    st.lists(st.integers(), max_size=3), st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+)  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    changes=st.dictionaries(
+        st.sampled_from([*LLAMA_8B, "quantization_config", "auto_map"]), values, max_size=4
+    )
+)
+def test_whatever_a_config_holds_there_is_a_verdict(write, changes):
+    config = write({**LLAMA_8B, **changes})
+
+    found = answer("--config", config, "--cluster", "musa")
+
+    assert found["verdict"] in {"placed", "too_large", "incompatible"}
+    assert found["reasons"]
+    assert plan("--config", config).exit_code == 0
 
 
 def _is_one_line(result: Result, said: str) -> None:
