@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from include.leaderboard.errors import RefusedError
 from include.leaderboard.planning.config_values import ConfigValues
 from include.leaderboard.submissions.model_facts import ModelFacts
 from include.leaderboard.submissions.refusals import refused
@@ -82,4 +83,16 @@ def read_adapter(facts: ModelFacts) -> Adapter | None:
         base_model=base[:200] if isinstance(base, str) else "",
         rank=rank,
         weights_bytes=facts.adapter_bytes or 0,
+    )
+
+
+def no_adapters(model_id: str, architecture: str) -> RefusedError:
+    """The refusal of an adapter whose base's class takes none."""
+    return refused(
+        "incompatible",
+        name=model_id,
+        detail=f"it is an adapter, and vLLM takes none for {architecture}",
+        detail_fr=f"c'est un adaptateur, et vLLM n'en accepte pas pour {architecture}",
+        advice="Merge the adapter into its base and submit that.",
+        advice_fr="Fusionnez l'adaptateur avec sa base et soumettez le résultat.",
     )

@@ -33,6 +33,10 @@ class Family:
     """Multi-head latent attention (MLA)."""
     state: Literal["", "mamba", "mamba2", "delta", "conv"] = ""
     encoder_decoder: bool = False
+    pipeline: bool = True
+    """vLLM's class may be cut into stages (P1)."""
+    lora: bool = True
+    """vLLM's class takes LoRA adapters."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """Sizes that transformers fills in, for a nested text_config, which is stored as a difference."""
 
@@ -79,7 +83,7 @@ FAMILIES: Final[Mapping[str, Family]] = dict(
         _family("smollm3", tied=True),
         _family("cohere", tied=True, norms=1),
         _family("cohere2", tied=True, norms=1, pattern="alternating", every=4),
-        _family("stablelm"),
+        _family("stablelm", pipeline=False, lora=False),
         _family("glm", bias=True),
         _family("glm4", norms=4, bias=True),
         _family("exaone4", qk_norm=True, pattern="alternating"),
@@ -91,28 +95,28 @@ FAMILIES: Final[Mapping[str, Family]] = dict(
         _family("apertus", gated=False, qk_norm=True),
         _family("nemotron", gated=False, norms=4),
         _family("starcoder2", gated=False, tied=True, norms=4, bias=True, pattern="sliding"),
-        _family("gpt2", gated=False, tied=True, norms=4, bias=True, positions=True),
-        _family("gpt_bigcode", gated=False, tied=True, norms=4, bias=True, positions=True),
-        _family("gpt_neox", gated=False, norms=4, bias=True),
-        _family("gptj", gated=False),
+        _family("gpt2", gated=False, tied=True, norms=4, bias=True, positions=True, lora=False),
+        _family("gpt_bigcode", gated=False, tied=True, norms=4, bias=True, positions=True, pipeline=False),
+        _family("gpt_neox", gated=False, norms=4, bias=True, lora=False),
+        _family("gptj", gated=False, lora=False),
         _family("opt", gated=False, tied=True, norms=4, bias=True, positions=True),
         _family("phi", gated=False, bias=True),
-        _family("bloom", gated=False, tied=True, norms=4, bias=True),
-        _family("falcon", gated=False, tied=True),
-        _family("mpt", gated=False, tied=True),
+        _family("bloom", gated=False, tied=True, norms=4, bias=True, lora=False),
+        _family("falcon", gated=False, tied=True, lora=False),
+        _family("mpt", gated=False, tied=True, lora=False),
         _family("persimmon", gated=False, norms=4, bias=True),
         # Mixtures of experts.
         _family("mixtral", pattern="sliding"),
         _family("qwen2_moe", bias=True, pattern="upper"),
         _family("qwen3_moe", qk_norm=True, pattern="upper"),
-        _family("olmoe"),
+        _family("olmoe", lora=False),
         _family("phimoe", norms=4, bias=True, pattern="sliding"),
         _family("granitemoe"),
         _family("granitemoeshared"),
         _family("glm4_moe", bias=True),
         _family("dots1", qk_norm=True),
         _family("ernie4_5_moe", tied=True),
-        _family("dbrx"),
+        _family("dbrx", lora=False),
         _family("gpt_oss", bias=True, pattern="alternating", every=2),
         _family("llama4_text", pattern="chunked", every=4),
         # Multi-head latent attention.
@@ -120,14 +124,14 @@ FAMILIES: Final[Mapping[str, Family]] = dict(
         _family("deepseek_v3", latent=True),
         _family("minicpm3", latent=True, tied=True),
         # State space models and their hybrids.
-        _family("mamba", tied=True, norms=1, pattern="state", state="mamba"),
-        _family("falcon_mamba", tied=True, norms=1, pattern="state", state="mamba"),
-        _family("mamba2", norms=1, pattern="state", state="mamba2"),
+        _family("mamba", tied=True, norms=1, pattern="state", state="mamba", lora=False),
+        _family("falcon_mamba", tied=True, norms=1, pattern="state", state="mamba", lora=False),
+        _family("mamba2", norms=1, pattern="state", state="mamba2", lora=False),
         _family("jamba", pattern="hybrid", state="mamba"),
         _family("bamba", pattern="hybrid", state="mamba2"),
         _family("granitemoehybrid", pattern="hybrid", state="mamba2"),
         _family("nemotron_h", gated=False, norms=1, pattern="hybrid", state="mamba2"),
-        _family("zamba2", tied=True, norms=1, pattern="hybrid", state="mamba2"),
+        _family("zamba2", tied=True, norms=1, pattern="hybrid", state="mamba2", pipeline=False, lora=False),
         _family("falcon_h1", pattern="parallel", state="mamba2"),
         _family("qwen3_next", qk_norm=True, pattern="hybrid", every=4, state="delta"),
         _family("qwen3_5_text", qk_norm=True, pattern="hybrid", every=4, state="delta"),
@@ -143,7 +147,10 @@ FAMILIES: Final[Mapping[str, Family]] = dict(
         _family("pegasus", gated=False, tied=True, positions=True, encoder_decoder=True),
     )
 )  # fmt: skip
-"""By model type. Traits and defaults: transformers, models/<type>/configuration_<type>.py."""
+"""By model type. Traits and defaults: transformers, models/<type>/configuration_<type>.py.
+
+Pipelines and LoRA: vLLM, docs/models/supported_models.md.
+"""
 
 ARCHITECTURES: Final[Mapping[str, str]] = {
     "LlamaForCausalLM": "llama",

@@ -224,11 +224,11 @@ def h1_head_dim(shape: ModelShape, _: Placement, __: Cluster) -> Check:
 
 
 def p1_layers(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
-    """P1: at least one layer a stage."""
+    """P1: at least one layer a stage, and a class that can be cut into stages."""
     return Check(
         "P1",
         "distributed/utils.py",
-        placement.pipeline_parallel <= shape.layers,
+        placement.pipeline_parallel == 1 or (shape.pipeline and placement.pipeline_parallel <= shape.layers),
         "{} layers in {} stages",
         "{} couches en {} étages",
         (shape.layers, placement.pipeline_parallel),
@@ -254,6 +254,20 @@ def p5_fabric(_: ModelShape, placement: Placement, cluster: Cluster) -> Check:
     )
 
 
+def b1_backend(shape: ModelShape, _: Placement, cluster: Cluster) -> Check:
+    """B1: transformers loads quantised weights with packages that the evaluator does not carry."""
+    plain = shape.encoder_decoder or cluster.backend == "hf"
+    method = shape.quantization.method if shape.quantization else "-"
+    return Check(
+        "B1",
+        "requirements-evaluator.in",
+        not (plain and shape.quantization),
+        "quantisation {} on the backend {}",
+        "quantification {} avec {}",
+        (method, "hf" if plain else cluster.backend),
+    )
+
+
 RULES: tuple[Callable[[ModelShape, Placement, Cluster], Check], ...] = (
     t1_heads,
     t2_kv_heads,
@@ -266,6 +280,7 @@ RULES: tuple[Callable[[ModelShape, Placement, Cluster], Check], ...] = (
     p1_layers,
     p5_fabric,
     h1_head_dim,
+    b1_backend,
 )
 
 

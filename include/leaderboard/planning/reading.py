@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from include.leaderboard.errors import RefusedError
-from include.leaderboard.planning.adapters import read_adapter
+from include.leaderboard.planning.adapters import no_adapters, read_adapter
 from include.leaderboard.planning.architectures import (
     Family,
     is_encoder_decoder,
@@ -91,9 +91,12 @@ def read(facts: ModelFacts, reading: Reading) -> ModelShape:
                 "prises.",
             )
         )
+    if adapter is not None and not family.lora:
+        raise no_adapters(facts.model_id, architecture)
     tied = config.get("tie_word_embeddings")
     return replace(
         shape,
+        pipeline=family.pipeline,
         tied_embeddings=tied if text is not config and isinstance(tied, bool) else shape.tied_embeddings,
         other_parameters=shape.other_parameters + tower_parameters(config, shape.hidden, facts.model_id),
         quantization=read_quantization(config, facts.model_id) or read_quantization(text, facts.model_id),

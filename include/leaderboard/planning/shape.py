@@ -83,6 +83,8 @@ class ModelShape:
     """Learned positions, and the vision tower of a multimodal model."""
     quantization: Quantization | None = None
     adapter: Adapter | None = None
+    pipeline: bool = True
+    """May be cut into stages."""
     explicit_head_dim: bool = False
     """``head_dim`` stands in config.json (H1)."""
     notes: tuple[tuple[str, str], ...] = ()

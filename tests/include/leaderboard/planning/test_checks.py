@@ -72,7 +72,7 @@ def test_every_rule_has_a_name_a_source_and_both_languages():
             assert check.detail
             assert check.detail_fr
             assert "{" not in check.detail + check.detail_fr
-    assert len({rule.__name__ for rule in RULES}) == 11
+    assert len({rule.__name__ for rule in RULES}) == 12
 
 
 @pytest.mark.parametrize("cluster", ["local", "musa", "chuc"])
@@ -83,6 +83,26 @@ def test_the_quick_answer_is_that_of_all_rules(cluster):
         for placement in placements(machines):
             checks = run_checks(shape, placement, machines)
             assert is_legal(shape, placement, machines) == all(check.ok for check in checks)
+
+
+@pytest.mark.parametrize("architecture", ["StableLmForCausalLM", "GPTBigCodeForCausalLM"])
+def test_a_class_that_vllm_does_not_cut_into_stages_stays_whole(architecture):
+    shape = read_shape(known(LLAMA, architectures=[architecture]))
+    staged = Placement(nodes=2, tensor_parallel=1, pipeline_parallel=2)
+    whole = Placement(nodes=1, tensor_parallel=1, pipeline_parallel=1)
+    broken = [check.rule for check in run_checks(shape, staged, SETTINGS.cluster("musa")) if not check.ok]
+
+    assert broken == ["P1"]
+    assert is_legal(shape, whole, SETTINGS.cluster("musa"))
+
+
+def test_quantised_weights_need_vllm():
+    shape = read_shape(known(LLAMA, quantization_config=GPTQ))
+    one = Placement(nodes=1, tensor_parallel=1, pipeline_parallel=1)
+    broken = [check.rule for check in run_checks(shape, one, SETTINGS.cluster("local")) if not check.ok]
+
+    assert broken == ["B1"]
+    assert is_legal(shape, one, SETTINGS.cluster("musa"))
 
 
 def test_a_pipeline_has_a_layer_a_stage():

@@ -152,6 +152,13 @@ def test_an_adapter_without_its_base_is_refused_with_the_name_of_the_base():
         read_shape(adapter_facts())
 
 
+def test_an_adapter_of_a_class_that_takes_none_is_refused():
+    base = known(LLAMA, architectures=["GPTNeoXForCausalLM"])
+
+    with pytest.raises(RefusedError, match="vLLM takes none for GPTNeoXForCausalLM"):
+        read_shape(join(adapter_facts(), base))
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [
