@@ -92,8 +92,8 @@ class Search:
 def search(workload: Workload, cluster: Cluster, wanted: Mapping[str, int] | None = None) -> Search:
     """Take the smallest reservation with a sensible concurrency that ends in time.
 
-    If none is good: the roomy one that ends first; if none is roomy, the one with the most room. Both fall to
-    the largest reservations, so more memory never asks for more GPUs, nor a longer context for fewer.
+    If no roomy one ends in time: the fastest of the largest reservation; if none is roomy, the one with the
+    most room. So more memory never asks for more GPUs, nor a longer context for fewer.
 
     Args:
         workload: The job.
@@ -105,7 +105,11 @@ def search(workload: Workload, cluster: Cluster, wanted: Mapping[str, int] | Non
     chosen: Candidate | None = None
     found = _matching(cluster, workload.backend, wanted or {})
     for _, same_size in groupby(found, key=lambda pair: pair[0]):
-        candidates = [_judge(workload, cluster, placement, reserved) for reserved, placement in same_size]
+        candidates: list[Candidate] = []
+        for reserved, placement in same_size:
+            candidates.append(_judge(workload, cluster, placement, reserved))
+            if chosen is not None and candidates[-1].fits:  # one that would do as well is enough to show
+                break
         looked_at += candidates
         if chosen is not None:
             return Search(chosen=chosen, looked_at=tuple(looked_at))
@@ -114,7 +118,7 @@ def search(workload: Workload, cluster: Cluster, wanted: Mapping[str, int] | Non
         fitting = [one for one in looked_at if one.fits]
         roomy = [one for one in fitting if one.is_roomy]
         if roomy:
-            chosen = min(roomy, key=lambda one: (one.estimated_s, one.order))
+            chosen = min(roomy, key=lambda one: (-one.reserved, one.estimated_s, one.order))
         elif fitting:
             chosen = min(fitting, key=lambda one: (-one.room, one.order))
     return Search(chosen=chosen, looked_at=tuple(looked_at))

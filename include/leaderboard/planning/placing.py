@@ -11,6 +11,7 @@ from include.leaderboard.planning.plan import JobPlan
 from include.leaderboard.planning.reasons import (
     alternatives,
     cost_reason,
+    in_french,
     placement_reasons,
     walltime_reason,
 )
@@ -56,7 +57,7 @@ def place(workload: Workload, cluster: Cluster, found: Search, model_id: str) ->
         reserved_gpus=chosen.reserved,
         bytes_per_gpu=_bytes(chosen, cluster),
         reasons=tuple(text for text, _ in sentences),
-        reasons_fr=tuple(text for _, text in sentences),
+        reasons_fr=tuple(in_french(text) for _, text in sentences),
         alternatives=alternatives(found, workload.shape, cluster),
         family=workload.shape.architecture,
         parameters=workload.parameters,

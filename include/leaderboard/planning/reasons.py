@@ -8,7 +8,7 @@ from typing import TypeAlias
 from include.leaderboard.clusters import Cluster, minutes
 from include.leaderboard.planning.calibration import Correction
 from include.leaderboard.planning.candidates import Candidate, Search, Workload
-from include.leaderboard.planning.checks import run_checks
+from include.leaderboard.planning.checks import p5_fabric, run_checks
 from include.leaderboard.planning.memory import gib, memory_checks
 from include.leaderboard.planning.plan import Alternative
 from include.leaderboard.planning.shape import ModelShape
@@ -49,10 +49,10 @@ def placement_reasons(chosen: Candidate, workload: Workload, cluster: Cluster) -
         (
             f"Tensor parallel {placement.tensor_parallel} and pipeline parallel "
             f"{placement.pipeline_parallel} are legal for {shape.heads} heads, {shape.kv_heads} key-value "
-            f"heads of {shape.head_dim} and {shape.layers} layers ({rules}, H1).",
+            f"heads of {shape.head_dim} and {shape.layers} layers ({rules}).",
             f"Le parallélisme de tenseurs {placement.tensor_parallel} et de pipeline "
             f"{placement.pipeline_parallel} est permis pour {shape.heads} têtes, {shape.kv_heads} têtes "
-            f"clé-valeur de {shape.head_dim} et {shape.layers} couches ({rules}, H1).",
+            f"clé-valeur de {shape.head_dim} et {shape.layers} couches ({rules}).",
         ),
     ]
     if workload.backend == "hf-seq2seq":
@@ -95,8 +95,8 @@ def _size(chosen: Candidate, cluster: Cluster) -> Sentence:
         )
     if chosen.is_roomy:
         return (
-            f"is the fastest placement; none ends within {cluster.max_walltime}",
-            f"est le placement le plus rapide ; aucun ne finit en {cluster.max_walltime}",
+            f"is the fastest of the largest reservation; none ends within {cluster.max_walltime}",
+            f"est le plus rapide de la plus grande réservation ; aucun ne finit en {cluster.max_walltime}",
         )
     return "is the placement with the most room", "est le placement qui laisse le plus de place"
 
@@ -149,13 +149,16 @@ def cost_reason(gpu_hours: float, carbon: float) -> Sentence:
 
 
 def alternatives(found: Search, shape: ModelShape, cluster: Cluster) -> tuple[Alternative, ...]:
-    """The best of each other size, and the illegal of the chosen's own, with why they lost."""
+    """The best of each other size, and the illegal of the chosen's own, with why they lost.
+
+    What would cross a slow fabric (P5) is not listed: nobody would try it.
+    """
     chosen = found.chosen
     if chosen is None:
         return ()
     losers: dict[tuple[int, bool], Candidate] = {}
     for one in sorted(found.looked_at, key=lambda one: (not one.fits, -one.room, one.order)):
-        if one is not chosen:
+        if one is not chosen and (one.is_legal or p5_fabric(shape, one.placement, cluster).ok):
             losers.setdefault((one.reserved, one.is_legal), one)
     # A size that has a legal placement needs no illegal one beside it, but for the chosen's own.
     shown = [
@@ -167,6 +170,11 @@ def alternatives(found: Search, shape: ModelShape, cluster: Cluster) -> tuple[Al
     return tuple(_alternative(one, chosen, shape, cluster) for one in shown[:MOST_ALTERNATIVES])
 
 
+def in_french(text: str) -> str:
+    """Write the units of a sentence as French does."""
+    return text.replace("GiB", "Gio").replace("MiB", "Mio")
+
+
 def _alternative(one: Candidate, chosen: Candidate, shape: ModelShape, cluster: Cluster) -> Alternative:
     why, why_fr = _why_lost(one, chosen, shape, cluster)
     return Alternative(
@@ -176,7 +184,7 @@ def _alternative(one: Candidate, chosen: Candidate, shape: ModelShape, cluster: 
         pipeline_parallel_size=one.placement.pipeline_parallel,
         reserved_gpus=one.reserved,
         why=why,
-        why_fr=why_fr,
+        why_fr=in_french(why_fr),
     )
 
 

@@ -29,8 +29,9 @@ def estimate_s(
 
     Load by disk: the weights once. Prefill by FLOP/s: two operations an active parameter and token;
     attention's own, below a tenth at these lengths, are left to the margin. Decode by memory bandwidth: a
-    step reads a rank's weights (of experts too: a batch touches nearly all) and the running sequences' cache,
-    stage after stage. The constants are the cluster's.
+    step of all running sequences reads a rank's weights (of experts too: a batch touches nearly all), and each
+    generated token its sequence's cache, stage after stage. More room never makes it slower. The constants are
+    the cluster's.
 
     Args:
         suite: What is asked.
@@ -52,10 +53,10 @@ def estimate_s(
         prompt, generated = _lengths(task, max_model_len)
         total += 2 * active_parameters * prompt * requests / (speed.flops * placement.world)
         if generated:
-            at_once = min(concurrency, requests)
+            steps = math.ceil(requests / concurrency) * generated
             context = min(prompt + generated / 2, max_model_len)
-            step_s = (read + at_once * context * cached) / speed.memory_bytes_per_s + speed.step_s
-            total += math.ceil(requests / concurrency) * generated * step_s
+            total += steps * (read / speed.memory_bytes_per_s + speed.step_s)
+            total += requests * generated * context * cached / speed.memory_bytes_per_s
     return total
 
 
