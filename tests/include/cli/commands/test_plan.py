@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from include.cli.main import build_app
+from include.hub import Hub
 from include.leaderboard.settings import DEFAULT_CONFIG_DIR
+from include.leaderboard.submissions.model_facts import facts_of_config
 from tests.fixtures.hub_server import DEMO_TOKEN, running_hub
 
 LLAMA_8B = {
@@ -111,6 +114,31 @@ def test_an_adapter_s_own_config_is_not_enough(write):
     adapter = {"peft_type": "LORA", "base_model_name_or_path": "org/base", "r": 16}
 
     _is_one_line(plan("--config", write(adapter)), "is an adapter")
+
+
+def test_an_adapter_of_the_hub_is_planned_with_its_base(monkeypatch):
+    facts = {
+        "org/base": facts_of_config(LLAMA_8B, model_id="org/base"),
+        "org/adapter": replace(
+            facts_of_config({}, model_id="org/adapter"),
+            config=None,
+            adapter={"peft_type": "LORA", "base_model_name_or_path": "org/base", "r": 16},
+            adapter_bytes=167_832_240,
+        ),
+    }
+    monkeypatch.setattr(Hub, "model_facts", lambda _, model_id, revision: facts[model_id])
+
+    base, found = (answer(name, "--cluster", "musa") for name in ("org/base", "org/adapter"))
+
+    assert (found["verdict"], found["model"]) == ("placed", "org/adapter")
+    assert found["bytes_per_gpu"]["weights"] > base["bytes_per_gpu"]["weights"]
+
+
+def test_an_adapter_that_names_no_base_is_unusable(monkeypatch):
+    facts = replace(facts_of_config({}, model_id="org/adapter"), config=None, adapter={"peft_type": "LORA"})
+    monkeypatch.setattr(Hub, "model_facts", lambda *_: facts)
+
+    _is_one_line(plan("org/adapter"), "names no base_model_name_or_path")
 
 
 def test_a_person_s_override_is_seen(write, tmp_path, monkeypatch):
