@@ -15,7 +15,6 @@ from include.leaderboard.planning.placement import (
     placements,
     queue_of,
     reserved_gpus,
-    reserved_per_node,
 )
 from include.leaderboard.planning.shape import ModelShape
 
@@ -28,7 +27,6 @@ __all__ = [
     "placements",
     "queue_of",
     "reserved_gpus",
-    "reserved_per_node",
     "run_checks",
 ]
 
@@ -282,6 +280,8 @@ RULES: tuple[Callable[[ModelShape, Placement, Cluster], Check], ...] = (
     h1_head_dim,
     b1_backend,
 )
+_WHOLE: Final = (p1_layers, p5_fabric, b1_backend)
+"""What is left to ask where nothing is divided by tp."""
 
 
 def run_checks(shape: ModelShape, placement: Placement, cluster: Cluster) -> tuple[Check, ...]:
@@ -291,7 +291,8 @@ def run_checks(shape: ModelShape, placement: Placement, cluster: Cluster) -> tup
 
 def is_legal(shape: ModelShape, placement: Placement, cluster: Cluster) -> bool:
     """Whether every rule holds; stops at the first that does not."""
-    return all(rule(shape, placement, cluster).ok for rule in RULES)
+    rules = _WHOLE if placement.tensor_parallel == 1 else RULES
+    return all(rule(shape, placement, cluster).ok for rule in rules)
 
 
 def padded_vocabulary(shape: ModelShape) -> int:
