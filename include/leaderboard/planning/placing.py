@@ -9,6 +9,7 @@ from include.leaderboard.planning.checks import queue_of, run_checks
 from include.leaderboard.planning.memory import gib
 from include.leaderboard.planning.plan import JobPlan
 from include.leaderboard.planning.reasons import (
+    Sentence,
     alternatives,
     cost_reason,
     in_french,
@@ -86,15 +87,8 @@ def _bytes(chosen: Candidate, cluster: Cluster) -> dict[str, int]:
 def obstacle(found: Search, workload: Workload, cluster: Cluster) -> str:
     """Why a search that was narrowed by hand found nothing."""
     legal = [one for one in found.looked_at if one.is_legal]
-    if not found.looked_at:
-        return "no queue serves such a shape"
     if not legal:
-        first = found.looked_at[0]
-        return "; ".join(
-            f"{check.detail} ({check.rule})"
-            for check in run_checks(workload.shape, first.placement, cluster)
-            if not check.ok
-        )
+        return _broken_rules(found, workload, cluster)[0]
     best = max(legal, key=lambda one: one.room)
     need = best.budget.fixed + best.budget.kv_per_sequence
     return f"it needs {gib(need)} a GPU and {gib(best.budget.usable)} are usable"
@@ -103,11 +97,12 @@ def obstacle(found: Search, workload: Workload, cluster: Cluster) -> str:
 def _refused(model_id: str, workload: Workload, found: Search, cluster: Cluster) -> RefusedError:
     legal = [one for one in found.looked_at if one.is_legal]
     if not legal:
+        why, why_fr = _broken_rules(found, workload, cluster)
         return refused(
             "incompatible",
             name=model_id,
-            detail=f"no queue of {cluster.name} has a shape that its layers can be cut into",
-            detail_fr=f"aucune file de {cluster.name} n'a de forme selon laquelle le découper",
+            detail=f"no placement on {cluster.name} is legal: {why}",
+            detail_fr=f"aucun placement sur {cluster.name} n'est permis : {why_fr}",
             advice="Choose another cluster.",
             advice_fr="Choisissez une autre grappe.",
         )
@@ -122,4 +117,19 @@ def _refused(model_id: str, workload: Workload, found: Search, cluster: Cluster)
         "are usable",
         detail_fr=f"ses poids font {weights} ; réparti sur {gpus} GPU il demande {need} sur chacun, et "
         f"{usable} sont utilisables",
+    )
+
+
+def _broken_rules(found: Search, workload: Workload, cluster: Cluster) -> Sentence:
+    """The rules that the placement with the fewest broken ones breaks."""
+    broken = [
+        [check for check in run_checks(workload.shape, one.placement, cluster) if not check.ok]
+        for one in found.looked_at
+    ]
+    if not broken:
+        return "no queue serves such a shape", "aucune file ne sert une telle forme"
+    fewest = min(broken, key=len)
+    return (
+        "; ".join(f"{check.detail} ({check.rule})" for check in fewest),
+        " ; ".join(f"{check.detail_fr} ({check.rule})" for check in fewest),
     )

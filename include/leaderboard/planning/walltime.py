@@ -29,9 +29,9 @@ def estimate_s(
 
     Load by disk: the weights once. Prefill by FLOP/s: two operations an active parameter and token;
     attention's own, below a tenth at these lengths, are left to the margin. Decode by memory bandwidth: a
-    step of all running sequences reads a rank's weights (of experts too: a batch touches nearly all), and each
-    generated token its sequence's cache, stage after stage. More room never makes it slower. The constants are
-    the cluster's.
+    step of all running sequences reads a rank's weights (of experts too: a batch touches nearly all), and
+    each generated token its sequence's cache, stage after stage. More room never makes it slower. The
+    constants are the cluster's.
 
     Args:
         suite: What is asked.

@@ -39,3 +39,15 @@ def test_what_the_table_calls_too_large_is_too_large():
 
     with pytest.raises(RefusedError, match="too_large"):
         plan_job(facts_of(models()[model]), submission_of(model), suite, musa(allocation="node"))
+
+
+def test_what_no_placement_allows_is_refused_by_the_rule_that_is_broken():
+    model = "meta-llama/Llama-3.1-8B-Instruct"
+    facts = facts_of(models()[model])
+    quantized = facts_of(
+        models()[model], config={**(facts.config or {}), "quantization_config": {"quant_method": "fp8"}}
+    )
+    settings = load_settings(DEFAULT_CONFIG_DIR)
+
+    with pytest.raises(RefusedError, match=r"incompatible.*fp8 on the backend hf \(B1\)"):
+        plan_job(quantized, submission_of(model), settings.suite(), settings.cluster("local"))
