@@ -45,7 +45,7 @@ def plan(
         str | None, typer.Option(help="Of leaderboard.yaml.", show_default="its default")
     ] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Every placement that lost, and the reasons in French too.")
+        bool, typer.Option("--explain", help="Also each rule, every alternative, and the reasons in French.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -77,7 +77,7 @@ def plan(
     best = best_of(answers)
     others = [one for one in answers if one is not best]
     if as_json:
-        print(json.dumps(with_others(best, others), indent=2, ensure_ascii=False))
+        print(json.dumps(with_others(best, others, explain=explain), indent=2, ensure_ascii=False))
     else:
         show(best, others, explain=explain, console=console)
 

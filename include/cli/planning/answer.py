@@ -9,7 +9,9 @@ from typing import Any, Literal
 from include.leaderboard.clusters import Cluster
 from include.leaderboard.errors import Refusal, RefusedError
 from include.leaderboard.planning import JobPlan, plan_job
+from include.leaderboard.planning.checks import Check, Placement, run_checks
 from include.leaderboard.planning.choice import choose_cluster
+from include.leaderboard.planning.shape import Reading, read_shape
 from include.leaderboard.settings import Settings
 from include.leaderboard.submissions.model_facts import ModelFacts
 from include.leaderboard.submissions.submission import Submission
@@ -52,6 +54,8 @@ class Answer:
     plan: JobPlan | None
     """None: refused."""
     refusal: Refusal | None
+    checks: tuple[Check, ...] = ()
+    """The rules that the plan's placement keeps; empty in a refusal."""
 
     @property
     def verdict(self) -> Verdict:
@@ -101,6 +105,8 @@ def answer_on(
     """
     plan: JobPlan | None = None
     refusal: Refusal | None = None
+    checks: tuple[Check, ...] = ()
+    reading = replace(settings.policies.reading, encoder_decoders=True)
     try:
         plan = plan_job(
             facts,
@@ -108,13 +114,30 @@ def answer_on(
             suite,
             cluster,
             overrides=settings.overrides,
-            reading=replace(settings.policies.reading, encoder_decoders=True),
+            reading=reading,
         )
+        checks = _checks(plan, facts, cluster, reading)
         if plan.backend == "hf-seq2seq" and not settings.policies.encoder_decoders:
             plan = _with(plan, NOT_SWEPT, NOT_SWEPT_FR)
     except RefusedError as error:
         refusal = error.refusal
-    return Answer(model_id=facts.model_id, suite=suite.name, cluster=cluster, plan=plan, refusal=refusal)
+    return Answer(
+        model_id=facts.model_id,
+        suite=suite.name,
+        cluster=cluster,
+        plan=plan,
+        refusal=refusal,
+        checks=checks,
+    )
+
+
+def _checks(plan: JobPlan, facts: ModelFacts, cluster: Cluster, reading: Reading) -> tuple[Check, ...]:
+    placement = Placement(
+        nodes=plan.nodes,
+        tensor_parallel=plan.tensor_parallel_size,
+        pipeline_parallel=plan.pipeline_parallel_size,
+    )
+    return run_checks(read_shape(facts, reading), placement, cluster)
 
 
 def _with(plan: JobPlan, reason: str, reason_fr: str) -> JobPlan:
@@ -137,10 +160,21 @@ def best_of(answers: Sequence[Answer]) -> Answer:
     return next(one for one in answers if one.cluster.name == name)
 
 
-def with_others(best: Answer, others: Iterable[Answer]) -> dict[str, Any]:
-    """The answer as JSON, with a line about each other cluster that was looked at."""
+def with_others(best: Answer, others: Iterable[Answer], *, explain: bool) -> dict[str, Any]:
+    """The answer as JSON, with a line about each other cluster; with *explain* also each rule."""
+    checks = [
+        {
+            "rule": one.rule,
+            "ok": one.ok,
+            "detail": one.detail,
+            "detail_fr": one.detail_fr,
+            "source": one.source,
+        }
+        for one in best.checks
+    ]
     return {
         **best.to_json(),
+        **({"checks": checks} if explain else {}),
         "other_clusters": [
             {name: one.to_json()[name] for name in ("cluster", "verdict", "walltime", "gpu_hours")}
             for one in others

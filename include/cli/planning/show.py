@@ -50,6 +50,8 @@ def show(answer: Answer, others: Sequence[Answer], *, explain: bool, console: Co
     _sentences("Why", answer.reasons, console)
     if explain:
         _sentences("Pourquoi", answer.reasons_fr, console)
+        rules = [f"{one.rule}: {one.detail} ({one.source})" for one in answer.checks]
+        _sentences("Rules that it keeps", rules, console)
     if answer.plan is not None:
         _alternatives(answer.plan.alternatives, console, most=None if explain else FEW)
     if others:

@@ -73,6 +73,15 @@ def test_a_config_is_placed_and_every_promised_member_is_there(write):
     assert (len(hours), len(minutes)) == (2, 2)
 
 
+def test_explained_each_rule_is_told_with_its_source(write):
+    found = answer("--config", write(LLAMA_8B), "--cluster", "musa", "--explain")
+
+    rules = {check["rule"]: check for check in found["checks"]}
+    assert {"T1", "T2", "T3", "T4", "P1", "P5"} <= set(rules)
+    assert all(check["ok"] and check["detail"] and check["source"] for check in found["checks"])
+    assert "checks" not in answer("--config", write(LLAMA_8B), "--cluster", "musa")
+
+
 def test_a_model_that_fits_nowhere_is_a_verdict_with_the_same_members(write):
     found = answer("--config", write(LLAMA_8B), "--cluster", "local")
 
