@@ -184,13 +184,15 @@ def budget(
     )
 
 
+def cache_rule(shape: ModelShape) -> str:
+    """The rule that a model's cache follows: K1 (keys and values), K2 (latent), K3 (windows, states)."""
+    if shape.latent is not None:
+        return "K2"
+    return "K3" if shape.state is not None or SLIDING in shape.mixers else "K1"
+
+
 def memory_checks(shape: ModelShape, memory: Budget, *, max_model_len: int) -> tuple[Check, ...]:
     """M1, the rule of K1 to K3 that the cache follows, and K4; see ``checks.run_checks`` for the others."""
-    kind = "K1"
-    if shape.latent is not None:
-        kind = "K2"
-    elif shape.state is not None or SLIDING in shape.mixers:
-        kind = "K3"
     need = gib(memory.kv_per_sequence)
     return (
         Check(
@@ -202,7 +204,7 @@ def memory_checks(shape: ModelShape, memory: Budget, *, max_model_len: int) -> t
             (gib(memory.fixed), gib(memory.usable)),
         ),
         Check(
-            kind,
+            cache_rule(shape),
             "v1/kv_cache_interface.py",
             True,
             "{} of cache for a sequence of {} tokens",

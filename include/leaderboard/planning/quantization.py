@@ -36,6 +36,11 @@ class Quantization:
         groups = f", groups of {self.group_size}" if self.group_size else ""
         return f"{self.method}, {self.bits} bits{groups}"
 
+    @property
+    def label_fr(self) -> str:
+        groups = f", groupes de {self.group_size}" if self.group_size else ""
+        return f"{self.method}, {self.bits} bits{groups}"
+
     def bytes_of(self, parameters: int) -> int:
         """Bytes of that many quantised weights, their scales included."""
         size = parameters * self.bits / 8

@@ -66,6 +66,12 @@ def weights_of(facts: ModelFacts, shape: ModelShape, precision: str) -> Weights:
         else:
             total = _quantized_bytes(shape)
         width = 2
+        notes = (
+            (
+                f"Its weights are quantised ({label}).",
+                f"Ses poids sont quantifiés ({quantization.label_fr}).",
+            ),
+        )
     else:
         label = None
         expected = shape.parameters * width
@@ -85,7 +91,7 @@ def weights_of(facts: ModelFacts, shape: ModelShape, precision: str) -> Weights:
         layers=max(1, shape.layers),
         tied=shape.tied_embeddings,
         adapter_bytes=_adapter_bytes(shape),
-        notes=notes,
+        notes=(*notes, *_adapter_notes(shape)),
     )
 
 
@@ -116,9 +122,21 @@ def _adapter_bytes(shape: ModelShape) -> int:
         return 0
     if shape.adapter.weights_bytes:
         return shape.adapter.weights_bytes
-    sides = 2 * shape.hidden * 4 + 2 * shape.head_dim * (shape.heads + shape.kv_heads)
+    sides = 4 * shape.hidden + 2 * shape.head_dim * (shape.heads + shape.kv_heads)
     sides += 3 * (shape.hidden + (shape.intermediate or shape.moe_intermediate))
     return 2 * shape.layers * shape.adapter.rank * sides
+
+
+def _adapter_notes(shape: ModelShape) -> tuple[tuple[str, str], ...]:
+    if shape.adapter is None:
+        return ()
+    size = _adapter_bytes(shape) / 2**20
+    return (
+        (
+            f"An adapter of rank {shape.adapter.rank} lies beside its base's weights: {size:.1f} MiB.",
+            f"Un adaptateur de rang {shape.adapter.rank} s'ajoute aux poids de sa base : {size:.1f} Mio.",
+        ),
+    )
 
 
 def _difference(total: int, expected: int) -> tuple[tuple[str, str], ...]:

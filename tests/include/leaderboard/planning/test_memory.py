@@ -10,6 +10,7 @@ from include.leaderboard.planning.checks import Placement
 from include.leaderboard.planning.layers import stage_layers
 from include.leaderboard.planning.memory import (
     budget,
+    cache_rule,
     kv_bytes_per_sequence,
     kv_bytes_per_token,
     memory_checks,
@@ -171,6 +172,8 @@ def test_quantised_weights_are_computed_when_no_file_says_their_size(quantizatio
 
     assert weights.total_bytes == pytest.approx(bytes_, rel=0.01)
     assert weights.quantization
+    assert weights.notes == ((f"Its weights are quantised ({weights.quantization}).", weights.notes[0][1]),)
+    assert "quantifiés" in weights.notes[0][1]
 
 
 def test_quantised_files_are_loaded_as_they_are_whatever_the_headers_count():
@@ -209,6 +212,34 @@ def test_a_budget_adds_up_and_its_checks_say_what_it_holds():
     checks = memory_checks(shape, memory, max_model_len=8192)
     assert [(check.rule, check.ok) for check in checks] == [("M1", True), ("K1", True), ("K4", True)]
     assert all(check.detail != check.detail_fr for check in checks)
+
+
+@pytest.mark.parametrize(
+    ("model", "rule"),
+    [(LLAMA, "K1"), ("deepseek-ai/DeepSeek-V2-Lite", "K2"), ("google/gemma-2-9b", "K3"),
+     ("ai21labs/Jamba-v0.1", "K3")],
+)  # fmt: skip
+def test_a_cache_follows_the_rule_of_its_family(model, rule):
+    assert cache_rule(read_shape(known(model))) == rule
+
+
+def test_an_adapter_lies_beside_its_base():
+    base = known(LLAMA)
+    facts = made(base, adapter={"r": 16}, adapter_bytes=200 * 2**20)
+
+    weights = weights_of(facts, read_shape(facts), "bfloat16")
+
+    assert weights.adapter_bytes == 200 * 2**20
+    assert weights.bytes_per_gpu(TWO) == (weights.total_bytes + 200 * 2**20) // 2
+    assert weights.notes[0][0].endswith("200.0 MiB.")
+
+
+def test_an_adapter_of_unknown_size_is_counted_at_every_linear_layer():
+    base = known(LLAMA)
+    facts = made(base, adapter={"r": 16})
+
+    # peft's own count at rank 16 on all seven linear layers of Llama 3.1 8B: 41,943,040 parameters.
+    assert weights_of(facts, read_shape(facts), "bfloat16").adapter_bytes == 2 * 41_943_040
 
 
 def test_eager_spares_the_graphs():
