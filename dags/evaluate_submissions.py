@@ -40,7 +40,10 @@ PARAMS = {
     ),
     "suite": Param(None, type=["null", "string"], title="Suite", description="Empty: the default suite."),
     "cluster": Param(
-        None, type=["null", "string"], title="Cluster", description="Empty: the default cluster."
+        None,
+        type=["null", "string"],
+        title="Cluster",
+        description="Empty: of those with the default cluster's backend, the one that should end first.",
     ),
     "max_models": Param(
         MODELS_PER_RUN, type="integer", minimum=1, maximum=MODELS_PER_RUN, title="Models in this run"
@@ -144,12 +147,16 @@ def run_backlog() -> None:
 @task(map_index_template=MODEL_NAME, multiple_outputs=True)
 def plan_resources(submission: dict[str, Any]) -> dict[str, Any]:
     """Choose shape, queue and limits for the job; a model that fits nowhere is refused (skipped, green)."""
+    from palmares_airflow.jobs import queue_depths
+
     from include.steps.planning import plan_resources
 
     context = get_current_context()
     run_id, cluster = context["dag_run"].run_id, context["params"]["cluster"]
     with step_services() as services:
-        return plan_resources(services, submission, dag_run_id=run_id, cluster=cluster)
+        return plan_resources(
+            services, submission, dag_run_id=run_id, cluster=cluster, queue_depths=queue_depths
+        )
 
 
 @task(map_index_template=MODEL_NAME, multiple_outputs=False)

@@ -16,6 +16,7 @@ COMMANDS = (
     "include.cli.commands.demo",
     "include.cli.commands.stack",
     "include.cli.commands.doctor",
+    "include.cli.commands.plan",
 )
 """Modules with a ``register(app)``, in the order of the help page."""
 

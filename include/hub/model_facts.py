@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from include.leaderboard.submissions.model_facts import ModelFacts
+from include.leaderboard.submissions.model_facts import ModelFacts, architectures_of
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 _SAFETENSORS_INDEX = "model.safetensors.index.json"
 _BIN_INDEX = "pytorch_model.bin.index.json"
 _CONFIG_BYTES = 2_000_000
+_ADAPTER_WEIGHTS = "adapter_model"
 _TOKENIZER_CONFIG_BYTES = 20_000_000
 _INDEX_BYTES = 50_000_000
 
@@ -46,13 +47,15 @@ def facts_of(info: ModelInfo, *, read: Read) -> ModelFacts:
         weights_bytes=weights_bytes,
         weights_format=weights_format,
         parameters=_parameters(info, index),
-        architectures=_architectures(config),
+        architectures=architectures_of(config),
         license=_license(info),
         likes=info.likes or 0,
         has_chat_template=_has_chat_template(
             sizes, lambda: document("tokenizer_config.json", _TOKENIZER_CONFIG_BYTES)
         ),
         custom_code=bool((config or {}).get("auto_map")),
+        adapter=document("adapter_config.json", _CONFIG_BYTES),
+        adapter_bytes=_sum(sizes, _ADAPTER_WEIGHTS, ".safetensors") or _sum(sizes, _ADAPTER_WEIGHTS, ".bin"),
     )
 
 
@@ -115,11 +118,6 @@ def _parameters(info: ModelInfo, index: Mapping[str, Any] | None) -> int | None:
     if info.safetensors is not None and info.safetensors.total:
         return info.safetensors.total
     return _metadata_number(index, "total_parameters")
-
-
-def _architectures(config: Mapping[str, Any] | None) -> tuple[str, ...]:
-    names = (config or {}).get("architectures")
-    return tuple(str(name) for name in names) if isinstance(names, list) else ()
 
 
 def _license(info: ModelInfo) -> str | None:

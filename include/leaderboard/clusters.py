@@ -37,7 +37,9 @@ class Speed(BaseModel):
     step_s: float = Field(default=0.01, ge=0)
     """Fixed cost of one decoding step."""
     margin: float = Field(default=3.0, ge=1)
-    """The wall time is this many times the estimate."""
+    """The wall time is this many times the estimate while there is no history of past jobs."""
+    quantile: float = Field(default=0.95, gt=0, le=1)
+    """With a history: share of jobs that should end within their wall time."""
 
 
 class Cluster(BaseModel):

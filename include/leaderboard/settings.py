@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from include.leaderboard.clusters import Cluster
 from include.leaderboard.endings.budgets import RetryBudgets
 from include.leaderboard.errors import SettingsError
+from include.leaderboard.planning.overrides import OVERRIDES_FILE, Overrides, load_overrides
+from include.leaderboard.planning.shape import Reading
 from include.leaderboard.suites import Suite, SuiteTask, suite_hash
 from include.leaderboard.yaml_files import parse_settings, read_yaml
 
@@ -63,6 +65,19 @@ class Policies(BaseModel):
     weight_types: tuple[str, ...]
     weights_formats: tuple[str, ...]
     """Formats that are loaded; pickles run code."""
+    unknown_architectures: Literal["refuse", "conservative"] = "refuse"
+    """A model class that the planner does not know: refused, or planned as a dense decoder, and said so."""
+    encoder_decoders: bool = False
+    """Evaluate encoder-decoders, which transformers serves on one device and vLLM does not."""
+
+    @property
+    def reading(self) -> Reading:
+        """The part that the planner follows."""
+        return Reading(
+            unknown=self.unknown_architectures,
+            allow_custom_code=self.allow_custom_code,
+            encoder_decoders=self.encoder_decoders,
+        )
 
 
 class Settings(BaseModel):
@@ -84,6 +99,8 @@ class Settings(BaseModel):
     default_cluster: str
     suites: dict[str, Suite]
     clusters: dict[str, Cluster]
+    overrides: Overrides = Field(default_factory=Overrides)
+    """What people set by hand for single models: overrides.yaml beside the other two, if there is one."""
 
     @model_validator(mode="after")
     def _defaults_exist(self) -> Self:
@@ -127,10 +144,10 @@ class _ClustersFile(BaseModel):
 
 
 def load_settings(config_dir: Path | None = None) -> Settings:
-    """Read both files.
+    """Read both files, and overrides.yaml where there is one.
 
     Args:
-        config_dir: Folder of the two files. None: the environment variable ``PALMARES_CONFIG_DIR``, else
+        config_dir: Folder of the files. None: the environment variable ``PALMARES_CONFIG_DIR``, else
             ``include/config``. ``PALMARES_STORAGE_URL`` overrides ``storage_url``.
 
     Raises:
@@ -139,12 +156,15 @@ def load_settings(config_dir: Path | None = None) -> Settings:
     folder = config_dir or Path(os.environ.get(CONFIG_DIR_VARIABLE) or DEFAULT_CONFIG_DIR)
     clusters_path = folder / "clusters.yaml"
     clusters = parse_settings(_ClustersFile, _with_names(read_yaml(clusters_path), "clusters"), clusters_path)
-    path = folder / "leaderboard.yaml"
+    path, overrides_path = folder / "leaderboard.yaml", folder / OVERRIDES_FILE
     data = _with_names(read_yaml(path), "suites")
     if isinstance(data, dict):
         if "clusters" in data:
             raise SettingsError(f"{path}: unknown key 'clusters'. Clusters are described in {clusters_path}.")
+        if "overrides" in data:
+            raise SettingsError(f"{path}: unknown key 'overrides'. They are written in {overrides_path}.")
         data["clusters"] = clusters.clusters
+        data["overrides"] = load_overrides(overrides_path) if overrides_path.exists() else Overrides()
         url = os.environ.get(STORAGE_URL_VARIABLE) or data.get("storage_url")
         if isinstance(url, str):
             data["storage_url"] = _absolute(url)

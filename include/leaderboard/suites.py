@@ -49,6 +49,27 @@ class SuiteTask(BaseModel):
     """Rows to expect, for the wall time only; the hidden sets' sizes are not public."""
     max_prompt_tokens: int = Field(ge=1)
     max_generated_tokens: int = Field(ge=0)
+    mean_prompt_tokens: int | None = Field(default=None, ge=1)
+    """For the wall time only; None: every prompt is taken to be as long as the longest."""
+    mean_generated_tokens: int | None = Field(default=None, ge=0)
+    """The same of generations."""
+    thinking_tokens: int = Field(default=0, ge=0)
+    """Tokens of thought before an answer, beside it; 0: the task does not ask for thinking."""
+
+    @model_validator(mode="after")
+    def _only_generations_think(self) -> Self:
+        if self.thinking_tokens and self.kind == "loglikelihood":  # lm-eval raises on it
+            raise ValueError(f"task {self.name!r} compares log-likelihoods: thinking_tokens has to be 0")
+        return self
+
+    @property
+    def max_tokens(self) -> int:
+        """Longest prompt, thought and generation together."""
+        return self.max_prompt_tokens + self.thinking_tokens + self.max_generated_tokens
+
+    def requests(self, limit_samples: int | None = None) -> int:
+        """Requests to expect: rows times choices (lm-eval on vLLM computes every choice's prompt anew)."""
+        return min(self.planned_rows, limit_samples or self.planned_rows) * self.choices
 
 
 class Suite(BaseModel):
@@ -71,8 +92,8 @@ class Suite(BaseModel):
 
     @property
     def max_tokens(self) -> int:
-        """Longest prompt and generation of any task, together."""
-        return max(task.max_prompt_tokens + task.max_generated_tokens for task in self.tasks)
+        """Longest prompt, thought and generation of any task, together."""
+        return max(task.max_tokens for task in self.tasks)
 
     @property
     def task_keys(self) -> tuple[str, ...]:

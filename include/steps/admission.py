@@ -191,6 +191,8 @@ def _admissible(
         )
     if unanswered is not None and not answered:
         raise unanswered
+    for warning in services.settings.overrides.unmatched(named):
+        log.warning("%s", warning)
     if missing := set(options.models or ()) - named:
         raise LeaderboardError(
             f"No request file names {sorted(missing)}. Check the spelling (organisation/model), "

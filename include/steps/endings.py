@@ -15,6 +15,7 @@ from include.leaderboard.planning import JobPlan
 from include.leaderboard.planning.hyperparameters import plan_parameters
 from include.leaderboard.planning.ladder import describe_change, next_plan
 from include.leaderboard.planning.shape import ModelShape, read_shape
+from include.steps.planning import compact
 from include.steps.services import Services
 from include.store.store import EvaluationState
 
@@ -134,7 +135,7 @@ def next_step(
         hyperparameters=changed,
         user_properties={
             "failure_class": "",
-            "plan": json.dumps(new.to_json(), ensure_ascii=False, separators=(",", ":")),
+            "plan": compact(new),
             RUN_LIMIT_S: str(new.run_limit_s),
         },
         queue=new.queue if new.queue != old.queue else None,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
 
 from include.leaderboard.clusters import minutes
 from include.leaderboard.errors import RefusedError
-from include.leaderboard.planning import hyperparameters, plan_job
+from include.leaderboard.planning import JobPlan, hyperparameters
 from include.leaderboard.submissions.submission import Submission
 from include.steps.outbox import write_out
+from include.steps.placing import QueueDepths, best_plan
 from include.steps.refusals import refuse
 from include.steps.services import PROJECT_ROOT, Services
 from include.store.store import EvaluationState
@@ -22,13 +24,26 @@ QUEUE_PATIENCE_S = 24 * 3600
 
 
 def plan_resources(
-    services: Services, submission_json: dict[str, Any], *, dag_run_id: str, cluster: str | None
+    services: Services,
+    submission_json: dict[str, Any],
+    *,
+    dag_run_id: str,
+    cluster: str | None,
+    queue_depths: QueueDepths | None = None,
 ) -> dict[str, Any]:
     """Plan one model's job, and describe it as the ClearML task to create.
 
+    Args:
+        services: Open handles.
+        submission_json: The submission.
+        dag_run_id: The run that must hold the model.
+        cluster: Where; None: chosen among those that give the same result (``placing.best_plan``).
+        queue_depths: Says how long the queues are, if there is a choice.
+
     Returns:
-        ``task_spec``, ``queue``, ``job_key``, ``plan``, ``multi_node``, ``deadline_s`` (seconds from the
-        enqueueing), ``run_limit_s`` (seconds in progress), ``lost_after_s`` (seconds without a sign of life).
+        ``summary`` (the plan in a line, for people), ``plan``, ``task_spec``, ``queue``, ``job_key``,
+        ``multi_node``, ``deadline_s`` (seconds from the enqueueing), ``run_limit_s`` (seconds in progress),
+        ``lost_after_s`` (seconds without a sign of life).
 
     Raises:
         ClaimLostError: Another run holds the model by now.
@@ -37,10 +52,10 @@ def plan_resources(
     submission = Submission.from_json(submission_json)
     services.store.update(submission.job_key, held_by=dag_run_id)
     settings = services.settings
-    suite, on = settings.suite(submission.suite), settings.cluster(cluster)
+    suite = settings.suite(submission.suite)
     facts = services.hub.model_facts(submission.model_id, submission.revision)
     try:
-        plan = plan_job(facts, submission, suite, on)
+        plan = best_plan(services, submission, facts, cluster=cluster, queue_depths=queue_depths)
     except RefusedError as error:
         services.store.update(
             submission.job_key,
@@ -56,9 +71,11 @@ def plan_resources(
         submission.job_key, state=EvaluationState.PLANNED, held_by=dag_run_id, plan=plan.to_json()
     )
     for reason in plan.reasons:
-        log.info("%s", reason)
-    run_limit_s = minutes(plan.walltime) * 60
+        log.log(logging.WARNING if reason in plan.warnings else logging.INFO, "%s", reason)
+    on, run_limit_s = settings.cluster(plan.cluster), plan.run_limit_s
     return {
+        "summary": summary(plan),
+        "plan": plan.to_json(),
         "task_spec": {
             "name": f"{submission.model_id} {submission.precision}",
             "project": settings.clearml.project,
@@ -67,7 +84,7 @@ def plan_resources(
             # A smaller batch that an earlier night's ladder chose does not hold for this plan.
             "hyperparams": {"General": {**hyperparameters(submission, plan, suite), "batch_size": ""}},
             "user_properties": {
-                "plan": _compact(plan.to_json()),
+                "plan": compact(plan),
                 "run_limit_s": str(run_limit_s),
                 # A class that an earlier night's attempt left says nothing about the next.
                 "failure_class": "",
@@ -76,7 +93,6 @@ def plan_resources(
         },
         "queue": plan.queue,
         "job_key": submission.job_key,
-        "plan": plan.to_json(),
         # A retry may add nodes and wall time, as far as the cluster goes.
         "multi_node": on.nodes > 1,
         "deadline_s": max(run_limit_s, minutes(on.max_walltime) * 60) + QUEUE_PATIENCE_S,
@@ -95,7 +111,19 @@ def _script(path: Path) -> dict[str, str]:
     }
 
 
-def _compact(value: dict[str, Any]) -> str:
-    import json
+def summary(plan: JobPlan) -> str:
+    """Say a plan in one line: where, how large, how long, at what cost."""
+    carbon = f", {plan.carbon_kg:g} kg CO2" if plan.carbon_kg else ""
+    by_hand = f", set by hand: {', '.join(plan.overridden)}" if plan.overridden else ""
+    return (
+        f"{plan.nodes} x {plan.gpus_per_node} GPU on {plan.cluster} (queue {plan.queue}), tensor parallel "
+        f"{plan.tensor_parallel_size}, pipeline parallel {plan.pipeline_parallel_size}, {plan.backend}, "
+        f"{plan.max_model_len} tokens, wall time {plan.walltime}, forecast {plan.gpu_hours:g} GPU-hours"
+        f"{carbon}{by_hand}"
+    )
 
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+def compact(plan: JobPlan) -> str:
+    """The plan as the ClearML task carries it, without the alternatives, which nobody reads again."""
+    said = {name: value for name, value in plan.to_json().items() if name != "alternatives"}
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":"))

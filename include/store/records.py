@@ -70,6 +70,20 @@ class AcceptedResults:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedJob:
+    """An accepted job's duration, beside its plan's forecast."""
+
+    job_key: str
+    family: str
+    """Of the plan: the model's class."""
+    parameters: int
+    estimated_s: float
+    """What the plan forecast, before any correction by other jobs."""
+    duration_s: float
+    """What the manifest says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRefusal:
     """A request file that was refused before it became an evaluation."""
 

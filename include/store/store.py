@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from include.store.attempts import Attempts
 from include.store.evaluations import Evaluations
+from include.store.finished_jobs import FinishedJobs
 from include.store.outbox_entries import OutboxEntry, OutboxStatus, PendingEntry
 from include.store.outbox_table import OutboxTable
-from include.store.records import AcceptedResults, Attempt, Evaluation, StoredRefusal
+from include.store.records import AcceptedResults, Attempt, Evaluation, FinishedJob, StoredRefusal
 from include.store.refusals import Refusals
 from include.store.states import LIVE, REPLACED, STOPPED, ClaimOutcome, EvaluationState
 
@@ -19,6 +20,7 @@ __all__ = [
     "ClaimOutcome",
     "Evaluation",
     "EvaluationState",
+    "FinishedJob",
     "OutboxEntry",
     "OutboxStatus",
     "PendingEntry",
@@ -27,7 +29,7 @@ __all__ = [
 ]
 
 
-class Store(Evaluations, Attempts, Refusals, OutboxTable):
+class Store(Evaluations, Attempts, FinishedJobs, Refusals, OutboxTable):
     """One PostgreSQL database: evaluations, attempts, accepted results, refusals and the outbox.
 
     Every method is one transaction, is safe to run twice, and raises `StoreError` when the database is

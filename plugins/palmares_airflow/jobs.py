@@ -26,6 +26,8 @@ STOP_GRACE_S = 10.0
 """For agents to stop their job; those that do not answer lose it."""
 KILL_PATIENCE_S = 30.0
 """How long the triggerer may take to act on a task that was marked failed."""
+QUEUES_BUDGET_S = 5.0
+"""How long a plan may wait to hear how long the queues are: it can be made without."""
 ARCHIVED = "archived"
 
 
@@ -96,6 +98,26 @@ def cancel_replaced(job_key: str, reason: str) -> None:
         )
         if hook.run(flow):
             log.info("ClearML task %s, attempt %s: cancelled. %s", task.id, task.attempt, reason)
+    finally:
+        hook.close()
+
+
+def queue_depths() -> dict[str, int]:
+    """How many jobs wait or run, by each queue that an agent serves.
+
+    Returns:
+        Empty when ClearML is out of reach: planning goes on without.
+    """
+    from clearml_provider.exceptions import ClearMLError
+    from clearml_provider.hook import ClearMLHook
+    from clearml_provider.wire import RetryPolicy
+
+    hook = ClearMLHook(retry=RetryPolicy(budget_s=QUEUES_BUDGET_S))
+    try:
+        return {one.name: one.waiting + one.busy for one in hook.queue_statistics() if one.workers}
+    except ClearMLError as error:
+        log.warning("cannot ask ClearML how long its queues are, planning goes on without: %s", error)
+        return {}
     finally:
         hook.close()
 

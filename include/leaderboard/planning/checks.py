@@ -1,89 +1,112 @@
 """Where a model may be cut: vLLM's placement rules, each a named check with its source.
 
-Sources are files of vLLM 0.33.0, below ``vllm/``. M1 and K4 compare bytes and live in ``memory``.
+Sources are files of vLLM 0.33.0, below ``vllm/``. The rules that compare bytes (M1, K1 to K4) are checks too,
+in ``memory_checks``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 from include.leaderboard.clusters import Cluster
+from include.leaderboard.planning.placement import (
+    Placement,
+    placements,
+    queue_of,
+    reserved_gpus,
+)
 from include.leaderboard.planning.shape import ModelShape
 
-VOCABULARY_PADDING = 64
+__all__ = [
+    "RULES",
+    "Check",
+    "Placement",
+    "is_legal",
+    "padded_vocabulary",
+    "placements",
+    "queue_of",
+    "reserved_gpus",
+    "run_checks",
+]
+
+VOCABULARY_PADDING: Final = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
-    """How a job lies on a cluster."""
-
-    nodes: int
-    tensor_parallel: int
-    pipeline_parallel: int
-
-    @property
-    def gpus_per_node(self) -> int:
-        """GPUs that the engine uses on each node."""
-        return self.tensor_parallel * self.pipeline_parallel // self.nodes
-
-    @property
-    def world(self) -> int:
-        return self.tensor_parallel * self.pipeline_parallel
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """The outcome of one rule."""
+class Check(NamedTuple):
+    """The outcome of one rule; its sentences are written when they are asked for."""
 
     rule: str
     source: str
     ok: bool
-    detail: str
+    english: str
+    french: str
+    values: tuple[object, ...] = ()
+
+    @property
+    def detail(self) -> str:
+        return self.english.format(*self.values)
+
+    @property
+    def detail_fr(self) -> str:
+        return self.french.format(*self.values)
 
 
 def t1_heads(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
     """T1: attention heads divide by tp."""
     tp = placement.tensor_parallel
     return Check(
-        rule="T1",
-        source="config/model.py",
-        ok=shape.heads % tp == 0,
-        detail=f"{shape.heads} attention heads over {tp} GPUs",
+        "T1",
+        "config/model.py",
+        shape.heads % tp == 0,
+        "{} attention heads over {} GPUs",
+        "{} têtes d'attention sur {} GPU",
+        (shape.heads, tp),
     )
 
 
 def t2_kv_heads(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
-    """T2: key-value heads divide by tp, or tp by them (then they are replicated); not checked by vLLM."""
+    """T2: key-value heads divide by tp, or tp by them (then they are replicated); not checked by vLLM.
+
+    Latent attention has none: there T6 holds.
+    """
     kv, tp = shape.kv_heads, placement.tensor_parallel
+    free = shape.latent is not None or kv == 0
+    ok = free or (kv % tp == 0 if kv >= tp else tp % kv == 0)
     return Check(
-        rule="T2",
-        source="layers/linear.py QKVParallelLinear",
-        ok=kv % tp == 0 if kv >= tp else tp % kv == 0,
-        detail=f"{kv} key-value heads over {tp} GPUs",
+        "T2",
+        "layers/linear.py QKVParallelLinear",
+        ok,
+        "{} key-value heads over {} GPUs",
+        "{} têtes clé-valeur sur {} GPU",
+        (kv, tp),
     )
 
 
 def t3_intermediate(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
-    """T3: the feed-forward's width divides by tp."""
+    """T3: the feed-forward's width divides by tp; so does that of shared experts."""
     tp = placement.tensor_parallel
+    shared = shape.shared_intermediate
     return Check(
-        rule="T3",
-        source="layers/linear.py",
-        ok=shape.intermediate % tp == 0,
-        detail=f"feed-forward of {shape.intermediate} over {tp} GPUs",
+        "T3",
+        "layers/linear.py",
+        (not shape.has_dense or shape.intermediate % tp == 0) and shared % tp == 0,
+        "feed-forward of {} over {} GPUs",
+        "couche dense de {} sur {} GPU",
+        (shape.intermediate if shape.has_dense else shared, tp),
     )
 
 
 def t4_vocabulary(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
     """T4: the vocabulary, padded to 64, divides by tp."""
-    tp = placement.tensor_parallel
-    padded = padded_vocabulary(shape)
+    tp, padded = placement.tensor_parallel, padded_vocabulary(shape)
     return Check(
-        rule="T4",
-        source="layers/vocab_parallel_embedding.py",
-        ok=padded % tp == 0,
-        detail=f"vocabulary of {padded} over {tp} GPUs",
+        "T4",
+        "layers/vocab_parallel_embedding.py",
+        padded % tp == 0,
+        "vocabulary of {} over {} GPUs",
+        "vocabulaire de {} sur {} GPU",
+        (padded, tp),
     )
 
 
@@ -91,20 +114,122 @@ def t5_experts(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
     """T5: an expert's width divides by tp, and there are as many experts as GPUs; true without experts."""
     tp = placement.tensor_parallel
     return Check(
-        rule="T5",
-        source="layers/fused_moe/config.py",
-        ok=not shape.experts or (shape.moe_intermediate % tp == 0 and tp <= shape.experts),
-        detail=f"{shape.experts} experts of {shape.moe_intermediate} over {tp} GPUs",
+        "T5",
+        "layers/fused_moe/config.py",
+        not shape.has_moe or (shape.moe_intermediate % tp == 0 and tp <= shape.experts),
+        "{} experts of {} over {} GPUs",
+        "{} experts de {} sur {} GPU",
+        (shape.experts, shape.moe_intermediate, tp),
+    )
+
+
+def t6_latent(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
+    """T6: latent attention divides its heads by tp; its cache is whole on every GPU."""
+    tp = placement.tensor_parallel
+    return Check(
+        "T6",
+        "models/deepseek_v2.py",
+        shape.latent is None or shape.heads % tp == 0,
+        "{} heads of latent attention over {} GPUs, its cache whole on each",
+        "{} têtes d'attention latente sur {} GPU, son cache entier sur chacun",
+        (shape.heads, tp),
+    )
+
+
+def t7_state(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
+    """T7: a state's heads divide by tp, and its groups do, or it has one that is replicated."""
+    tp, state = placement.tensor_parallel, shape.state
+    if state is None:
+        ok, values = True, (0, 0, tp)
+    else:
+        one = state.groups == 1 and state.kind != "delta"
+        ok, values = (
+            state.heads % tp == 0 and (one or state.groups % tp == 0),
+            (state.heads, state.groups, tp),
+        )
+    return Check(
+        "T7",
+        "layers/mamba/mamba_mixer2.py",
+        ok,
+        "{} heads and {} groups of the state over {} GPUs",
+        "{} têtes et {} groupes de l'état sur {} GPU",
+        values,
+    )
+
+
+def t8_groups(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
+    """T8: what a GPU holds of a quantised layer is whole groups; bitsandbytes is not cut at all.
+
+    The inputs of the layers that are cut by rows, and with FP8 in blocks the outputs of those that are cut by
+    columns. Sources: ``distributed/utils.py``, ``model_executor/model_loader/bitsandbytes_loader.py``.
+    """
+    tp, quantization = placement.tensor_parallel, shape.quantization
+    ok, values = True, (0, 0, tp)
+    if quantization is not None and tp > 1:
+        if quantization.method == "bitsandbytes":
+            return Check(
+                "T8",
+                "model_executor/model_loader/bitsandbytes_loader.py",
+                False,
+                "weights quantised by bitsandbytes are not cut over {} GPUs",
+                "des poids quantifiés par bitsandbytes ne se découpent pas sur {} GPU",
+                (tp,),
+            )
+        for width, group in _quantized_widths(shape):
+            values = (width, group, tp)
+            if (width // tp) % group:
+                ok = False
+                break
+    return Check(
+        "T8",
+        "distributed/utils.py",
+        ok,
+        "quantised layers of {} in groups of {} over {} GPUs",
+        "couches quantifiées de {} par groupes de {} sur {} GPU",
+        values,
+    )
+
+
+def _quantized_widths(shape: ModelShape) -> list[tuple[int, int]]:
+    quantization = shape.quantization
+    if quantization is None or not quantization.group_size or quantization.experts_only:
+        return []  # MXFP4 experts are padded (layers/quantization/mxfp4.py)
+    group = quantization.group_size
+    value_dim = shape.latent.value_head_dim if shape.latent else shape.head_dim
+    widths = [shape.heads * value_dim] if shape.heads else []
+    if shape.has_dense:
+        widths.append(shape.intermediate)
+    if shape.has_moe:
+        widths.append(shape.moe_intermediate)
+    widths += [shape.shared_intermediate] if shape.shared_intermediate else []
+    pairs = [(width, group) for width in widths]
+    if quantization.block_rows:
+        pairs += [(width, quantization.block_rows) for width in widths[1 if shape.heads else 0 :]]
+    return pairs
+
+
+def h1_head_dim(shape: ModelShape, _: Placement, __: Cluster) -> Check:
+    """H1: ``head_dim`` of config.json wins over hidden / heads; always true, it says which was taken."""
+    derived = "hidden / heads" if shape.heads else "-"
+    return Check(
+        "H1",
+        "config/model.py",
+        True,
+        "heads of {} ({})",
+        "têtes de {} ({})",
+        (shape.head_dim, "config.json" if shape.explicit_head_dim else derived),
     )
 
 
 def p1_layers(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
-    """P1: at least one layer a stage."""
+    """P1: at least one layer a stage, and a class that can be cut into stages."""
     return Check(
-        rule="P1",
-        source="distributed/utils.py",
-        ok=placement.pipeline_parallel <= shape.layers,
-        detail=f"{shape.layers} layers in {placement.pipeline_parallel} stages",
+        "P1",
+        "distributed/utils.py",
+        placement.pipeline_parallel == 1 or (shape.pipeline and placement.pipeline_parallel <= shape.layers),
+        "{} layers in {} stages",
+        "{} couches en {} étages",
+        (shape.layers, placement.pipeline_parallel),
     )
 
 
@@ -117,11 +242,27 @@ def p5_fabric(_: ModelShape, placement: Placement, cluster: Cluster) -> Check:
     else:
         limit = cluster.gpus_per_node
     return Check(
-        rule="P5",
-        source="docs/serving/parallelism_scaling.md",
-        ok=placement.tensor_parallel <= limit
+        "P5",
+        "docs/serving/parallelism_scaling.md",
+        placement.tensor_parallel <= limit
         and (cluster.fabric_between_nodes or placement.pipeline_parallel % placement.nodes == 0),
-        detail=f"tensor parallel {placement.tensor_parallel}, at most {limit} over a fast fabric",
+        "tensor parallel {}, at most {} over a fast fabric",
+        "parallélisme de tenseurs {}, au plus {} sur un réseau rapide",
+        (placement.tensor_parallel, limit),
+    )
+
+
+def b1_backend(shape: ModelShape, _: Placement, cluster: Cluster) -> Check:
+    """B1: transformers loads quantised weights with packages that the evaluator does not carry."""
+    plain = shape.encoder_decoder or cluster.backend == "hf"
+    method = shape.quantization.method if shape.quantization else "-"
+    return Check(
+        "B1",
+        "requirements-evaluator.in",
+        not (plain and shape.quantization),
+        "quantisation {} on the backend {}",
+        "quantification {} avec {}",
+        (method, "hf" if plain else cluster.backend),
     )
 
 
@@ -131,9 +272,16 @@ RULES: tuple[Callable[[ModelShape, Placement, Cluster], Check], ...] = (
     t3_intermediate,
     t4_vocabulary,
     t5_experts,
+    t6_latent,
+    t7_state,
+    t8_groups,
     p1_layers,
     p5_fabric,
+    h1_head_dim,
+    b1_backend,
 )
+_WHOLE: Final = (p1_layers, p5_fabric, b1_backend)
+"""What is left to ask where nothing is divided by tp."""
 
 
 def run_checks(shape: ModelShape, placement: Placement, cluster: Cluster) -> tuple[Check, ...]:
@@ -141,33 +289,10 @@ def run_checks(shape: ModelShape, placement: Placement, cluster: Cluster) -> tup
     return tuple(rule(shape, placement, cluster) for rule in RULES)
 
 
-def placements(cluster: Cluster) -> Iterable[Placement]:
-    """List every way to lay a job on a cluster, legal or not, that one of its queues serves."""
-    if cluster.backend == "hf":  # one process, one device
-        if cluster.queue(nodes=1, gpus_per_node=1 if cluster.allocation == "gpu" else cluster.gpus_per_node):
-            yield Placement(nodes=1, tensor_parallel=1, pipeline_parallel=1)
-        return
-    for nodes in range(1, cluster.nodes + 1):
-        largest = cluster.gpus_per_node * (nodes if cluster.fabric_between_nodes else 1)
-        for tp in range(1, largest + 1):
-            for pp in range(1, cluster.gpus_per_node * nodes // tp + 1):
-                placement = Placement(nodes=nodes, tensor_parallel=tp, pipeline_parallel=pp)
-                if placement.world % nodes == 0 and queue_of(cluster, placement):
-                    yield placement
-
-
-def reserved_gpus(cluster: Cluster, placement: Placement) -> int:
-    """GPUs that the batch scheduler takes: whole nodes, or as many as are used."""
-    return placement.nodes * reserved_per_node(cluster, placement)
-
-
-def reserved_per_node(cluster: Cluster, placement: Placement) -> int:
-    return cluster.gpus_per_node if cluster.allocation == "node" else placement.gpus_per_node
-
-
-def queue_of(cluster: Cluster, placement: Placement) -> str | None:
-    """The queue for what a placement reserves."""
-    return cluster.queue(nodes=placement.nodes, gpus_per_node=reserved_per_node(cluster, placement))
+def is_legal(shape: ModelShape, placement: Placement, cluster: Cluster) -> bool:
+    """Whether every rule holds; stops at the first that does not."""
+    rules = _WHOLE if placement.tensor_parallel == 1 else RULES
+    return all(rule(shape, placement, cluster).ok for rule in rules)
 
 
 def padded_vocabulary(shape: ModelShape) -> int:

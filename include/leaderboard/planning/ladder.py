@@ -77,13 +77,21 @@ def _with_more_memory(
     if plan.max_num_seqs > FEWEST_SEQUENCES:
         fewer = max(FEWEST_SEQUENCES, plan.max_num_seqs // FEWER)
         return _because(
-            replace(plan, max_num_seqs=fewer),
+            replace(
+                plan,
+                max_num_seqs=fewer,
+                bytes_per_gpu=_freed(plan, kv=_kv(plan) * fewer // plan.max_num_seqs),
+            ),
             f"Memory ran out: {fewer} sequences at once instead of {plan.max_num_seqs}.",
             f"La mémoire a manqué : {fewer} séquences à la fois au lieu de {plan.max_num_seqs}.",
         )
     if plan.max_model_len > suite.max_tokens:
         return _because(
-            replace(plan, max_model_len=suite.max_tokens),
+            replace(
+                plan,
+                max_model_len=suite.max_tokens,
+                bytes_per_gpu=_freed(plan, kv=_kv(plan) * suite.max_tokens // plan.max_model_len),
+            ),
             f"Memory ran out: a context of {suite.max_tokens} tokens, all that the suite needs.",
             f"La mémoire a manqué : un contexte de {suite.max_tokens} jetons, tout ce qu'il faut ici.",
         )
@@ -91,7 +99,7 @@ def _with_more_memory(
         return None
     if not plan.enforce_eager:
         return _because(
-            replace(plan, enforce_eager=True),
+            replace(plan, enforce_eager=True, bytes_per_gpu=_freed(plan, graphs=0)),
             "Memory ran out: no CUDA graphs, which hold memory of their own.",
             "La mémoire a manqué : sans graphes CUDA, qui en occupent.",
         )
@@ -108,9 +116,7 @@ def _with_more_time(plan: JobPlan, cluster: Cluster) -> JobPlan | None:
         return None
     longer = min(LONGER * now, longest)
     return _because(
-        replace(
-            plan, walltime=hours_minutes(longer), gpu_hours=round(plan.gpu_hours * longer / max(1, now), 3)
-        ),
+        replace(_costing(plan, longer / max(1, now)), walltime=hours_minutes(longer)),
         f"The job outlived {plan.walltime}: it gets {hours_minutes(longer)} and begins where it was.",
         f"Le calcul a dépassé {plan.walltime} : il dispose de {hours_minutes(longer)} et reprend où il en "
         "était.",
@@ -150,13 +156,14 @@ def _moved(plan: JobPlan, placement: Placement, cluster: Cluster) -> JobPlan:
     )
     growth = reserved_gpus(cluster, placement) / reserved_gpus(cluster, old)
     moved = replace(
-        plan,
+        _costing(plan, growth),
         queue=queue_of(cluster, placement) or plan.queue,
         nodes=placement.nodes,
         gpus_per_node=placement.gpus_per_node,
         tensor_parallel_size=placement.tensor_parallel,
         pipeline_parallel_size=placement.pipeline_parallel,
-        gpu_hours=round(plan.gpu_hours * growth, 3),
+        reserved_gpus=reserved_gpus(cluster, placement),
+        bytes_per_gpu={},  # of another cut
     )
     return _because(
         moved,
@@ -165,9 +172,28 @@ def _moved(plan: JobPlan, placement: Placement, cluster: Cluster) -> JobPlan:
     )
 
 
+def _costing(plan: JobPlan, growth: float) -> JobPlan:
+    """The plan with forecasts of so many times the cost."""
+    return replace(
+        plan, gpu_hours=round(plan.gpu_hours * growth, 3), carbon_kg=round(plan.carbon_kg * growth, 3)
+    )
+
+
+def _kv(plan: JobPlan) -> int:
+    return plan.bytes_per_gpu.get("kv", 0)
+
+
+def _freed(plan: JobPlan, **less: int) -> dict[str, int]:
+    """The budget with less for some uses, and as much more free; empty for a plan that has none."""
+    if not plan.bytes_per_gpu:
+        return {}
+    old = plan.bytes_per_gpu
+    return {**old, **less, "free": old["free"] + sum(old[use] - size for use, size in less.items())}
+
+
 def _gpus(plan: JobPlan) -> str:
     return f"{plan.nodes} x {plan.gpus_per_node} GPU"
 
 
-def _because(plan: JobPlan, *reasons: str) -> JobPlan:
-    return replace(plan, reasons=(*plan.reasons, *reasons))
+def _because(plan: JobPlan, reason: str, reason_fr: str) -> JobPlan:
+    return replace(plan, reasons=(*plan.reasons, reason), reasons_fr=(*plan.reasons_fr, reason_fr))

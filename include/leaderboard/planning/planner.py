@@ -1,193 +1,196 @@
-"""Chooses the smallest reservation on which a model runs well."""
+"""Chooses the smallest reservation on which a model runs well, unless a person set it otherwise."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 from include.leaderboard.clusters import Cluster, minutes
 from include.leaderboard.errors import RefusedError
-from include.leaderboard.planning.checks import (
-    Check,
-    Placement,
-    placements,
-    queue_of,
-    reserved_gpus,
-    run_checks,
-)
-from include.leaderboard.planning.memory import Budget, budget, gib
-from include.leaderboard.planning.plan import JobPlan
-from include.leaderboard.planning.shape import ModelShape, read_shape, weights_bytes
-from include.leaderboard.planning.walltime import estimate_s, hours_minutes, walltime_minutes
+from include.leaderboard.planning.calibration import History
+from include.leaderboard.planning.candidates import Workload, search
+from include.leaderboard.planning.overrides import Override, Overrides
+from include.leaderboard.planning.parameters import count_parameters
+from include.leaderboard.planning.placing import obstacle, place
+from include.leaderboard.planning.plan import Backend, JobPlan
+from include.leaderboard.planning.shape import ModelShape, Reading, read_shape
+from include.leaderboard.planning.walltime import hours_minutes
+from include.leaderboard.planning.weights import weights_of
 from include.leaderboard.submissions.model_facts import ModelFacts
 from include.leaderboard.submissions.refusals import refused
 from include.leaderboard.submissions.submission import Submission
 from include.leaderboard.suites import Suite
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Candidate:
-    placement: Placement
-    checks: tuple[Check, ...]
-    budget: Budget
-    reserved: int
-
-    @property
-    def legal(self) -> bool:
-        return all(check.ok for check in self.checks)
-
-
-def plan_job(facts: ModelFacts, submission: Submission, suite: Suite, cluster: Cluster) -> JobPlan:
-    """Plan one model's job: least reserved GPUs first, subject to a concurrency that makes sense.
-
-    Raises:
-        RefusedError: ``incompatible`` (unknown or unsupported architecture, broken config) or ``too_large``
-            (with the numbers).
-    """
-    shape = read_shape(facts)
-    weights = weights_bytes(facts, shape, submission.precision)
-    max_model_len = min(suite.max_tokens, shape.window or suite.max_tokens)
-    candidates = [
-        _Candidate(
-            placement=placement,
-            checks=run_checks(shape, placement, cluster),
-            budget=budget(
-                shape,
-                placement,
-                cluster,
-                weights_bytes=weights,
-                max_model_len=max_model_len,
-                dtype=submission.precision,
-            ),
-            reserved=reserved_gpus(cluster, placement),
-        )
-        for placement in placements(cluster)
-    ]
-    chosen = _choose([candidate for candidate in candidates if candidate.legal], cluster)
-    if chosen is None:
-        raise _too_large(facts, weights, candidates, cluster)
-    sequences = min(chosen.budget.concurrency, cluster.max_num_seqs)
-    estimate = estimate_s(
-        suite,
-        cluster,
-        chosen.placement,
-        weights_bytes=weights,
-        dtype=submission.precision,
-        max_model_len=max_model_len,
-        concurrency=sequences,
-        limit_samples=submission.limit_samples,
-    )
-    walltime = walltime_minutes(estimate, cluster)
-    reasons = _reasons(chosen, shape, suite, cluster, weights=weights, max_model_len=max_model_len)
-    return JobPlan(
-        cluster=cluster.name,
-        queue=queue_of(cluster, chosen.placement) or "",
-        nodes=chosen.placement.nodes,
-        gpus_per_node=chosen.placement.gpus_per_node,
-        tensor_parallel_size=chosen.placement.tensor_parallel,
-        pipeline_parallel_size=chosen.placement.pipeline_parallel,
-        gpu_memory_utilization=cluster.gpu_memory_utilization,
-        max_model_len=max_model_len,
-        max_num_seqs=sequences,
-        dtype=submission.precision,
-        enforce_eager=cluster.enforce_eager,
-        backend=cluster.backend,
-        walltime=hours_minutes(walltime),
-        gpu_hours=round(min(estimate, walltime * 60) * chosen.reserved / 3600, 3),
-        reasons=(*reasons, _walltime_reason(estimate, walltime, cluster)),
-    )
-
-
-def _choose(legal: list[_Candidate], cluster: Cluster) -> _Candidate | None:
-    """The smallest reservation with the preferred concurrency; without one, the most sequences at all.
-
-    On equal reservations fewer pipeline stages win (no idle bubbles), then more tensor parallelism (speed).
-    """
-    fitting = [candidate for candidate in legal if candidate.budget.concurrency >= 1]
-    good = [
-        candidate for candidate in fitting if candidate.budget.concurrency >= cluster.preferred_concurrency
-    ]
-    if good:
-        return min(good, key=lambda candidate: (candidate.reserved, *_tie(candidate)))
-    if fitting:
-        return min(
-            fitting,
-            key=lambda candidate: (-candidate.budget.concurrency, candidate.reserved, *_tie(candidate)),
-        )
-    return None
-
-
-def _tie(candidate: _Candidate) -> tuple[int, int]:
-    return candidate.placement.pipeline_parallel, -candidate.placement.tensor_parallel
-
-
-def _reasons(
-    chosen: _Candidate,
-    shape: ModelShape,
+def plan_job(
+    facts: ModelFacts,
+    submission: Submission,
     suite: Suite,
     cluster: Cluster,
     *,
-    weights: int,
-    max_model_len: int,
-) -> list[str]:
-    placement, memory = chosen.placement, chosen.budget
-    rules = ", ".join(check.rule for check in chosen.checks)
-    reasons = [
-        f"{placement.nodes} x {placement.gpus_per_node} GPU on {cluster.name} is the smallest reservation "
-        f"(GPUs taken: {chosen.reserved}) that holds the model with room for {memory.concurrency} sequences "
-        f"of {max_model_len} tokens.",
-        f"Of {gib(memory.usable)} usable a GPU, weights ({gib(weights)} in all) take {gib(memory.weights)}, "
-        f"the engine and activations {gib(memory.fixed - memory.weights)}; {gib(memory.free)} are left for "
-        f"the KV cache, {gib(memory.kv_per_sequence)} a sequence (M1, K1, K4).",
-        f"Tensor parallel {placement.tensor_parallel} and pipeline parallel {placement.pipeline_parallel} "
-        f"are legal for {shape.heads} heads, {shape.kv_heads} key-value heads of {shape.head_dim} and "
-        f"{shape.layers} layers ({rules}, H1).",
-    ]
-    if max_model_len < suite.max_tokens:
-        reasons.append(
-            f"The model's window of {max_model_len} tokens is shorter than the suite's {suite.max_tokens}: "
-            "longer prompts are cut on the left."
-        )
-    if memory.concurrency < cluster.preferred_concurrency:
-        reasons.append(
-            f"No placement on {cluster.name} holds the preferred {cluster.preferred_concurrency} sequences; "
-            "this one holds the most."
-        )
-    return reasons
+    history: History | None = None,
+    overrides: Overrides | None = None,
+    reading: Reading | None = None,
+) -> JobPlan:
+    """Plan one model's job: least reserved GPUs first, subject to concurrency and the longest wall time.
+
+    Args:
+        facts: The model.
+        submission: What was asked for.
+        suite: What is evaluated.
+        cluster: Where.
+        history: Past jobs, which correct the duration; None: none are known.
+        overrides: What people set by hand; None: nothing. A legal override wins; one that cannot be followed
+            leaves a warning in the plan.
+        reading: What may be read of a doubtful config; None: nothing.
+
+    Raises:
+        RefusedError: ``incompatible`` (unknown or unsupported architecture, broken config) or ``too_large``
+            (with the numbers), or a person's verdict of one of both.
+    """
+    override = overrides.find(facts.model_id, cluster.name) if overrides else None
+    if override is not None and override.verdict is not None:
+        raise _refused_by_hand(facts, override, cluster)
+    workload = _workload(facts, submission, suite, cluster, history or History(), reading)
+    warnings = overrides.warnings_for(facts.model_id) if overrides else ()
+    if override is None or not override.members():
+        plan = place(workload, cluster, search(workload, cluster), facts.model_id)
+        return _warned(plan, warnings)
+    return _with_override(workload, cluster, override, facts, warnings)
 
 
-def _walltime_reason(estimate: float, walltime: int, cluster: Cluster) -> str:
-    wanted = estimate * cluster.speed.margin / 60
-    text = (
-        f"Wall time {hours_minutes(walltime)}: estimated {estimate / 60:.0f} minutes, times "
-        f"{cluster.speed.margin:g}; no history of past jobs was used."
+def _workload(
+    facts: ModelFacts,
+    submission: Submission,
+    suite: Suite,
+    cluster: Cluster,
+    history: History,
+    reading: Reading | None,
+) -> Workload:
+    shape = read_shape(facts, reading)
+    size = count_parameters(shape)
+    return Workload(
+        shape=shape,
+        weights=weights_of(facts, shape, submission.precision),
+        parameters=size.total,
+        active_parameters=size.active,
+        dtype=submission.precision,
+        suite=suite,
+        backend=_backend(shape, cluster),
+        max_model_len=min(suite.max_tokens, shape.window or suite.max_tokens),
+        max_num_seqs=None,
+        limit_samples=submission.limit_samples,
+        correction=history.correction(
+            family=shape.architecture,
+            parameters=size.total,
+            quantile=cluster.speed.quantile,
+            prior_margin=cluster.speed.margin,
+        ),
     )
-    if wanted > minutes(cluster.max_walltime):
-        text += f" It is cut to the longest that {cluster.name} allows."
-    return text
 
 
-def _too_large(
-    facts: ModelFacts, weights: int, candidates: list[_Candidate], cluster: Cluster
-) -> RefusedError:
-    legal = [candidate for candidate in candidates if candidate.legal]
-    if not legal:
-        return refused(
-            "incompatible",
-            name=facts.model_id,
-            detail=f"no queue of {cluster.name} has a shape that its layers can be cut into",
-            detail_fr=f"aucune file de {cluster.name} n'a de forme selon laquelle le découper",
-            advice="Choose another cluster.",
-            advice_fr="Choisissez une autre grappe.",
+def _backend(shape: ModelShape, cluster: Cluster) -> Backend:
+    return "hf-seq2seq" if shape.encoder_decoder else cluster.backend
+
+
+def _with_override(
+    workload: Workload, cluster: Cluster, override: Override, facts: ModelFacts, warnings: tuple[str, ...]
+) -> JobPlan:
+    """Follow each part that can be followed, and say which could not."""
+    said = list(warnings)
+    try:
+        own: JobPlan | None = place(workload, cluster, search(workload, cluster), facts.model_id)
+    except RefusedError:
+        if not (override.engine or override.max_model_len):
+            raise
+        own = None
+    machines = cluster.model_copy(update=override.engine) if override.engine else cluster
+    applied = [*override.engine]
+    if override.max_model_len is not None:
+        window = workload.shape.window
+        if window is not None and override.max_model_len > window:
+            said.append(
+                f"Override not applied: max_model_len {override.max_model_len} is more than the model's "
+                f"window of {window} tokens."
+            )
+        else:
+            workload = replace(workload, max_model_len=override.max_model_len)
+            applied.append("max_model_len")
+    if override.max_num_seqs is not None:
+        workload = replace(workload, max_num_seqs=override.max_num_seqs)
+        applied.append("max_num_seqs")
+    found = search(workload, machines, override.placement)
+    if override.placement and found.chosen is None:
+        wish = ", ".join(f"{name} {value}" for name, value in override.placement.items())
+        why = obstacle(found, workload, machines)
+        said.append(f"Override not applied: {wish} is illegal or too small on {cluster.name}: {why}.")
+        found = search(workload, machines)
+    else:
+        applied += override.placement
+    plan = place(workload, machines, found, facts.model_id)
+    if override.max_num_seqs is not None and plan.max_num_seqs < override.max_num_seqs:
+        said.append(
+            f"Override cut: max_num_seqs {override.max_num_seqs}, but the cache holds {plan.max_num_seqs}."
         )
-    best = max(legal, key=lambda candidate: candidate.budget.free - candidate.budget.kv_per_sequence)
-    need = best.budget.fixed + best.budget.kv_per_sequence
-    gpus = best.placement.world
+    if override.walltime is not None:
+        plan = _with_walltime(plan, override.walltime, cluster, said, applied)
+    return _marked(plan, own, applied, said)
+
+
+def _with_walltime(
+    plan: JobPlan, walltime: str, cluster: Cluster, said: list[str], applied: list[str]
+) -> JobPlan:
+    if not 0 < minutes(walltime) <= minutes(cluster.max_walltime):
+        said.append(
+            f"Override not applied: wall time {walltime} is not between 00:01 and the {cluster.max_walltime} "
+            f"of {cluster.name}."
+        )
+        return plan
+    applied.append("walltime")
+    if minutes(walltime) * 60 < plan.expected_s:
+        said.append(
+            f"Override: wall time {walltime} is shorter than the expected {plan.expected_s / 60:.0f} minutes."
+        )
+    elif minutes(walltime) > minutes(plan.walltime):
+        said.append(f"Override: wall time {walltime} is longer than the planned {plan.walltime}.")
+    return replace(plan, walltime=hours_minutes(minutes(walltime)))
+
+
+def _marked(plan: JobPlan, own: JobPlan | None, applied: list[str], said: list[str]) -> JobPlan:
+    """Mark what a person set, and warn if it costs more."""
+    if own is not None and plan.gpu_hours > own.gpu_hours:
+        said.append(
+            f"Override costs more than the plan: {plan.gpu_hours:g} GPU-hours on {plan.reserved_gpus} GPUs, "
+            f"instead of {own.gpu_hours:g} on {own.reserved_gpus}. Remove it from overrides.yaml if it is "
+            "not needed."
+        )
+    if applied:
+        names = ", ".join(applied)
+        plan = replace(
+            plan,
+            overridden=tuple(applied),
+            reasons=(f"Set by hand in overrides.yaml: {names}.", *plan.reasons),
+            reasons_fr=(f"Fixé à la main dans overrides.yaml : {names}.", *plan.reasons_fr),
+        )
+    return _warned(plan, tuple(said))
+
+
+def _warned(plan: JobPlan, warnings: tuple[str, ...]) -> JobPlan:
+    if not warnings:
+        return plan
+    return replace(plan, warnings=warnings, reasons=(*plan.reasons, *warnings))
+
+
+def _refused_by_hand(facts: ModelFacts, override: Override, cluster: Cluster) -> RefusedError:
+    detail, detail_fr = "a person set so in overrides.yaml", "une personne l'a fixé dans overrides.yaml"
+    if override.verdict == "too_large":
+        return refused(
+            "too_large", name=facts.model_id, cluster=cluster.name, detail=detail, detail_fr=detail_fr
+        )
     return refused(
-        "too_large",
+        "incompatible",
         name=facts.model_id,
-        cluster=cluster.name,
-        detail=f"its weights take {gib(weights)}; spread over {gpus} GPUs it needs {gib(need)} on each, and "
-        f"{gib(best.budget.usable)} are usable",
-        detail_fr=f"ses poids font {gib(weights)} ; réparti sur {gpus} GPU il demande {gib(need)} sur "
-        f"chacun, et {gib(best.budget.usable)} sont utilisables",
+        detail=detail,
+        detail_fr=detail_fr,
+        advice="Ask the leaderboard's team.",
+        advice_fr="Demandez à l'équipe du classement.",
     )

@@ -93,6 +93,18 @@ def test_a_config_that_is_none_counts_as_missing(hub, new_model, config):
     assert hub.model_facts(new_model({"config.json": config}), "main").config is None
 
 
+def test_an_adapter_is_told_from_a_model(hub, new_model):
+    config = {"peft_type": "LORA", "base_model_name_or_path": "o/base", "r": 16}
+    repo_id = new_model({"adapter_config.json": _json(config), "adapter_model.bin": b"x" * 10})
+    facts = hub.model_facts(repo_id, "main")
+    assert (facts.config, facts.adapter, facts.adapter_bytes) == (None, config, 10)
+
+
+def test_a_model_is_no_adapter(hub, new_model):
+    facts = hub.model_facts(new_model({"config.json": _json(_CONFIG)}), "main")
+    assert (facts.adapter, facts.adapter_bytes) == (None, None)
+
+
 def test_a_template_in_its_own_file_and_custom_code_are_seen(hub, new_model):
     config = {**_CONFIG, "auto_map": {"AutoModel": "m.M"}}
     facts = hub.model_facts(new_model({"chat_template.jinja": b"x", "config.json": _json(config)}), "main")

@@ -74,6 +74,30 @@ def test_environment_variables_point_elsewhere(config, monkeypatch):
     assert settings.storage_url == "s3://bucket/raw"
 
 
+def test_overrides_are_read_where_there_are_some(config):
+    assert load_settings(config).overrides.by_model == {}
+    shutil.copy(DEFAULT_CONFIG_DIR / "overrides.example.yaml", config / "overrides.yaml")
+
+    settings = load_settings(config)
+
+    assert settings.overrides.by_model["microsoft/phi-4"].nodes == 1
+    assert settings.overrides.warnings
+
+
+def test_overrides_in_the_wrong_file_are_refused(config):
+    edit(config / "leaderboard.yaml", "default_suite: fr", "overrides: {}\ndefault_suite: fr")
+
+    with pytest.raises(SettingsError, match=r"'overrides'.*overrides\.yaml"):
+        load_settings(config)
+
+
+def test_what_is_read_of_doubtful_models_is_a_policy(config):
+    assert load_settings(config).policies.reading.unknown == "refuse"
+    edit(config / "leaderboard.yaml", "unknown_architectures: refuse", "unknown_architectures: conservative")
+
+    assert load_settings(config).policies.reading.unknown == "conservative"
+
+
 def test_an_unknown_suite_or_cluster_is_refused_with_the_known_ones(settings):
     with pytest.raises(SettingsError, match=r"take one of \['fr'\]"):
         settings.suite("de")

@@ -61,7 +61,7 @@ def test_missing_memory_is_followed_by_the_ladder_s_next_plan(services: Services
     assert (step.hyperparameters, step.queue) == ({}, None)
     plan = JobPlan.from_json(json.loads(step.user_properties["plan"]))
     assert (plan.max_num_seqs, plan.nodes) == (16, 1)
-    assert any("La mémoire a manqué" in reason for reason in plan.reasons)
+    assert any("La mémoire a manqué" in reason for reason in plan.reasons_fr)
 
 
 def test_more_gpus_change_the_queue_and_the_hyperparameters(services: Services) -> None:

@@ -131,10 +131,19 @@ def test_the_wall_time_doubles_up_to_the_cluster_s_longest():
     assert [plan.walltime for plan in plans] == ["05:00", "10:00", "20:00", "24:00"]
     assert plans[1].gpu_hours == 3.0
     assert plans[1].run_limit_s == 36000
-    assert plans[1].reasons[1:] == (
-        "The job outlived 05:00: it gets 10:00 and begins where it was.",
+    assert plans[1].reasons[1:] == ("The job outlived 05:00: it gets 10:00 and begins where it was.",)
+    assert plans[1].reasons_fr == (
         "Le calcul a dépassé 05:00 : il dispose de 10:00 et reprend où il en était.",
     )
+
+
+def test_the_budget_and_the_cost_follow_each_step():
+    memory = {"weights": 5, "kv": 64, "graphs": 3, "free": 10, "usable": 82}
+    plans = climb(a_plan(bytes_per_gpu=memory, carbon_kg=0.5, reserved_gpus=2), "out_of_memory")
+
+    assert [(plan.bytes_per_gpu or {}).get("free") for plan in plans[:5]] == [10, 58, 70, 73, None]
+    assert plans[3].bytes_per_gpu == {"weights": 5, "kv": 4, "graphs": 0, "free": 73, "usable": 82}
+    assert (plans[4].reserved_gpus, plans[4].carbon_kg) == (4, 1.0)
 
 
 @pytest.mark.parametrize("failure_class", ["node_lost", "preempted", "evaluator_error"])

@@ -87,12 +87,30 @@ def test_weights_and_cache_are_counted_within_one_percent(row):
     assert kv_bytes_per_token(shape, one, dtype="bfloat16") == int(row["kv_bytes_per_token_bf16"])
 
 
-def test_the_encoder_decoder_of_the_table_is_refused(make_submission):
+def test_the_encoder_decoder_of_the_table_runs_on_transformers(make_submission):
     row = next(row for row in ROWS if row["model"] == "teapotai/teapotllm")
-    facts = facts_of({**DECODERS[0], "model": row["model"]}, architectures=("T5ForConditionalGeneration",))
+    config = {
+        "is_encoder_decoder": True,
+        "d_model": 1024,
+        "num_layers": 24,
+        "num_heads": 16,
+        "d_kv": 64,
+        "d_ff": 2816,
+        "vocab_size": 32128,
+        "feed_forward_proj": "gated-gelu",
+        "tie_word_embeddings": False,
+        "n_positions": 512,
+    }
+    facts = facts_of(
+        {**DECODERS[0], "model": row["model"]},
+        config=config,
+        architectures=("T5ForConditionalGeneration",),
+    )
 
-    with pytest.raises(RefusedError, match="encoder-decoder"):
-        plan_job(facts, make_submission(), SETTINGS.suite(), SETTINGS.cluster("musa"))
+    plan = plan_job(facts, make_submission(), SETTINGS.suite(), SETTINGS.cluster("musa"))
+
+    assert (plan.backend, plan.nodes, plan.tensor_parallel_size) == ("hf-seq2seq", 1, 1)
+    assert read_shape(facts).parameters == pytest.approx(int(row["params"]), rel=0.01)
 
 
 def test_an_unknown_architecture_is_refused_by_name(make_facts, make_submission):

@@ -1,0 +1,1 @@
+"""What `palmares plan` reads, answers and shows."""
