@@ -63,15 +63,9 @@ def test_a_killed_node_ends_its_job_and_the_next_attempt_has_nodes_of_its_own(
         )
 
     def children() -> list[str]:
-        query: dict[str, Any] = {
-            "parent": [master],
-            "system_tags": ["multi_node_instance"],
-            "search_hidden": True,
-        }
-        return [
-            t["id"]
-            for t in stack.api.call("tasks.get_all", only_fields=["id"], search_hidden=True, **query)["tasks"]
-        ]
+        query: dict[str, Any] = {"parent": [master], "system_tags": ["multi_node_instance"]}
+        found = stack.api.call("tasks.get_all", only_fields=["id"], search_hidden=True, **query)
+        return [task["id"] for task in found["tasks"]]
 
     with (
         agent(stack, tmp_path / "first", "pair-agent-1") as (_, queue),
