@@ -167,7 +167,10 @@ def _plans(
 def _shape(services: Services, general: Mapping[str, str]) -> ModelShape | None:
     """The model's shape, which says how it can be cut; None: the Hub does not tell now."""
     try:
-        return read_shape(services.hub.model_facts(general["model"], general["revision"]))
+        return read_shape(
+            services.hub.model_facts(general["model"], general["revision"]),
+            services.settings.policies.reading,
+        )
     except (KeyError, LeaderboardError) as error:
         log.warning("More GPUs are added without knowing the model's shape (%s)", error)
         return None
