@@ -20,6 +20,7 @@ from tests.faults.scenario import Row
 TARGET = "PALMARES_RELIABILITY"
 """Environment variable: the file to write; without it nothing is written."""
 
+AS_EXPECTED = "as expected"
 INTRODUCTION = """\
 # Reliability
 
@@ -86,32 +87,53 @@ def recorded(played: list[Played], row: Row) -> Iterator[Callable[[Outcome], Out
         played.append(Played(row=row, outcome=outcome, problems=problems))
 
 
-def write_report(path: Path, played: Sequence[Played], *, seconds: float) -> None:
-    """Write the file anew, with what this run saw."""
+def write_report(path: Path, played: Sequence[Played], *, seconds: float, ids: Sequence[str]) -> None:
+    """Write the file anew with what this run saw; rows of scenarios that it did not play are kept.
+
+    Args:
+        ids: Of all scenarios, in the table's order.
+
+    Raises:
+        ValueError: A scenario was neither played now nor before.
+    """
     from tests.faults.full.stack import LOST_AFTER_S
 
-    played = sorted(played, key=lambda one: one.level != "quick")
-    good = sum(not one.problems for one in played)
+    now = {one.row.id: _line(one) for one in played}
+    before = _rows_in(path) if len(now) < len(ids) else {}
+    if missing := [one for one in ids if one not in now and one not in before]:
+        raise ValueError(f"{path} has no row for {missing}: play all scenarios once")
+    rows = [now.get(one) or before[one] for one in ids]
+    good = sum(row.endswith(f"| {AS_EXPECTED} |") for row in rows)
+    again = f" {len(now)} of them, the others as an earlier run left them." if before else ""
     lines = [
         INTRODUCTION.format(lost_after_s=LOST_AFTER_S),
-        f"Run of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {seconds / 60:.0f} minutes: "
-        f"**{good} of {len(played)} scenarios as expected**. {_versions()}. {_machine()}.",
+        f"**{good} of {len(rows)} scenarios as expected**. Last run: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, "
+        f"{seconds / 60:.0f} minutes.{again} {_versions()}. {_machine()}.",
         "",
         "| # | scenario | level | step | what was done | what happened | final state | attempts | accepted "
         "| published | seconds | outcome |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    lines += [_line(number, one) for number, one in enumerate(played, start=1)]
+    lines += [f"| {number} {row}" for number, row in enumerate(rows, start=1)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def ids_in(path: Path) -> list[str]:
     """The scenarios that a report holds."""
-    rows = [line.split("|") for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
-    return [cells[2].strip().replace("\\", "") for cells in rows if cells[1].strip().isdecimal()]
+    return list(_rows_in(path))
 
 
-def _line(number: int, one: Played) -> str:
+def _rows_in(path: Path) -> dict[str, str]:
+    """A report's rows by scenario, without their numbers."""
+    rows = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        number, _, row = line.removeprefix("| ").partition(" ")
+        if line.startswith("| ") and number.isdecimal():
+            rows[row.split("|")[1].strip().replace("\\", "")] = row
+    return rows
+
+
+def _line(one: Played) -> str:
     outcome = one.outcome
     seen = (
         [
@@ -125,8 +147,8 @@ def _line(number: int, one: Played) -> str:
         if outcome is not None
         else ["", "", "", "", "", ""]
     )
-    verdict = "as expected" if not one.problems else f"NOT as expected: {'; '.join(one.problems)}"
-    cells = [str(number), one.row.id, one.level, one.row.step, one.row.what, *seen, verdict]
+    verdict = AS_EXPECTED if not one.problems else f"NOT as expected: {'; '.join(one.problems)}"
+    cells = [one.row.id, one.level, one.row.step, one.row.what, *seen, verdict]
     return f"| {' | '.join(_cell(cell) for cell in cells)} |"
 
 

@@ -99,19 +99,6 @@ def marked_failed(drive: Drive) -> None:
     drive.said.append(f"the job's process {job.pid} was ended")
 
 
-def marked_failed_unheard(drive: Drive) -> None:
-    job = drive.job()
-    triggerer = drive.stack.part("airflow-triggerer")
-    triggerer.suspend()
-    drive.mark_failed("poll_status")
-    drive.end(triggerer, KILL, f"airflow-triggerer, {_command(triggerer)}", "before it heard of that")
-    drive.wait_until_over()
-    assert job.is_running(), "somebody ended the job"
-    drive.said.append(f"the run was over, and the job's process {job.pid} still ran")
-    drive.reconcile()
-    wait_for(lambda: not job.is_running() or job.status() == psutil.STATUS_ZOMBIE, "the job is ended", 60)
-
-
 def cleared(drive: Drive) -> None:
     drive.job()
     drive.clear("poll_status")

@@ -20,7 +20,6 @@ from tests.faults.observe import Seen
 from tests.faults.rest import Service
 
 DAG = "/api/v2/dags/evaluate_submissions"
-WATCHMAN = "/api/v2/dags/reconcile_requests"
 GROUP = "evaluate_model."
 RUN_DEADLINE_S = 400.0
 STEP_DEADLINE_S = 180.0
@@ -189,22 +188,6 @@ class Drive:
         }
         self._call("POST", f"{DAG}/clearTaskInstances", json=body)
         self.said.append(f"{_now()} a person cleared {step} with what follows")
-
-    def reconcile(self) -> None:
-        """Let the watchman look, without its grace, and wait until it has."""
-        run_id = f"{self.run_id}-watchman"
-        self._call("PATCH", WATCHMAN, json={"is_paused": False})
-        body = {"dag_run_id": run_id, "logical_date": None, "conf": {"grace_s": 0}}
-        self._call("POST", f"{WATCHMAN}/dagRuns", json=body)
-
-        def over() -> bool:
-            state = self._call("GET", f"{WATCHMAN}/dagRuns/{run_id}")["state"]
-            assert state != "failed", "reconcile_requests failed"
-            return bool(state == "success")
-
-        wait_for(over, "reconcile_requests has looked", STEP_DEADLINE_S)
-        self._call("PATCH", WATCHMAN, json={"is_paused": True})
-        self.said.append(f"{_now()} reconcile_requests looked")
 
     def wait_until_over(self) -> str:
         """The final state of the run."""

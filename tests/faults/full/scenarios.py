@@ -16,7 +16,6 @@ from tests.faults.full.acts import (
     forced,
     job_dies,
     marked_failed,
-    marked_failed_unheard,
     node_dies,
     part_ends,
     scheduler_ends_during_a_task,
@@ -158,18 +157,6 @@ def _people() -> Iterator[FullScenario]:
         final="cancelled",
         status="CANCELLED",
         endings=(),  # nobody waits any more, so nobody judges the attempt
-        jobs=1,
-        run="failed",
-    )
-    yield FullScenario(
-        id="full-mark-failed-unheard",
-        step="poll_status",
-        what="a person marks poll_status failed while the triggerer hangs, which then gets SIGKILL: "
-        "nobody cancels the job, until reconcile_requests runs",
-        act=marked_failed_unheard,
-        final="cancelled",
-        status="CANCELLED",
-        endings=(),
         jobs=1,
         run="failed",
     )
