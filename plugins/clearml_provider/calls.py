@@ -14,16 +14,20 @@ from clearml_provider.exceptions import (
     ClearMLNotFoundError,
 )
 from clearml_provider.models import STATUS_FIELDS, Queue, TaskInfo
+from clearml_provider.status import TaskStatus
 from clearml_provider.wire import (
     SUBCODE_ALREADY_QUEUED,
     SUBCODE_INVALID_TASK_ID,
     SUBCODE_NOT_IN_QUEUE,
     Flow,
+    Pause,
     call,
 )
 
 PAGE_ROWS = 500
 """``tasks.get_all`` silently cuts its answer here (clearml/clearml#612)."""
+
+LOST_ENQUEUE_PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0)
 
 FULL_FIELDS = (*STATUS_FIELDS, "hyperparams", "execution.artifacts")
 
@@ -172,17 +176,30 @@ def _find_queue_id(name: str) -> Flow[str | None]:
 def enqueue(task_id: str, queue_id: str) -> Flow[bool]:
     """Put a task into a queue; "already queued" is success.
 
+    After a lost answer the task is looked at first: between an agent's taking it and its start it is queued in
+    no queue, and said again then, this would have it run twice.
+
     Returns:
         False when the server knows of no agent that serves the queue.
     """
     payload = {"task": task_id, "queue": queue_id, "verify_watched_queue": True}
-    try:
-        answer = yield from call("tasks.enqueue", payload)
-    except ClearMLAPIError as error:
-        if error.subcode != SUBCODE_ALREADY_QUEUED:
-            raise
-        return True
-    return bool(answer.data.get("queue_watched", True))
+    for pause_s in (*LOST_ENQUEUE_PAUSES_S, None):
+        try:
+            answer = yield from call("tasks.enqueue", payload, creates=True)
+        except ClearMLLostAnswerError:
+            if pause_s is None:
+                raise
+            yield Pause(pause_s)
+            status = (yield from get_task(task_id)).status
+            if status in {TaskStatus.QUEUED, TaskStatus.IN_PROGRESS} or status.is_success:
+                return True
+        except ClearMLAPIError as error:
+            if error.subcode != SUBCODE_ALREADY_QUEUED:
+                raise
+            return True
+        else:
+            return bool(answer.data.get("queue_watched", True))
+    raise AssertionError("unreachable")
 
 
 def queued_task_ids() -> Flow[set[str]]:
