@@ -176,8 +176,8 @@ def _find_queue_id(name: str) -> Flow[str | None]:
 def enqueue(task_id: str, queue_id: str) -> Flow[bool]:
     """Put a task into a queue; "already queued" is success.
 
-    After a lost answer the task is looked at first: between an agent's taking it and its start it is queued in
-    no queue, and said again then, this would have it run twice.
+    After a lost answer the task is looked at first: between an agent's taking it and its start it is queued
+    in no queue, and said again then, this would have it run twice.
 
     Returns:
         False when the server knows of no agent that serves the queue.
