@@ -202,6 +202,34 @@ def enqueue(task_id: str, queue_id: str) -> Flow[bool]:
     raise AssertionError("unreachable")
 
 
+def put_back(task_id: str, queue_id: str) -> Flow[bool]:
+    """Put a task that is queued in no queue back into *queue_id*.
+
+    It is never said twice: after a lost answer, a task that is still in no queue may have been put back and taken
+    in between, and only a later look, as long after as the first one, can tell.
+
+    Returns:
+        False when the server knows of no agent that serves the queue.
+
+    Raises:
+        ClearMLLostAnswerError: The answer was lost and the task is in no queue: look again later.
+    """
+    payload = {"task": task_id, "queue": queue_id, "verify_watched_queue": True}
+    try:
+        answer = yield from call("tasks.enqueue", payload, creates=True)
+    except ClearMLLostAnswerError:
+        yield Pause(LOST_ENQUEUE_PAUSES_S[0])
+        queued = task_id in (yield from queued_task_ids())
+        if queued or (yield from get_task(task_id)).status is not TaskStatus.QUEUED:
+            return True
+        raise
+    except ClearMLAPIError as error:
+        if error.subcode != SUBCODE_ALREADY_QUEUED:
+            raise
+        return True
+    return bool(answer.data.get("queue_watched", True))
+
+
 def queued_task_ids() -> Flow[set[str]]:
     """Ids of all tasks that wait in some queue; a task may be ``queued`` and in none, and nobody runs it."""
     rows, _ = yield from queue_rows("id", "entries.task", hidden=True)

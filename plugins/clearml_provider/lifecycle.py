@@ -160,4 +160,7 @@ def _put_back_if_nowhere(task: TaskInfo, queue_id: str, after_s: float) -> Flow[
         log.warning(
             "ClearML task %s is queued but in no queue: its agent died on taking it. Put back", task.id
         )
-        yield from attempts.enqueue(now, now.queue_id or queue_id)
+        try:
+            yield from calls.put_back(task.id, now.queue_id or queue_id)
+        except ClearMLLostAnswerError as error:
+            raise ClearMLMovedError(f"ClearML task {task.id} may have been put back: {error}") from error

@@ -81,6 +81,7 @@ def put_back(task_id: str, *, attempt: int, waiter: str) -> Flow[bool]:
 
     Raises:
         ClearMLNotFoundError: Its queue was deleted, or the task.
+        ClearMLUnavailableError: It is not known whether the server did it; look again later.
     """
     task = yield from calls.get_task(task_id)
     ours = task.attempt == attempt and task.user_properties.get("waiter") == waiter
@@ -94,7 +95,7 @@ def put_back(task_id: str, *, attempt: int, waiter: str) -> Flow[bool]:
             endpoint="tasks.enqueue",
         )
     try:
-        yield from calls.enqueue(task_id, task.queue_id)
+        yield from calls.put_back(task_id, task.queue_id)
     except ClearMLNotFoundError as error:
         raise ClearMLNotFoundError(
             f"ClearML task {task_id} is queued, but in no queue; its queue {task.queue_id} cannot take it "

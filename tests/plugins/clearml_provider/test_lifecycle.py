@@ -201,6 +201,15 @@ def test_a_task_that_is_queued_in_no_queue_is_put_back(clearml):
     assert clearml.entries() == [task_id]
 
 
+@pytest.mark.parametrize("after_effect", [True, False], ids=["after the effect", "before the effect"])
+def test_a_lost_answer_to_putting_back_leaves_one_entry(clearml, after_effect):
+    task_id = clearml.hook.run(once(clearml)).id
+    clearml.call("queues.get_next_task", queue=clearml.queue_id)
+    clearml.faults.lose("tasks.enqueue", after_effect=after_effect)
+    assert clearml.hook.run(once(clearml)).attempt == 1
+    assert clearml.entries() == [task_id]
+
+
 def test_an_agent_that_is_about_to_start_a_task_is_given_the_time(clearml):
     task_id = clearml.hook.run(once(clearml)).id
     clearml.call("queues.get_next_task", queue=clearml.queue_id)

@@ -121,6 +121,15 @@ def test_a_lost_answer_to_putting_back_is_no_harm(clearml, fallen_out):
     assert clearml.entries() == [fallen_out]
 
 
+def test_a_putting_back_that_never_came_through_is_told_and_not_said_twice(clearml, fallen_out):
+    clearml.faults.lose("tasks.enqueue", after_effect=False)
+    with pytest.raises(ClearMLUnavailableError):
+        put_back(clearml, fallen_out)
+    assert (clearml.entries(), clearml.faults.seen.count("tasks.enqueue")) == ([], 2)  # one put it there
+    assert put_back(clearml, fallen_out)
+    assert clearml.entries() == [fallen_out]
+
+
 def test_a_deleted_queue_is_said_to_be_the_reason(clearml, fallen_out):
     clearml.hook.run(call("queues.delete", {"queue": clearml.queue_id, "force": True}))
     with pytest.raises(ClearMLNotFoundError, match="Was the queue deleted"):
