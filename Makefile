@@ -74,8 +74,8 @@ lock: ## Write the locks anew from requirements*.in
 	$(COMPILE) --universal requirements-dev.in -o requirements-dev.txt
 	skip=$$($(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 	  requirements-evaluator-cpu.in | sed -nE 's/^((nvidia|cuda)-[a-z0-9-]+|triton)==.*/--no-emit-package \1/p') && \
-	  $(COMPILE) --universal $$skip requirements-evaluator-cpu.in -o requirements-evaluator-cpu.txt
-	$(COMPILE) --python-platform x86_64-manylinux_2_28 requirements-evaluator.in -o requirements-evaluator.txt
+	  $(COMPILE) --universal --custom-compile-command "see requirements-evaluator-cpu.in" $$skip requirements-evaluator-cpu.in -o requirements-evaluator-cpu.txt
+	printf '%s\n' 'requests>=2.33' 'certifi>=2026.10.18' | $(COMPILE) --python-platform x86_64-manylinux_2_28 --override - requirements-evaluator.in -o requirements-evaluator.txt
 
 clean: ## Stop the stack and remove its state folder (.palmares or PALMARES_HOME): demo results are forgotten
 	@if [ -x $(BIN)/palmares ]; then $(BIN)/palmares down; fi

@@ -205,8 +205,8 @@ def enqueue(task_id: str, queue_id: str) -> Flow[bool]:
 def put_back(task_id: str, queue_id: str) -> Flow[bool]:
     """Put a task that is queued in no queue back into *queue_id*.
 
-    It is never said twice: after a lost answer, a task that is still in no queue may have been put back and taken
-    in between, and only a later look, as long after as the first one, can tell.
+    It is never said twice: after a lost answer, a task that is still in no queue may have been put back and
+    taken in between, and only a later look, as long after as the first one, can tell.
 
     Returns:
         False when the server knows of no agent that serves the queue.
