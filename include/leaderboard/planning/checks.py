@@ -7,9 +7,10 @@ in ``memory_checks``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from include.leaderboard.clusters import Cluster
+from include.leaderboard.planning.check import Check, nothing
 from include.leaderboard.planning.placement import (
     Placement,
     placements,
@@ -33,25 +34,6 @@ __all__ = [
 VOCABULARY_PADDING: Final = 64
 
 
-class Check(NamedTuple):
-    """The outcome of one rule; its sentences are written when they are asked for."""
-
-    rule: str
-    source: str
-    ok: bool
-    english: str
-    french: str
-    values: tuple[object, ...] = ()
-
-    @property
-    def detail(self) -> str:
-        return self.english.format(*self.values)
-
-    @property
-    def detail_fr(self) -> str:
-        return self.french.format(*self.values)
-
-
 def t1_heads(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
     """T1: attention heads divide by tp."""
     tp = placement.tensor_parallel
@@ -71,12 +53,13 @@ def t2_kv_heads(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
     Latent attention has none: there T6 holds.
     """
     kv, tp = shape.kv_heads, placement.tensor_parallel
-    free = shape.latent is not None or kv == 0
-    ok = free or (kv % tp == 0 if kv >= tp else tp % kv == 0)
+    source = "layers/linear.py QKVParallelLinear"
+    if shape.latent is not None or kv == 0:
+        return nothing("T2", source, "no key-value heads", "pas de têtes clé-valeur")
     return Check(
         "T2",
-        "layers/linear.py QKVParallelLinear",
-        ok,
+        source,
+        kv % tp == 0 if kv >= tp else tp % kv == 0,
         "{} key-value heads over {} GPUs",
         "{} têtes clé-valeur sur {} GPU",
         (kv, tp),
@@ -112,11 +95,13 @@ def t4_vocabulary(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
 
 def t5_experts(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
     """T5: an expert's width divides by tp, and there are as many experts as GPUs; true without experts."""
-    tp = placement.tensor_parallel
+    tp, source = placement.tensor_parallel, "layers/fused_moe/config.py"
+    if not shape.has_moe:
+        return nothing("T5", source, "no experts", "pas d'experts")
     return Check(
         "T5",
-        "layers/fused_moe/config.py",
-        not shape.has_moe or (shape.moe_intermediate % tp == 0 and tp <= shape.experts),
+        source,
+        shape.moe_intermediate % tp == 0 and tp <= shape.experts,
         "{} experts of {} over {} GPUs",
         "{} experts de {} sur {} GPU",
         (shape.experts, shape.moe_intermediate, tp),
@@ -125,11 +110,13 @@ def t5_experts(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
 
 def t6_latent(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
     """T6: latent attention divides its heads by tp; its cache is whole on every GPU."""
-    tp = placement.tensor_parallel
+    tp, source = placement.tensor_parallel, "models/deepseek_v2.py"
+    if shape.latent is None:
+        return nothing("T6", source, "no latent attention", "pas d'attention latente")
     return Check(
         "T6",
-        "models/deepseek_v2.py",
-        shape.latent is None or shape.heads % tp == 0,
+        source,
+        shape.heads % tp == 0,
         "{} heads of latent attention over {} GPUs, its cache whole on each",
         "{} têtes d'attention latente sur {} GPU, son cache entier sur chacun",
         (shape.heads, tp),
@@ -138,22 +125,17 @@ def t6_latent(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
 
 def t7_state(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
     """T7: a state's heads divide by tp, and its groups do, or it has one that is replicated."""
-    tp, state = placement.tensor_parallel, shape.state
+    tp, state, source = placement.tensor_parallel, shape.state, "layers/mamba/mamba_mixer2.py"
     if state is None:
-        ok, values = True, (0, 0, tp)
-    else:
-        one = state.groups == 1 and state.kind != "delta"
-        ok, values = (
-            state.heads % tp == 0 and (one or state.groups % tp == 0),
-            (state.heads, state.groups, tp),
-        )
+        return nothing("T7", source, "no state", "pas d'état")
+    one = state.groups == 1 and state.kind != "delta"
     return Check(
         "T7",
-        "layers/mamba/mamba_mixer2.py",
-        ok,
+        source,
+        state.heads % tp == 0 and (one or state.groups % tp == 0),
         "{} heads and {} groups of the state over {} GPUs",
         "{} têtes et {} groupes de l'état sur {} GPU",
-        values,
+        (state.heads, state.groups, tp),
     )
 
 
@@ -163,30 +145,27 @@ def t8_groups(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
     The inputs of the layers that are cut by rows, and with FP8 in blocks the outputs of those that are cut by
     columns. Sources: ``distributed/utils.py``, ``model_executor/model_loader/bitsandbytes_loader.py``.
     """
-    tp, quantization = placement.tensor_parallel, shape.quantization
-    ok, values = True, (0, 0, tp)
-    if quantization is not None and tp > 1:
-        if quantization.method == "bitsandbytes":
-            return Check(
-                "T8",
-                "model_executor/model_loader/bitsandbytes_loader.py",
-                False,
-                "weights quantised by bitsandbytes are not cut over {} GPUs",
-                "des poids quantifiés par bitsandbytes ne se découpent pas sur {} GPU",
-                (tp,),
-            )
-        for width, group in _quantized_widths(shape):
-            values = (width, group, tp)
-            if (width // tp) % group:
-                ok = False
-                break
+    tp, quantization, source = placement.tensor_parallel, shape.quantization, "distributed/utils.py"
+    if tp > 1 and quantization is not None and quantization.method == "bitsandbytes":
+        return Check(
+            "T8",
+            "model_executor/model_loader/bitsandbytes_loader.py",
+            False,
+            "weights quantised by bitsandbytes are not cut over {} GPUs",
+            "des poids quantifiés par bitsandbytes ne se découpent pas sur {} GPU",
+            (tp,),
+        )
+    pairs = _quantized_widths(shape)
+    if not pairs:
+        return nothing("T8", source, "not quantised in groups", "pas quantifié par groupes")
+    width, group = next((pair for pair in pairs if pair[0] // tp % pair[1]), pairs[-1])
     return Check(
         "T8",
-        "distributed/utils.py",
-        ok,
+        source,
+        tp == 1 or width // tp % group == 0,
         "quantised layers of {} in groups of {} over {} GPUs",
         "couches quantifiées de {} par groupes de {} sur {} GPU",
-        values,
+        (width, group, tp),
     )
 
 
@@ -210,14 +189,15 @@ def _quantized_widths(shape: ModelShape) -> list[tuple[int, int]]:
 
 def h1_head_dim(shape: ModelShape, _: Placement, __: Cluster) -> Check:
     """H1: ``head_dim`` of config.json wins over hidden / heads; always true, it says which was taken."""
-    derived = "hidden / heads" if shape.heads else "-"
+    if not shape.heads:
+        return nothing("H1", "config/model.py", "no attention heads", "pas de têtes d'attention")
     return Check(
         "H1",
         "config/model.py",
         True,
         "heads of {} ({})",
         "têtes de {} ({})",
-        (shape.head_dim, "config.json" if shape.explicit_head_dim else derived),
+        (shape.head_dim, "config.json" if shape.explicit_head_dim else "hidden / heads"),
     )
 
 
@@ -227,8 +207,8 @@ def p1_layers(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
         "P1",
         "distributed/utils.py",
         placement.pipeline_parallel == 1 or (shape.pipeline and placement.pipeline_parallel <= shape.layers),
-        "{} layers in {} stages",
-        "{} couches en {} étages",
+        "{} layers, pipeline stages: {}",
+        "{} couches, étages du pipeline : {}",
         (shape.layers, placement.pipeline_parallel),
     )
 
@@ -254,15 +234,16 @@ def p5_fabric(_: ModelShape, placement: Placement, cluster: Cluster) -> Check:
 
 def b1_backend(shape: ModelShape, _: Placement, cluster: Cluster) -> Check:
     """B1: transformers loads quantised weights with packages that the evaluator does not carry."""
-    plain = shape.encoder_decoder or cluster.backend == "hf"
-    method = shape.quantization.method if shape.quantization else "-"
+    plain, source = shape.encoder_decoder or cluster.backend == "hf", "requirements-evaluator.in"
+    if shape.quantization is None:
+        return nothing("B1", source, "not quantised", "pas quantifié")
     return Check(
         "B1",
-        "requirements-evaluator.in",
-        not (plain and shape.quantization),
+        source,
+        not plain,
         "quantisation {} on the backend {}",
         "quantification {} avec {}",
-        (method, "hf" if plain else cluster.backend),
+        (shape.quantization.method, "hf" if plain else cluster.backend),
     )
 
 

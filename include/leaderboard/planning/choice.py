@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +11,8 @@ from include.leaderboard.clusters import Cluster, minutes
 from include.leaderboard.errors import RefusedError
 from include.leaderboard.planning.plan import JobPlan
 
+ABOUT_AS_EARLY: Final = 0.1
+"""Part of the earliest completion within which another counts as equal."""
 _SHAPE: Final = re.compile(r"^(\d+)x(\d+)$")
 
 
@@ -51,12 +53,12 @@ def choose_cluster(
     *,
     clusters: Mapping[str, Cluster],
 ) -> ClusterChoice:
-    """Take the cluster with the earliest expected completion.
+    """Take the cluster with the earliest expected completion; of those about as early, the least GPU-hours.
 
     The wait: each job ahead is taken to last as long as this one and to hold the GPUs that its queue's
     shape says; their GPU-seconds are shared by all GPUs of the cluster. A cluster whose longest wall time is
-    shorter than the expected duration comes after all others. On equal times fewer GPU-hours win, then the
-    name.
+    shorter than the expected duration comes after all others. `ABOUT_AS_EARLY` is less than a forecast is
+    wrong by.
 
     Args:
         plans_by_cluster: The plan on each cluster, or why there is none.
@@ -81,7 +83,9 @@ def choose_cluster(
     )
     if not ranking:
         raise _most_telling(refusals, clusters)
-    best = ranking[0]
+    best = _cheapest_of_the_early(ranking)
+    ranking.remove(best)
+    ranking.insert(0, best)
     return ClusterChoice(
         plan=best.plan,
         ranking=tuple(ranking),
@@ -89,6 +93,13 @@ def choose_cluster(
         reason=_reason(ranking),
         reason_fr=_reason_fr(ranking),
     )
+
+
+def _cheapest_of_the_early(ranking: Sequence[Ranked]) -> Ranked:
+    first = ranking[0]
+    latest_s = first.completion_s * (1 + ABOUT_AS_EARLY)
+    early = [one for one in ranking if one.is_cut == first.is_cut and one.completion_s <= latest_s]
+    return min(early, key=lambda one: one.plan.gpu_hours)
 
 
 def _rank(plan: JobPlan, queue_depths: Mapping[str, int | None], cluster: Cluster) -> Ranked:
@@ -126,20 +137,28 @@ def _most_telling(refusals: Mapping[str, RefusedError], clusters: Mapping[str, C
 
 def _reason(ranking: list[Ranked]) -> str:
     shown = "; ".join(
-        f"{one.plan.cluster} in {_minutes(one.completion_s)} minutes ({_depth(one)})" for one in ranking
+        f"{one.plan.cluster} in {_minutes(one.completion_s)} minutes for {one.plan.gpu_hours:g} GPU-hours "
+        f"({_depth(one)})"
+        for one in ranking
     )
     return f"Cluster by expected completion: {shown}."
 
 
 def _reason_fr(ranking: list[Ranked]) -> str:
     shown = " ; ".join(
-        f"{one.plan.cluster} dans {_minutes(one.completion_s)} minutes ({_depth_fr(one)})" for one in ranking
+        f"{one.plan.cluster} dans {_minutes(one.completion_s)} minutes pour "
+        f"{_french(one.plan.gpu_hours)} heures de GPU ({_depth_fr(one)})"
+        for one in ranking
     )
     return f"Grappe selon la fin attendue : {shown}."
 
 
 def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.0f}"
+
+
+def _french(number: float) -> str:
+    return f"{number:g}".replace(".", ",")
 
 
 def _depth(one: Ranked) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TypeAlias
 
@@ -18,6 +19,7 @@ Sentence: TypeAlias = tuple[str, str]
 """English and French."""
 
 MOST_ALTERNATIVES = 6
+_MEASURED = re.compile(r"(?<![\d.])(\d+)\.(\d+)(?= (?:[GM]iB|heures?|kg)\b|,? d'après| pour que)")
 
 
 def placement_reasons(chosen: Candidate, workload: Workload, cluster: Cluster) -> list[Sentence]:
@@ -25,7 +27,7 @@ def placement_reasons(chosen: Candidate, workload: Workload, cluster: Cluster) -
     placement, memory, shape = chosen.placement, chosen.budget, workload.shape
     budgeted = memory_checks(shape, memory, max_model_len=workload.max_model_len)
     cache = ", ".join(check.rule for check in budgeted)
-    rules = ", ".join(check.rule for check in run_checks(shape, placement, cluster))
+    rules = ", ".join(check.rule for check in run_checks(shape, placement, cluster) if check.applies)
     why, why_fr = _size(chosen, cluster)
     engine = memory.fixed - memory.weights
     weights = gib(workload.weights.total_bytes)
@@ -171,7 +173,8 @@ def alternatives(found: Search, shape: ModelShape, cluster: Cluster) -> tuple[Al
 
 
 def in_french(text: str) -> str:
-    """Write the units of a sentence as French does."""
+    """Write units, and the numbers before them, as French does."""
+    text = _MEASURED.sub(r"\1,\2", text)
     return text.replace("GiB", "Gio").replace("MiB", "Mio")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from benchmarks.hand_kept_table import facts_of, models, submission_of
@@ -25,13 +27,32 @@ def plans(*names: str) -> dict[str, JobPlan | RefusedError]:
     }
 
 
-def test_with_empty_queues_the_faster_cluster_is_chosen():
-    choice = choose_cluster(plans("chuc", "musa"), {}, clusters=CLUSTERS)
+def with_times(
+    found: dict[str, JobPlan | RefusedError], **expected_s: float
+) -> dict[str, JobPlan | RefusedError]:
+    changed = dict(found)
+    for name, seconds in expected_s.items():
+        plan = found[name]
+        assert isinstance(plan, JobPlan)
+        changed[name] = replace(plan, expected_s=seconds)
+    return changed
 
-    fastest = min(choice.ranking, key=lambda one: one.plan.expected_s)
-    assert choice.plan == fastest.plan
+
+def test_with_empty_queues_the_faster_cluster_is_chosen():
+    choice = choose_cluster(with_times(plans("chuc", "musa"), chuc=600, musa=700), {}, clusters=CLUSTERS)
+
+    assert [one.plan.cluster for one in choice.ranking] == ["chuc", "musa"]
+    assert "chuc in 10 minutes" in choice.reason
     assert "queues not known" in choice.reason
     assert "files inconnues" in choice.reason_fr
+
+
+def test_of_two_about_as_early_the_one_with_fewer_gpu_hours_is_chosen():
+    choice = choose_cluster(with_times(plans("chuc", "musa"), chuc=600, musa=650), {}, clusters=CLUSTERS)
+
+    musa, chuc = choice.ranking
+    assert (choice.plan.cluster, musa.plan.cluster) == ("musa", "musa")
+    assert musa.plan.gpu_hours < chuc.plan.gpu_hours
 
 
 def test_a_long_queue_sends_the_job_elsewhere_by_what_it_holds():
