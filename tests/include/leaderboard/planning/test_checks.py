@@ -112,3 +112,16 @@ def test_a_pipeline_has_a_layer_a_stage():
     checks = run_checks(shape, placement, SETTINGS.cluster("musa"))
 
     assert [check.rule for check in checks if not check.ok] == ["P1"]
+
+
+def test_a_rule_about_what_a_model_lacks_says_so_instead_of_counting_nothing():
+    shape = read_shape(known(LLAMA))
+    placement = Placement(nodes=1, tensor_parallel=2, pipeline_parallel=1)
+    details = {one.rule: one.detail for one in run_checks(shape, placement, EIGHT) if not one.applies}
+    assert details == {
+        "T5": "no experts",
+        "T6": "no latent attention",
+        "T7": "no state",
+        "T8": "not quantised in groups",
+        "B1": "not quantised",
+    }
