@@ -43,8 +43,8 @@ def read_yaml(path: Path) -> Any:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
-            f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}). Restore it, or give another "
-            "path (PALMARES_CONFIG_DIR for a whole configuration)."
+            f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}). Restore it, or give "
+            "another path (PALMARES_CONFIG_DIR for a whole configuration)."
         ) from error
     try:
         return yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
