@@ -28,7 +28,7 @@ class ClearMLFetchLogOperator(ClearMLOperator):
         lines: How many, without a destination.
         max_bytes: Stop there, with a destination, and say so in its last line.
         show_line: Function or dotted path, line → the line, a shortened one, or None to withhold it; the
-            withheld are counted in a last line. None: lines as they are.
+            withheld are counted in a last line. None: every line. Keys are taken out of lines either way.
         clearml_conn_id: The connection.
     """
 

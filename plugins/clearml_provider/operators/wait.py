@@ -72,7 +72,7 @@ class ClearMLWaitOperator(ClearMLOperator):
         log_tail: How many of them are copied to Airflow's log after a failure. 0 by default: consoles may
             quote data that must not leave.
         show_line: Function or dotted path, line → the line, a shortened one, or None to withhold it; what is
-            withheld is counted. None: lines are copied as they are.
+            withheld is counted. None: every line is copied. Keys are taken out either way.
         clearml_conn_id: The connection.
     """
 
