@@ -18,6 +18,8 @@ STEPS = ("plan_resources", "enqueue", "poll_status", "fetch_results", "post_proc
 PAGE_ROWS = 100
 """Airflow's own limit of a page (``[api] maximum_page_limit``)."""
 PARSE_DEADLINE_S = 90.0
+OWN_RUN_S = 5.0
+"""How long the scheduler may take to start a run of its own after the DAG was unpaused."""
 FINISHED_RUN = frozenset({"success", "failed"})
 FINISHED_TASK = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 BAD_TASK = frozenset({"failed", "upstream_failed"})
@@ -114,19 +116,25 @@ class Sweep:
         self._before = {run_id for run_id, state in self._recent_runs().items() if state in FINISHED_RUN}
 
     def trigger(self) -> str:
-        """Let the DAG run, and its watchman; start a run of it now, whose run id is returned.
+        """Let the DAG run, and its watchman; make sure that a run of it begins now; return its run id.
 
-        Unpausing alone starts a run too, for the schedule's last slot. Ours is made first, so that it finds
-        the submissions; whichever admits first takes them all.
+        Unpausing starts a run for the schedule's last slot, unless there was one: it is taken, so that there
+        are not two runs of which one finds nothing to do.
 
         Raises:
             StackError: The DAG cannot be parsed, or Airflow refuses.
         """
-        for dag_id in (DAG_ID, WATCHMAN_ID):
-            self._wait_for_dag(dag_id)
-        run = self._call("POST", f"/api/v2/dags/{DAG_ID}/dagRuns", json={"logical_date": None, "conf": {}})
-        for dag_id in (DAG_ID, WATCHMAN_ID):
+        known = set(self._recent_runs())
+        was_paused = {dag_id: self._wait_for_dag(dag_id)["is_paused"] for dag_id in (DAG_ID, WATCHMAN_ID)}
+        for dag_id in was_paused:
             self._call("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False})
+        deadline = time.monotonic() + OWN_RUN_S
+        while was_paused[DAG_ID] and time.monotonic() < deadline:
+            for run_id in self._recent_runs():
+                if run_id not in known:
+                    return run_id
+            time.sleep(0.2)
+        run = self._call("POST", f"/api/v2/dags/{DAG_ID}/dagRuns", json={"logical_date": None, "conf": {}})
         return str(run["dag_run_id"])
 
     def state(self) -> SweepState:
@@ -138,12 +146,12 @@ class Sweep:
         runs = {key: state for key, state in self._recent_runs().items() if key not in self._before}
         return SweepState(runs=runs, tasks=tuple(task for run_id in runs for task in self._tasks(run_id)))
 
-    def _wait_for_dag(self, dag_id: str) -> None:
+    def _wait_for_dag(self, dag_id: str) -> dict[str, Any]:
         deadline = time.monotonic() + PARSE_DEADLINE_S
         while True:
             answer = self._client.get(f"/api/v2/dags/{dag_id}")
             if answer.status_code == httpx.codes.OK:
-                return
+                return _checked(answer)
             for error in self._call("GET", "/api/v2/importErrors").get("import_errors", []):
                 last = error["stack_trace"].strip().splitlines()[-1]
                 raise StackError(f"{error['filename']} cannot be parsed: {last}. Correct it and start again.")

@@ -52,8 +52,9 @@ def test_a_sweep_is_finished_when_every_run_is():
 class Airflow:
     """The answers of an API server with one finished run, one under way and one new."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_paused: bool = False, starts: str | None = None) -> None:
         self.runs = [("old", "success"), ("interrupted", "running")]
+        self.is_paused, self.starts = is_paused, starts
         self.calls: list[tuple[str, str]] = []
 
     def client(self) -> httpx.Client:
@@ -82,7 +83,20 @@ class Airflow:
             ]
             page = rows[offset : offset + limit]
             return httpx.Response(200, json={"task_instances": page, "total_entries": len(rows)})
-        return httpx.Response(200, json={})
+        if path == "" and request.method == "PATCH" and self.is_paused and self.starts:
+            self.runs.append((self.starts, "queued"))
+        return httpx.Response(200, json={"is_paused": self.is_paused})
+
+
+def test_a_demo_takes_the_run_that_unpausing_starts():
+    airflow = Airflow(is_paused=True, starts="scheduled")
+    assert Sweep(airflow.client()).trigger() == "scheduled"
+    assert ("POST", "/dagRuns") not in airflow.calls
+
+
+def test_a_demo_starts_a_run_where_unpausing_starts_none(monkeypatch):
+    monkeypatch.setattr("include.cli.demo.sweep.OWN_RUN_S", 0.3)
+    assert Sweep(Airflow(is_paused=True).client()).trigger() == "new"
 
 
 def test_a_demo_follows_its_own_run_and_those_under_way_over_all_pages():
