@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from include.leaderboard.submissions.model_facts import ModelFacts, architectures_of
@@ -56,6 +57,7 @@ def facts_of(info: ModelInfo, *, read: Read) -> ModelFacts:
         custom_code=bool((config or {}).get("auto_map")),
         adapter=document("adapter_config.json", _CONFIG_BYTES),
         adapter_bytes=_sum(sizes, _ADAPTER_WEIGHTS, ".safetensors") or _sum(sizes, _ADAPTER_WEIGHTS, ".bin"),
+        created_at=info.created_at.astimezone(UTC).isoformat() if info.created_at else None,
     )
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from include.leaderboard.errors import HubGatedError, HubNotFoundError, Refusal
 from include.leaderboard.settings import Settings
+from include.leaderboard.submissions.about import about_model
 from include.leaderboard.submissions.model_facts import ModelFacts
 from include.leaderboard.submissions.names import validate_model_id, validate_revision
 from include.leaderboard.submissions.refusals import duplicate_refusal, refused
@@ -89,6 +90,7 @@ def admit(
         seed=settings.suite(suite_name).seed,
         evaluator_version=settings.evaluator_version,
         run_number=run_number,
+        about=about_model(request, model),
     )
 
 
