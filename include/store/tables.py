@@ -21,9 +21,9 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 """The newest migration; a test holds it equal to the one in ``migrations/versions``."""
 
 metadata = MetaData(
@@ -142,4 +142,43 @@ outbox = Table(
         name="has_payload",
     ),
     Index("ix_outbox_pending", "repo_id", "id", postgresql_where=text("status = 'pending'")),
+)
+
+hub_commits = Table(
+    "hub_commits",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("endpoint", Text, nullable=False),
+    Column("repo_id", Text, nullable=False),
+    Column("mark", Text, nullable=False, comment="in the commit's description"),
+    Column("parent", Text, nullable=False),
+    Column("entry_ids", ARRAY(BigInteger), nullable=False, comment="of the outbox"),
+    Column("files", Integer, nullable=False),
+    Column("status", Text, nullable=False, server_default="sent"),
+    Column("oid", Text),
+    _now("sent_at"),
+    Column("settled_at", DateTime(timezone=True)),
+    UniqueConstraint("mark"),
+    CheckConstraint("status IN ('sent', 'made', 'void')", name="status"),
+    CheckConstraint("(status = 'made') = (oid IS NOT NULL)", name="made_has_oid"),
+    Index("ix_hub_commits_endpoint_sent_at", "endpoint", "sent_at"),
+    Index("ix_hub_commits_sent", "repo_id", postgresql_where=text("status = 'sent'")),
+)
+
+hub_repositories = Table(
+    "hub_repositories",
+    metadata,
+    Column("endpoint", Text, nullable=False),
+    Column("repo_id", Text, nullable=False),
+    Column("last_commit", Text, comment="of ours"),
+    Column("last_commit_at", DateTime(timezone=True)),
+    Column("obstacle", Text, comment="why nothing is written now"),
+    Column("reason", Text),
+    Column("since", DateTime(timezone=True)),
+    Column("retry_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("endpoint", "repo_id"),
+    CheckConstraint(
+        "(obstacle IS NULL) = (reason IS NULL) AND (obstacle IS NULL) = (since IS NULL)",
+        name="obstacle_has_reason",
+    ),
 )
