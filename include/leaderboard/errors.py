@@ -3,6 +3,7 @@
 LeaderboardError
 ├── SettingsError             a configuration file is wrong: say the key and the file
 ├── RefusedError              a submission cannot be evaluated: carries a Refusal for the submitter
+├── ModerationError           a person's decision about a model is unusable, or contradicts what holds
 ├── ResultsError              what the evaluator left behind cannot be used
 │   ├── ResultsFormatError        a file is missing, malformed, or its hash differs
 │   ├── ResultsIncompleteError    a task or rows are missing
@@ -54,6 +55,10 @@ class RefusedError(LeaderboardError):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.error_msg)
         self.refusal = refusal
+
+
+class ModerationError(LeaderboardError):
+    """A person's decision about a model is unusable, or contradicts what holds."""
 
 
 class ResultsError(LeaderboardError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from include.store.attempts import Attempts
 from include.store.evaluations import Evaluations
 from include.store.finished_jobs import FinishedJobs
+from include.store.moderation import Moderations
 from include.store.outbox_entries import OutboxEntry, OutboxStatus, PendingEntry
 from include.store.outbox_table import OutboxTable
 from include.store.records import AcceptedResults, Attempt, Evaluation, FinishedJob, StoredRefusal
@@ -29,8 +30,8 @@ __all__ = [
 ]
 
 
-class Store(Evaluations, Attempts, FinishedJobs, Refusals, OutboxTable):
-    """One PostgreSQL database: evaluations, attempts, accepted results, refusals and the outbox.
+class Store(Evaluations, Attempts, FinishedJobs, Refusals, Moderations, OutboxTable):
+    """One PostgreSQL database: evaluations, attempts, results, refusals, moderation and the outbox.
 
     Every method is one transaction, is safe to run twice, and raises `StoreError` when the database is
     unreachable. A store may be shared by threads; open one in each process.

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0003"
 """The newest migration; a test holds it equal to the one in ``migrations/versions``."""
 
 metadata = MetaData(
@@ -181,4 +181,20 @@ hub_repositories = Table(
         "(obstacle IS NULL) = (reason IS NULL) AND (obstacle IS NULL) = (since IS NULL)",
         name="obstacle_has_reason",
     ),
+)
+
+moderation = Table(
+    "moderation",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("model_id", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("link", Text),
+    Column("new_model_id", Text),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("by", Text, nullable=False),
+    CheckConstraint("action IN ('flagged', 'withdrawn', 'renamed', 'lifted')", name="action"),
+    CheckConstraint("(action = 'renamed') = (new_model_id IS NOT NULL)", name="rename_has_name"),
+    Index("ix_moderation_model_id_id", "model_id", "id"),
 )
