@@ -10,6 +10,8 @@ LeaderboardError
 │   └── GateError                 the numbers look wrong (canary, cross-check): parked for a person
 ├── HubError                  the Hub answered something unexpected
 │   ├── HubUnavailableError       outage, time-out, rate limit: try again later, nobody's fault
+│   │   └── OutboxWaitError           what is to be written waits in the outbox, and why
+│   ├── HubRefusedError           the Hub understood and will not: token, rights, storage, or what was sent
 │   ├── HubNotFoundError          no such repository, revision or file
 │   ├── HubGatedError             the repository is gated and our token has no access
 │   └── StaleCommitError          somebody committed first: read again and re-apply
@@ -82,7 +84,33 @@ class HubError(LeaderboardError):
 
 
 class HubUnavailableError(HubError):
-    """Outage, time-out or rate limit: try again later."""
+    """Outage, time-out or rate limit: try again later.
+
+    Attributes:
+        retry_after_s: The wait that was asked for; None: none was named.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class OutboxWaitError(HubUnavailableError):
+    """What is to be written to the Hub waits in the outbox: nothing is lost, and it is written later."""
+
+
+class HubRefusedError(HubError):
+    """The Hub understood, and will not.
+
+    Attributes:
+        code: ``token`` (not valid any more), ``forbidden`` (no right to do this), ``quota`` (storage is
+            full), ``public`` (private files into a public dataset) or ``content`` (what was sent: another
+            file may pass).
+    """
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class HubNotFoundError(HubError):
