@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from include.store.attempts import Attempts
+from include.store.blobs import Blobs
 from include.store.evaluations import Evaluations
 from include.store.finished_jobs import FinishedJobs
 from include.store.moderation import Moderations
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 
-class Store(Evaluations, Attempts, FinishedJobs, Refusals, Moderations, OutboxTable):
+class Store(Evaluations, Attempts, FinishedJobs, Refusals, Moderations, Blobs, OutboxTable):
     """One PostgreSQL database: evaluations, attempts, results, refusals, moderation and the outbox.
 
     Every method is one transaction, is safe to run twice, and raises `StoreError` when the database is

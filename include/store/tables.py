@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-SCHEMA_REVISION = "0003"
+SCHEMA_REVISION = "0004"
 """The newest migration; a test holds it equal to the one in ``migrations/versions``."""
 
 metadata = MetaData(
@@ -197,4 +197,13 @@ moderation = Table(
     CheckConstraint("action IN ('flagged', 'withdrawn', 'renamed', 'lifted')", name="action"),
     CheckConstraint("(action = 'renamed') = (new_model_id IS NOT NULL)", name="rename_has_name"),
     Index("ix_moderation_model_id_id", "model_id", "id"),
+)
+
+request_blobs = Table(
+    "request_blobs",
+    metadata,
+    Column("oid", Text, primary_key=True, comment="git's hash of the content"),
+    Column("repo_id", Text, nullable=False, comment="the dataset that had it first"),
+    Column("content", LargeBinary, nullable=False),
+    Index("ix_request_blobs_repo_id", "repo_id"),
 )
