@@ -9,16 +9,19 @@ from typing import Any
 
 from include.leaderboard.errors import StoreError
 from include.leaderboard.planning import JobPlan
-from include.leaderboard.publishing import published_files
+from include.leaderboard.publishing import cost_of, published_files
 from include.leaderboard.publishing.status import finished_changes
-from include.leaderboard.results import verify_results
+from include.leaderboard.results import Manifest, verify_results
 from include.leaderboard.scoring import score_results
+from include.leaderboard.settings import suite_hash
 from include.leaderboard.submissions.submission import Submission
+from include.leaderboard.suites import Suite
+from include.leaderboard.task_hashes import task_hashes
 from include.steps.gates import parking
 from include.steps.outbox import check_written, request_edit, write_out
-from include.steps.services import Services
+from include.steps.services import EVALUATOR_TASKS, Services
 from include.store.outbox import OutboxEntry
-from include.store.store import EvaluationState
+from include.store.store import Evaluation, EvaluationState
 
 log = logging.getLogger(__name__)
 
@@ -38,49 +41,19 @@ def publish(
         GateError: A public file would quote a hidden row; parked for a person.
         HubError: An entry can never be written.
         HubUnavailableError: The Hub is out of reach; all entries stay queued, a retry writes them.
+        ResultsIncompleteError: A task, or rows of one, are missing.
     """
     submission = Submission.from_json(submission_json)
     if submission.limit_samples is not None:
         log.info("%s: preliminary run, not published", submission.model_id)
         return {"commits": {}, "preliminary": True}
     settings = services.settings
-    suite = settings.suite(submission.suite)
     evaluation = services.store.get(submission.job_key)
     if evaluation is None or evaluation.plan is None:
         raise StoreError(
             f"No plan is known for {submission.job_key}. Clear plan_resources of this model with downstream."
         )
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = services.raw.fetch(raw_url, Path(scratch) / "raw")
-        manifest = verify_results(
-            folder, job_key=submission.job_key, attempt=None, submission=submission, suite=suite
-        )
-        with parking(services, submission.job_key, dag_run_id=dag_run_id):
-            files = published_files(
-                submission,
-                plan=JobPlan.from_json(evaluation.plan),
-                manifest=manifest,
-                scored=score_results(folder, manifest, suite),
-                folder=folder,
-                suite=suite,
-            )
-    repositories = {
-        "results": (settings.hub.results_repo, False),
-        "details": (settings.hub.details_repo, True),
-    }
-    entries = [
-        OutboxEntry(
-            key=f"{file.target}:{submission.job_key}:{file.path}",
-            repo_id=repositories[file.target][0],
-            private=repositories[file.target][1],
-            kind="put",
-            path=file.path,
-            content=file.content,
-            job_key=submission.job_key,
-            message=f"Results of {submission.model_id}",
-        )
-        for file in files
-    ]
+    entries = _entries(services, submission, evaluation, raw_url=raw_url, dag_run_id=dag_run_id)
     finished = request_edit(
         services,
         submission.request_path,
@@ -98,3 +71,68 @@ def publish(
     check_written(services, [entry.key for entry in entries])
     services.store.update(submission.job_key, state=EvaluationState.PUBLISHED, held_by=dag_run_id)
     return {"commits": commits, "preliminary": False}
+
+
+def _entries(
+    services: Services, submission: Submission, evaluation: Evaluation, *, raw_url: str, dag_run_id: str
+) -> list[OutboxEntry]:
+    """Make the model's files, past every gate, as entries of the outbox."""
+    settings = services.settings
+    suite = settings.suite(submission.suite)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = services.raw.fetch(raw_url, Path(scratch) / "raw")
+        manifest = verify_results(
+            folder, job_key=submission.job_key, attempt=None, submission=submission, suite=suite
+        )
+        plan = _accepted_plan(services, evaluation, manifest)
+        with parking(services, submission.job_key, dag_run_id=dag_run_id):
+            files = published_files(
+                submission,
+                plan=plan,
+                manifest=manifest,
+                scored=score_results(folder, manifest, suite),
+                folder=folder,
+                suite=suite,
+                cost=cost_of(
+                    plan, duration_s=manifest.duration_s, cluster=settings.clusters.get(plan.cluster)
+                ),
+                settings=settings.publishing,
+                results_repo=settings.hub.results_repo,
+                task_sha256s=_task_hashes(suite, manifest),
+            )
+    repositories = {
+        "results": (settings.hub.results_repo, False),
+        "details": (settings.hub.details_repo, True),
+    }
+    return [
+        OutboxEntry(
+            key=f"{file.target}:{submission.job_key}:{file.path}",
+            repo_id=repositories[file.target][0],
+            private=repositories[file.target][1],
+            kind="put",
+            path=file.path,
+            content=file.content,
+            job_key=submission.job_key,
+            message=f"Results of {submission.model_id}",
+        )
+        for file in files
+    ]
+
+
+def _accepted_plan(services: Services, evaluation: Evaluation, manifest: Manifest) -> JobPlan:
+    """The plan of the attempt whose outputs these are; a later one never ran."""
+    for attempt in services.store.attempts(evaluation.job_key):
+        if attempt.attempt == manifest.attempt:
+            return JobPlan.from_json(attempt.plan)
+    return JobPlan.from_json(evaluation.plan or {})
+
+
+def _task_hashes(suite: Suite, manifest: Manifest) -> dict[str, str]:
+    """Hashes of the tasks' definitions, if this checkout has those that the job had."""
+    if suite_hash(suite, EVALUATOR_TASKS) != manifest.suite.hash:
+        log.warning(
+            "the job ran suite %s, this checkout has another: its tasks' hashes are left out",
+            manifest.suite.hash[:12],
+        )
+        return {}
+    return task_hashes(suite, EVALUATOR_TASKS)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,7 +18,7 @@ from include.leaderboard.scoring.score import ScoredResults
 from include.leaderboard.submissions.submission import Submission
 from include.leaderboard.suites import Suite
 
-SCHEMA = "palmares/provenance/1"
+SCHEMA: Final = "palmares/provenance/1"
 SEEDS = ("random_seed", "numpy_seed", "torch_seed", "fewshot_seed")
 """As lm-eval names them in its results."""
 

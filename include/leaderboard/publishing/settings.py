@@ -42,7 +42,7 @@ class PublishingSettings(_Section):
     """Section ``publishing:`` of leaderboard.yaml."""
 
     contents_repo: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$")
-    """Public dataset of the contents table, the card and the charts; None: ``contents`` beside the results."""
+    """Public dataset of table, card and charts; None: ``contents`` in the namespace of the results."""
     title: str = Field(default="Palmarès", min_length=1, max_length=120)
     """Of the leaderboard, on its card."""
     hub_url: str = Field(default="https://huggingface.co", pattern=r"^https?://[^\s<>\"'`]+$")
