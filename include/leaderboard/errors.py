@@ -16,7 +16,8 @@ LeaderboardError
 │   ├── HubGatedError             the repository is gated and our token has no access
 │   └── StaleCommitError          somebody committed first: read again and re-apply
 ├── StoreError                our database is unreachable or not migrated
-│   └── ClaimLostError            another run holds the evaluation now: leave it to that one
+│   ├── ClaimLostError            another run holds the evaluation now: leave it to that one
+│   └── LockHeldError             another process holds a lock for longer than we wait
 └── StackError                the embedded stack cannot start or has lost a part
 """
 
@@ -139,6 +140,10 @@ class StoreError(LeaderboardError):
 
 class ClaimLostError(StoreError):
     """Another run holds the evaluation now, or has replaced it: this one's task has nothing left to do."""
+
+
+class LockHeldError(StoreError):
+    """Another process has held a lock for longer than we were willing to wait."""
 
 
 class StackError(LeaderboardError):

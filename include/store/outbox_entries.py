@@ -76,3 +76,21 @@ class PendingEntry:
     job_key: str | None
     message: str
     created_at: datetime
+    waits_for_files: bool = False
+    """It says that a model is finished, and files of that model wait to be written: they come first."""
+    lost_files: str | None = None
+    """Such a file can never be written: which, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueState:
+    """What could be committed to a repository now."""
+
+    entries: int
+    """0: nothing, and the others mean nothing."""
+    paths: int
+    content_bytes: int
+    oldest_s: float
+    """Age of the entry that waits longest."""
+    newest_s: float
+    newest_id: int

@@ -6,9 +6,12 @@ from include.store.attempts import Attempts
 from include.store.blobs import Blobs
 from include.store.evaluations import Evaluations
 from include.store.finished_jobs import FinishedJobs
+from include.store.hub_commits import HubCommits
+from include.store.hub_obstacles import HubObstacles, Obstacle
 from include.store.moderation import Moderations
 from include.store.outbox_entries import OutboxEntry, OutboxStatus, PendingEntry
 from include.store.outbox_table import OutboxTable
+from include.store.published import PublishedRecord, PublishedResults
 from include.store.records import AcceptedResults, Attempt, Evaluation, FinishedJob, StoredRefusal
 from include.store.refusals import Refusals
 from include.store.states import LIVE, REPLACED, STOPPED, ClaimOutcome, EvaluationState
@@ -23,15 +26,28 @@ __all__ = [
     "Evaluation",
     "EvaluationState",
     "FinishedJob",
+    "Obstacle",
     "OutboxEntry",
     "OutboxStatus",
     "PendingEntry",
+    "PublishedRecord",
     "Store",
     "StoredRefusal",
 ]
 
 
-class Store(Evaluations, Attempts, FinishedJobs, Refusals, Moderations, Blobs, OutboxTable):
+class Store(
+    Evaluations,
+    Attempts,
+    FinishedJobs,
+    Refusals,
+    Moderations,
+    Blobs,
+    PublishedResults,
+    OutboxTable,
+    HubCommits,
+    HubObstacles,
+):
     """One PostgreSQL database: evaluations, attempts, results, refusals, moderation and the outbox.
 
     Every method is one transaction, is safe to run twice, and raises `StoreError` when the database is
