@@ -20,6 +20,7 @@ from airflow.sdk import (
     task_group,
 )
 from clearml_provider.operators import ClearMLEnqueueOperator, ClearMLWaitOperator
+from palmares_airflow.assets import RESULTS
 from palmares_airflow.callbacks import note_enqueued, note_failure
 from palmares_airflow.policy import RETRIES, SPARE_TRIES, classify, next_attempt, show_line
 from palmares_airflow.services import open_services, step_services
@@ -187,7 +188,7 @@ def post_process(submission: dict[str, Any], raw: dict[str, Any]) -> dict[str, A
         return post_process(services, submission, raw_url=raw["raw_url"], dag_run_id=run_id)
 
 
-@task(map_index_template=MODEL_NAME, multiple_outputs=False, pool="hub")
+@task(map_index_template=MODEL_NAME, multiple_outputs=False, pool="hub", outlets=[RESULTS])
 def publish(submission: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
     """Put everything for the Hub into the outbox, and commit it."""
     from include.steps.publishing import publish
