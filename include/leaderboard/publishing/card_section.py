@@ -94,11 +94,11 @@ def _not_ranked(contents: Contents, words: Words, *, hub: str) -> list[str]:
             parts.append(f"### {heading}")
             parts.append("\n".join(_decision(row, words, hub=hub) for row in rows))
     if contents.incomplete:
-        titles = {task.name: task.title for task in contents.suite.tasks}
+        titles = {task.name: markdown_text(task.title) for task in contents.suite.tasks}
         parts.append(f"### {words.incomplete}")
         parts.append(
             "\n".join(
-                f"- {markdown_text(model)}: {', '.join(markdown_text(titles[name]) for name in missing)}"
+                f"- {markdown_text(model)}{words.colon}{', '.join(titles[name] for name in missing)}"
                 for model, missing in sorted(contents.incomplete.items())
             )
         )
@@ -109,7 +109,7 @@ def _decision(row: ContentsRow, words: Words, *, hub: str) -> str:
     assert row.moderation is not None
     score = "" if row.average is None else f", {_per_cent(row.average, row.average_stderr, words)}"
     link = f" ([{words.link}]({row.moderation.link}))" if row.moderation.link else ""
-    return f"- {_model(row, words, hub=hub)}{score}: {markdown_text(row.moderation.reason)}{link}"
+    return f"- {_model(row, words, hub=hub)}{score}{words.colon}{markdown_text(row.moderation.reason)}{link}"
 
 
 def _model(row: ContentsRow, words: Words, *, hub: str) -> str:

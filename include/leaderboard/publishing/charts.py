@@ -22,6 +22,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 """Okabe and Ito's palette, told apart by readers with every common kind of colour blindness."""
 MARKERS = ("o", "s", "^", "v", "P", "X")
 INK = "#222222"
+GREY = "#999999"
 PALE = "#DDDDDD"
 DPI = 144
 LONGEST_LABEL = 44
@@ -54,11 +55,11 @@ def _figure(*, height: float) -> tuple[Figure, Axes]:
 
 
 def _scores(rows: Sequence[ContentsRow], contents: Contents) -> Figure:
-    figure, axes = _figure(height=1.7 + 0.42 * len(rows))
+    figure, axes = _figure(height=1.7 + 0.52 * len(rows))
     tasks = contents.suite.tasks
     places = range(len(rows))
     for number, task in enumerate(tasks):
-        shift = 0.5 * ((number + 1) / (len(tasks) + 1) - 0.5)
+        shift = _lane(number + 1, len(tasks) + 1)
         values = [(row.values or {})[task.name] for row in rows]
         _points(
             axes,
@@ -74,17 +75,17 @@ def _scores(rows: Sequence[ContentsRow], contents: Contents) -> Figure:
     _points(
         axes,
         [100 * (row.average or 0.0) for row in rows],
-        list(places),
+        [place + _lane(0, len(tasks) + 1) for place in places],
         [None if (error := row.average_stderr) is None else 100 * error for row in rows],
         color=INK,
         marker="D",
-        markersize=8,
+        markersize=6.5,
         elinewidth=2.2,
         label="Average · Moyenne",
     )
     axes.set_yticks(list(places), [f"{row.rank}. {_name(row)}" for row in rows])
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_xlim(0, 100)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlim(-1, 101)  # room for points at the ends
     axes.set_axisbelow(True)
     axes.grid(axis="x", color=PALE)
     for place in places:
@@ -92,6 +93,11 @@ def _scores(rows: Sequence[ContentsRow], contents: Contents) -> Figure:
     axes.set_xlabel("Score (%), with 95 % intervals · Score (%), avec intervalles à 95 %")
     figure.legend(loc="outside upper center", ncols=len(tasks) + 1, frameon=False, fontsize=9)
     return figure
+
+
+def _lane(number: int, count: int) -> float:
+    """Offset of one of *count* lanes within a model's row, so that no point hides another."""
+    return 0.7 * ((number + 0.5) / count - 0.5)
 
 
 def _points(
@@ -130,15 +136,25 @@ def _cost(rows: Sequence[ContentsRow]) -> Figure:
             ],
             linestyle="none",
             color=colour,
-            ecolor=PALE,
+            ecolor=GREY,
             marker=marker,
             markersize=7,
             label=label,
         )
-    _name_points(axes, best[:NAMED_POINTS])
+    axes.step(
+        [_hours(row) for row in best],
+        [100 * (row.average or 0.0) for row in best],
+        where="post",
+        color=COLOURS[1],
+        linestyle=":",
+        linewidth=1.2,
+        zorder=1,
+    )
+    _name_points(axes, best[-NAMED_POINTS:])
     axes.set_xscale("log")
     axes.set_ylim(0, 100)
-    axes.margins(x=0.18)
+    axes.margins(x=0.12)
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_axisbelow(True)
     axes.grid(color=PALE, which="major")
     axes.set_xlabel("GPU-hours of the evaluation, log scale · Heures-GPU de l’évaluation, échelle log.")
@@ -148,16 +164,17 @@ def _cost(rows: Sequence[ContentsRow]) -> Figure:
 
 
 def _name_points(axes: Axes, rows: Sequence[ContentsRow]) -> None:
-    for row in rows:
+    """Name points to their upper left, where the frontier leaves room; the first has none on its left."""
+    for number, row in enumerate(rows):
+        name = _name(row).rpartition("/")[2]
         axes.annotate(
-            _name(row),
+            name,
             (_hours(row), 100 * (row.average or 0.0)),
-            xytext=(0, 10),
+            xytext=(-6, 7) if number else (-4, 9),
             textcoords="offset points",
-            ha="center",
+            ha="right" if number else "left",
             fontsize=8,
             color=INK,
-            annotation_clip=False,
         )
 
 

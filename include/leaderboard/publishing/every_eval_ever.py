@@ -99,7 +99,7 @@ def _result(score: Score, task: SuiteTask, manifest: Manifest) -> dict[str, Any]
             "additional_details": {
                 "sha256": reported.dataset_sha256,
                 "rows": str(reported.rows),
-                "access": "hidden",
+                "access": "private",
             },
         },
         "metric_config": {
