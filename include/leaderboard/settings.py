@@ -14,6 +14,7 @@ from include.leaderboard.errors import SettingsError
 from include.leaderboard.planning.overrides import OVERRIDES_FILE, Overrides, load_overrides
 from include.leaderboard.planning.shape import Reading
 from include.leaderboard.publishing.settings import PublishingSettings
+from include.leaderboard.submissions.policy import AdmissionPolicy, QueuePolicy
 from include.leaderboard.suites import Suite, SuiteTask, suite_hash
 from include.leaderboard.yaml_files import parse_settings, read_yaml
 
@@ -105,6 +106,8 @@ class Settings(BaseModel):
     """How often a job is tried again in one night, by the class of its ending."""
     policies: Policies
     publishing: PublishingSettings = PublishingSettings()
+    admission: AdmissionPolicy = AdmissionPolicy()
+    queue: QueuePolicy = QueuePolicy()
     default_suite: str
     default_cluster: str
     suites: dict[str, Suite]
