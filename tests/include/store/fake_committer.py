@@ -71,7 +71,7 @@ class FakeCommitter:
         self.calls.append("content_ids")
         tree = self.history[repo_id][int(commit[1:])]
         found = {
-            path: f"git:{hashlib.sha1(b'blob %d%c%s' % (len(tree[path]), 0, tree[path])).hexdigest()}"  # noqa: S324
+            path: f"git:{hashlib.sha1(b'blob %d%c%s' % (len(tree[path]), 0, tree[path])).hexdigest()}"
             for path in paths
             if path in tree
         }
