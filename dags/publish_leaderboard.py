@@ -12,6 +12,7 @@ from typing import Any
 from airflow.sdk import Param, dag, get_current_context, task
 from palmares_airflow.assets import RESULTS
 from palmares_airflow.services import open_services
+from palmares_airflow.waiting import WAITING_TRIES, OutboxRetryPolicy
 
 PARAMS = {
     "at_once": Param(
@@ -37,7 +38,12 @@ def gather_results() -> bool:
         return is_quiet(services, waited_s=waited_s)
 
 
-@task(multiple_outputs=False, pool="hub")
+@task(
+    multiple_outputs=False,
+    pool="hub",
+    retries=WAITING_TRIES,
+    retry_policy=OutboxRetryPolicy(),
+)
 def rebuild() -> dict[str, Any]:
     """Write what changed, and whatever else waits for the Hub."""
     from include.steps.publish_leaderboard import publish_leaderboard

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from include.leaderboard.errors import HubError, HubNotFoundError
+from include.leaderboard.errors import HubNotFoundError
 from include.leaderboard.planning import JobPlan
 from include.leaderboard.publishing import (
     CONTENTS_PATH,
@@ -23,7 +23,7 @@ from include.leaderboard.publishing.card_section import card_section
 from include.leaderboard.publishing.charts import charts
 from include.leaderboard.results import Manifest
 from include.leaderboard.submissions.submission import Submission
-from include.steps.outbox import check_written, write_out
+from include.steps.outbox import check_written, write_everything
 from include.steps.services import Services
 from include.store.outbox import OutboxEntry
 from include.store.store import PublishedRecord
@@ -64,8 +64,8 @@ def publish_leaderboard(services: Services) -> dict[str, Any]:
         (paths), and ``commits`` (repository → commits that this call made).
 
     Raises:
-        HubError: Something can never be written; all else was.
-        HubUnavailableError: The Hub is out of reach; all entries stay queued.
+        HubError: The Hub cannot be read, or an entry can never be written.
+        OutboxWaitError: The files wait, for what it says; they are written when that is over.
     """
     repo_id = services.settings.contents_repo
     # One rebuild at a time, also by hand: an older leaderboard must not be queued after a newer one.
@@ -73,9 +73,7 @@ def publish_leaderboard(services: Services) -> dict[str, Any]:
         contents = read_contents(services)
         entries = _entries(services, contents, repo_id)
         services.store.add_to_outbox(entries)
-        commits, errors = _write_all_out(services, [repo_id] if entries else [])
-    if errors:
-        raise errors[0]
+    commits = write_everything(services)
     check_written(services, [entry.key for entry in entries])
     changed = [entry.path for entry in entries]
     log.info("%s models, %s of them ranked; changed: %s", len(contents.rows), len(contents.ranked), changed)
@@ -127,37 +125,42 @@ def _entries(services: Services, contents: Contents, repo_id: str) -> list[Outbo
 
     section = card_section(contents, publishing, repo_id=repo_id, results_repo=settings.hub.results_repo)
     defaults = {"pretty_name": f"{publishing.title}: contents", "tags": ["leaderboard"]}
-    card = edit_card(current(CARD_PATH), {"section": section, "config": CONFIG, "defaults": defaults})
+    changes = {"section": section, "config": CONFIG, "defaults": defaults}
     files = {
         CONTENTS_PATH: contents_parquet(contents, hub_url=publishing.hub_url),
         **charts(contents, most=publishing.card_rows),
-        CARD_PATH: card,
     }
-    return [
+    message = f"Leaderboard of {len(contents.rows)} models"
+    entries = [
         OutboxEntry(
-            # With the commit it was compared to: what is shown may come back to what it was.
-            key=f"contents:{path}:{hashlib.sha256(content).hexdigest()[:16]}:{head}",
+            key=_key(path, content, head),
             repo_id=repo_id,
             private=False,
             kind="put",
             path=path,
             content=content,
-            message=f"Leaderboard of {len(contents.rows)} models",
+            message=message,
         )
         for path, content in files.items()
         if content != current(path)
     ]
+    card = current(CARD_PATH)
+    if (written := edit_card(card, changes)) != card:
+        # An edit, not the file: a person may write beside our section until it is committed.
+        entries.append(
+            OutboxEntry(
+                key=_key(CARD_PATH, written, head),
+                repo_id=repo_id,
+                private=False,
+                kind="edit_card",
+                path=CARD_PATH,
+                changes=changes,
+                message=message,
+            )
+        )
+    return entries
 
 
-def _write_all_out(services: Services, first: list[str]) -> tuple[dict[str, list[str]], list[HubError]]:
-    """Drain every repository for which something waits; one that refuses does not stop the others."""
-    waiting = {entry.repo_id for entry in services.store.outbox_pending()}
-    commits: dict[str, list[str]] = {}
-    errors: list[HubError] = []
-    for repo_id in dict.fromkeys([*first, *sorted(waiting)]):
-        try:
-            commits[repo_id] = write_out(services, repo_id)
-        except HubError as error:
-            log.warning("%s keeps its entries: %s", repo_id, error)
-            errors.append(error)
-    return commits, errors
+def _key(path: str, content: bytes, head: str | None) -> str:
+    """With the commit that the file was compared to: a leaderboard may come back to what it was."""
+    return f"contents:{path}:{hashlib.sha256(content).hexdigest()[:16]}:{head}"

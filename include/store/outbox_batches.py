@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from include.leaderboard.errors import LeaderboardError
+from include.leaderboard.publishing.card import edit_card
 from include.leaderboard.submissions.request_file import edit_request
 from include.store.outbox_entries import PendingEntry
 from include.store.outbox_hub import OutboxLimits, is_content
@@ -58,7 +59,7 @@ def halves(batch: Sequence[PendingEntry]) -> tuple[list[PendingEntry], list[Pend
 
 def edited_paths(batch: Iterable[PendingEntry]) -> list[str]:
     """Paths whose content has to be known."""
-    return sorted({entry.path for entry in batch if entry.kind == "edit_request"})
+    return sorted({entry.path for entry in batch if entry.kind != "put"})
 
 
 def apply_entries(
@@ -88,6 +89,9 @@ def apply_entries(
             after[path] = contents[entry.id]
             continue
         current = after.get(path, before.get(path))
+        if entry.kind == "edit_card":
+            after[path] = edit_card(current, entry.changes or {})
+            continue
         if current is None:
             failed[entry.id] = f"{path} is not in {where}: its sender took it back."
             continue

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0005"
 """The newest migration; a test holds it equal to the one in ``migrations/versions``."""
 
 metadata = MetaData(
@@ -135,7 +135,7 @@ outbox = Table(
     _now("created_at"),
     Column("settled_at", DateTime(timezone=True)),
     UniqueConstraint("key"),
-    CheckConstraint("kind IN ('put', 'edit_request')", name="kind"),
+    CheckConstraint("kind IN ('put', 'edit_request', 'edit_card')", name="kind"),
     CheckConstraint("status IN ('pending', 'done', 'failed')", name="status"),
     CheckConstraint(
         "status = 'done' OR content IS NOT NULL OR changes IS NOT NULL",
