@@ -17,6 +17,7 @@ COMMANDS = (
     "include.cli.commands.stack",
     "include.cli.commands.doctor",
     "include.cli.commands.plan",
+    "include.cli.commands.results",
 )
 """Modules with a ``register(app)``, in the order of the help page."""
 
