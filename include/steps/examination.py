@@ -24,6 +24,7 @@ from include.leaderboard.submissions.request_file import (
     parse_request,
 )
 from include.leaderboard.submissions.status_machine import ASKS_AGAIN
+from include.steps.history import history_of
 from include.steps.run_numbers import with_run_number
 from include.steps.services import EVALUATOR_TASKS, Services
 from include.store.store import EvaluationState
@@ -197,6 +198,8 @@ def _ask_about(
     """Check all that are due, several at a time: the Hub is asked about each."""
     suite = services.settings.suite(options.suite)
     tasks_hash = suite_hash(suite, EVALUATOR_TASKS)
+    clusters = services.settings.clusters if due else {}
+    history = {name: history_of(services.store, cluster=name) for name in clusters}
 
     def check(one: _Due) -> Admissible | RefusedError | HubError:
         try:
@@ -210,6 +213,7 @@ def _ask_about(
                 limit_samples=options.limit_samples,
                 cluster_name=options.cluster,
                 moderation=moderation,
+                history=history,
             )
         except (RefusedError, HubError) as error:
             return error
@@ -232,6 +236,7 @@ def _waiting(
     return Waiting(
         submission=submission,
         gpu_hours=found.plan.gpu_hours,
+        plan=found.plan,
         votes=_votes(request),
         is_tried_again=known is not None and known.state is EvaluationState.FAILED,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from include.leaderboard.errors import LeaderboardError
 from include.leaderboard.publishing.card import edit_card
-from include.leaderboard.submissions.request_file import edit_request
+from include.leaderboard.submissions.status_machine import write_status
 from include.store.outbox_entries import PendingEntry
 from include.store.outbox_hub import OutboxLimits, is_content
 
@@ -96,7 +96,7 @@ def apply_entries(
             failed[entry.id] = f"{path} is not in {where}: its sender took it back."
             continue
         try:
-            after[path] = edit_request(current, entry.changes or {})
+            after[path] = write_status(current, entry.changes or {}, path=path)
         except (ValueError, LeaderboardError) as error:
             failed[entry.id] = f"{path} in {where} cannot be edited: {error}"
     files = {

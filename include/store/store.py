@@ -14,12 +14,13 @@ from include.store.outbox_table import OutboxTable
 from include.store.published import PublishedRecord, PublishedResults
 from include.store.records import AcceptedResults, Attempt, Evaluation, FinishedJob, StoredRefusal
 from include.store.refusals import Refusals
-from include.store.states import LIVE, REPLACED, STOPPED, ClaimOutcome, EvaluationState
+from include.store.states import LIVE, REPLACED, STOPPED, WITHDRAWN, ClaimOutcome, EvaluationState
 
 __all__ = [
     "LIVE",
     "REPLACED",
     "STOPPED",
+    "WITHDRAWN",
     "AcceptedResults",
     "Attempt",
     "ClaimOutcome",

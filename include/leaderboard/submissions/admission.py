@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from include.leaderboard.errors import Refusal
 from include.leaderboard.planning import JobPlan
+from include.leaderboard.planning.calibration import History
 from include.leaderboard.settings import Settings
 from include.leaderboard.submissions.checks import CHECKS, Case, FactsSource
 from include.leaderboard.submissions.moderation import Moderation
@@ -48,6 +49,7 @@ def examine(
     run_number: int = 1,
     cluster_name: str | None = None,
     moderation: Mapping[str, Moderation] | None = None,
+    history: Mapping[str, History] | None = None,
 ) -> Admissible:
     """Check a request (`checks.CHECKS`), freeze it, and place it.
 
@@ -65,6 +67,7 @@ def examine(
         cluster_name: Cluster whose backend enters the job key; None: the default one.
         moderation: What people decided, by name: a renamed model is evaluated under its new name, a withdrawn
             one is refused.
+        history: Past jobs by cluster, which correct the plan's forecast.
 
     Raises:
         RefusedError: The model cannot be evaluated, with a code of docs/requests.md.
@@ -81,6 +84,7 @@ def examine(
         run_number=run_number,
         cluster_name=cluster_name,
         moderation=moderation or {},
+        history=history or {},
     )
     for check in CHECKS:
         case = check.run(case)

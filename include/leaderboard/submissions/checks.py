@@ -14,6 +14,7 @@ from include.leaderboard.clusters import Cluster
 from include.leaderboard.errors import HubGatedError, HubNotFoundError, RefusedError
 from include.leaderboard.planning import JobPlan, plan_job
 from include.leaderboard.planning.adapters import join
+from include.leaderboard.planning.calibration import History
 from include.leaderboard.planning.shape import read_shape
 from include.leaderboard.settings import Settings
 from include.leaderboard.submissions.about import about_model
@@ -43,6 +44,8 @@ class Case:
     cluster_name: str | None = None
     """None: the default cluster, and others with its backend."""
     moderation: Mapping[str, Moderation] = field(default_factory=dict)
+    history: Mapping[str, History] = field(default_factory=dict)
+    """Past jobs by cluster, which correct forecasts."""
     model: ModelFacts | None = None
     """What is evaluated: an adapter together with its base. None until the Hub was asked."""
     submission: Submission | None = None
@@ -206,6 +209,7 @@ def fits_on_a_cluster(case: Case) -> Case:
                 case.pinned,
                 case.settings.suite(case.suite_name),
                 cluster,
+                history=case.history.get(cluster.name),
                 overrides=case.settings.overrides,
                 reading=case.settings.policies.reading,
             )

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from include.leaderboard.planning import JobPlan
 from include.leaderboard.submissions.policy import QueuePolicy
 from include.leaderboard.submissions.submission import Submission
 
@@ -29,6 +30,8 @@ class Waiting:
     submission: Submission
     gpu_hours: float | None = None
     """What its plan forecasts; None: not known, and taken for large."""
+    plan: JobPlan | None = None
+    """Where it would run now; None: not known."""
     votes: int = 0
     is_tried_again: bool = False
     """An earlier evaluation failed through no fault of the model's: it goes first."""

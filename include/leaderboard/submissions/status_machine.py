@@ -136,10 +136,12 @@ def may_become(current: RequestStatus, new: RequestStatus, *, by: Actor) -> bool
 
 
 def turn_of(changes: Mapping[str, Any]) -> Turn | None:
-    """Tell which turn of the back end an edit is; None: it leaves the status alone.
+    """Tell which turn an edit of ours is; None: it leaves the status alone.
+
+    PENDING gives back; only an operator's command writes RERUN or PENDING_NEW_EVAL.
 
     Raises:
-        ValueError: The edit would write a status that no turn of ours leads to.
+        ValueError: The edit would write a status that no turn leads to.
     """
     if "status" not in changes:
         return None
@@ -155,10 +157,12 @@ def turn_of(changes: Mapping[str, Any]) -> Turn | None:
             return Turn.GIVE_BACK
         case RequestStatus.CANCELLED:
             return Turn.CANCEL
+        case RequestStatus.RERUN | RequestStatus.PENDING_NEW_EVAL:
+            return Turn.ASK
         case _:
             raise ValueError(
-                f"The status {changes['status']!r} is its sender's to write, or nobody's. Write one of "
-                "PENDING, RUNNING, FINISHED, FAILED, CANCELLED."
+                f"The status {changes['status']!r} is a fork's own word, which is not written here. Write "
+                f"one of {', '.join(sorted(RequestStatus.__members__.keys() - {'UNKNOWN'}))}."
             )
 
 

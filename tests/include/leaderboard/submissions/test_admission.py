@@ -210,7 +210,7 @@ def test_a_withdrawn_model_is_refused_under_each_of_its_names_without_asking_the
 
 def test_a_renamed_model_is_asked_for_and_evaluated_under_its_new_name(admit_request, make_facts):
     held = {"org/model": moderated("org/model", ModerationAction.RENAMED, new="org/new")}
-    asked = []
+    asked: list[tuple[str, str]] = []
 
     submission = admit_request(facts=make_facts(), moderation=held, asked=asked)
 

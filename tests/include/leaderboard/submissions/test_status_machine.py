@@ -80,10 +80,15 @@ def test_what_the_back_end_writes_is_each_one_turn(make_submission):
     assert turn_of({"likes": 3}) is None
 
 
-@pytest.mark.parametrize("status", ["RERUN", "PENDING_NEW_EVAL", "ARCHIVED"])
-def test_a_status_that_is_not_ours_to_write_is_refused(status: str) -> None:
-    with pytest.raises(ValueError, match=status):
-        write_status(b'{"status": "PENDING"}', {"status": status})
+def test_a_fork_s_own_word_is_not_written() -> None:
+    with pytest.raises(ValueError, match="ARCHIVED"):
+        write_status(b'{"status": "PENDING"}', {"status": "ARCHIVED"})
+
+
+@pytest.mark.parametrize("status", ["RERUN", "PENDING_NEW_EVAL"])
+def test_an_operator_s_command_may_ask_for_a_new_result(status: str) -> None:
+    assert turn_of({"status": status}) is Turn.ASK
+    assert json.loads(write_status(file("FINISHED"), {"status": status}))["status"] == status
 
 
 def file(status: str | None) -> bytes:
@@ -162,7 +167,8 @@ def test_a_wish_for_a_new_result_lasts_until_it_is_taken_up_refused_or_cancelled
 
 @pytest.mark.parametrize("start", KNOWN)
 def test_from_every_status_somebody_can_bring_a_request_to_its_end(start: RequestStatus) -> None:
-    reached, new = {start}, {start}
+    reached: set[RequestStatus] = {start}
+    new: set[RequestStatus] = {start}
     while new:
         new = {
             after
