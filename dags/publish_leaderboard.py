@@ -56,6 +56,7 @@ def rebuild() -> dict[str, Any]:
     schedule=[RESULTS],
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
+    is_paused_upon_creation=False,  # Nothing happens before a result is published, and then it must.
     max_active_runs=1,  # Events of a burst gather while a run is active: the next one tells of them all.
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
     params=PARAMS,

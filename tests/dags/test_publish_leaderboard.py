@@ -33,6 +33,7 @@ print("\\n" + json.dumps({
         }
         for task in dag.tasks
     },
+    "paused": dag.is_paused_upon_creation,
     "catchup": dag.catchup,
     "max_active_runs": dag.max_active_runs,
     "timetable": type(dag.timetable).__name__,
@@ -71,6 +72,11 @@ def test_it_runs_after_results_change_and_each_publication_says_so(dag: dict[str
     assert dag["errors"] == {}
     assert dag["waits_for"] == ["x-palmares://results"]
     assert dag["told_by"] == {"evaluate_submissions.evaluate_model.publish": ["x-palmares://results"]}
+
+
+def test_it_listens_from_the_first_result_on(dag: dict[str, Any]) -> None:
+    # Airflow keeps no event for a DAG that is paused, and a new DAG is, unless it says otherwise.
+    assert dag["paused"] is False
 
 
 def test_a_burst_of_events_is_one_rebuild(dag: dict[str, Any]) -> None:
