@@ -18,6 +18,8 @@ COMMANDS = (
     "include.cli.commands.doctor",
     "include.cli.commands.plan",
     "include.cli.commands.results",
+    "include.cli.commands.requests",
+    "include.cli.commands.models",
 )
 """Modules with a ``register(app)``, in the order of the help page."""
 

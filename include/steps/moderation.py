@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from include.leaderboard.errors import RefusedError
+from include.leaderboard.errors import ModerationError, RefusedError
 from include.leaderboard.submissions.moderation import (
     Moderation,
     ModerationAction,
@@ -74,6 +74,20 @@ def moderate(services: Services, decision: Moderation) -> Moderated:
     if entries:
         write_out(services, repo)
     return Moderated(is_new=is_new, requests=tuple(sorted(entries)), cancelled=tuple(cancelled))
+
+
+def check_lifts(services: Services, decision: Moderation, action: ModerationAction) -> None:
+    """Make sure that what is taken back is what holds.
+
+    Raises:
+        ModerationError: The model is not flagged, or not withdrawn.
+    """
+    held = services.store.moderation().get(decision.model_id)
+    if held is None or held.action is not action:
+        what = "nothing holds" if held is None else f"it is {held.action}"
+        raise ModerationError(
+            f"{decision.model_id} is not {action}: {what}. See what holds: palmares models list"
+        )
 
 
 def _names(services: Services, decision: Moderation) -> frozenset[str]:
