@@ -114,7 +114,7 @@ def _result(services: Services, record: PublishedRecord) -> PublishedResult | No
 def _entries(services: Services, contents: Contents, repo_id: str) -> list[OutboxEntry]:
     """One entry a file that differs from what the Hub has."""
     settings = services.settings
-    publishing = settings.publishing
+    publishing = settings.publishing.at(services.hub.endpoint)
     try:
         head = services.hub.head(repo_id)
     except HubNotFoundError:

@@ -45,8 +45,8 @@ class PublishingSettings(_Section):
     """Public dataset of table, card and charts; None: ``contents`` in the namespace of the results."""
     title: str = Field(default="Palmarès", min_length=1, max_length=120)
     """Of the leaderboard, on its card."""
-    hub_url: str = Field(default="https://huggingface.co", pattern=r"^https?://[^\s<>\"'`]+$")
-    """Where readers' links to models and files lead."""
+    hub_url: str = Field(default="", pattern=r"^(https?://[^\s<>\"'`()]+)?$")
+    """Where readers' links lead, and the reproducing command downloads from; empty: the Hub's connection."""
     leaderboard_url: str | None = Field(default=None, pattern=r"^https?://[^\s<>\"'`()]+$")
     """Of the page that shows the whole leaderboard; None: the dataset's own viewer."""
     card_rows: PositiveInt = 20
@@ -57,3 +57,7 @@ class PublishingSettings(_Section):
     """… but no longer than this."""
     eval_results: EvalResultsSettings = EvalResultsSettings()
     every_eval_ever: EveryEvalEverSettings = EveryEvalEverSettings()
+
+    def at(self, endpoint: str) -> PublishingSettings:
+        """The same, with the Hub's own address where no other is set."""
+        return self if self.hub_url else self.model_copy(update={"hub_url": endpoint})

@@ -113,6 +113,7 @@ def test_the_leaderboard_is_a_table_a_card_and_charts_in_one_commit(
     assert set(files) - {".gitattributes"} == FILES
     rows = rows_of(services)
     assert [row["fullname"] for row in rows] == ["palmares-demo/grand", "palmares-demo/petit"]
+    assert f'href="{services.hub.endpoint}/palmares-demo/grand"' in rows[0]["Model"]  # this Hub, not another
     assert [row["BAC-fr Raw"] for row in rows] == [0.75, 0.75]
     assert rows[1]["Type"] == "🟢 pretrained"
     assert rows[1]["Hub License"] == "apache-2.0"

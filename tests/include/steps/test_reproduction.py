@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import subprocess
@@ -41,9 +40,6 @@ evaluate_model(settings, folder, clearml_task_id="c" * 32, progress=print)
 
 
 def test_the_commands_of_the_provenance_give_the_published_scores(services: Services, tmp_path: Path) -> None:
-    publishing = services.settings.publishing.model_copy(update={"hub_url": services.hub.endpoint})
-    settings = services.settings.model_copy(update={"publishing": publishing})
-    services = dataclasses.replace(services, settings=settings)
     petit = claimed(admit(services, run=RUN, models=["palmares-demo/petit"]))["petit"]
     job = plan_resources(services, petit.to_json(), dag_run_id=RUN, cluster=None)
     record_enqueued(services, petit.job_key, "c" * 32)
@@ -66,7 +62,7 @@ def test_the_commands_of_the_provenance_give_the_published_scores(services: Serv
     post_process(services, petit.to_json(), raw_url=raw["raw_url"])
     publish(services, petit.to_json(), raw_url=raw["raw_url"], dag_run_id=RUN)
 
-    repo = settings.hub.results_repo
+    repo = services.settings.hub.results_repo
     head = services.hub.head(repo)
     files = {
         path.split("/")[-1].split("_")[0]: services.hub.read_file(repo, path, commit=head) or b""
