@@ -193,8 +193,9 @@ def test_a_finished_model_gets_a_new_result_only_when_it_is_asked_for(
 
 
 def test_a_failed_request_waits_again_once_it_is_added(palmares: Palmares, services: Services) -> None:
-    edit(services, MOYEN, status="FAILED", error_msg="bad_model: x")
     path = MOYEN.replace("torch.", "")  # the file that the front end would name
+    edit(services, MOYEN, status="CANCELLED")
+    edit(services, path, status="FAILED", error_msg="revision_not_found: x")
 
     added = answer(palmares("requests", "add", "palmares-demo/moyen", "--json"))
 
