@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.include.steps.sweeping import admit, claimed, request, request_files
 
 PETIT = "palmares-demo/petit_eval_request_False_False_False.json"
 PETIT_2 = "palmares-demo/petit_eval_request_False_float16_Original.json"
-PETITS = {"models": ["palmares-demo/petit"]}
+PETITS: dict[str, Any] = {"models": ["palmares-demo/petit"]}
 
 
 def test_a_withdrawn_model_is_cancelled_and_not_evaluated(services: Services) -> None:

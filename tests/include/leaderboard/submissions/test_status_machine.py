@@ -34,7 +34,7 @@ from include.leaderboard.submissions.status_machine import (
 )
 
 REQUESTS_MD = Path(__file__).parents[4] / "docs" / "requests.md"
-KNOWN = [status for status in RequestStatus if status is not RequestStatus.UNKNOWN]
+KNOWN: list[RequestStatus] = [status for status in RequestStatus if status is not RequestStatus.UNKNOWN]
 
 # Rows: from; columns: to; letters: who (s sender, b back end, o operator).
 TABLE = """
