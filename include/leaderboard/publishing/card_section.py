@@ -48,6 +48,8 @@ def _in_language(
         )
         parts.append(_table(shown, contents.suite.tasks, words, hub=hub))
         parts.append(" ".join([words.legend, *(_how(task, words) for task in contents.suite.tasks)]))
+        if contents.is_mixed:
+            parts.append(words.mixed)
         parts.append(f"![{words.scores_alt}]({charts.SCORES_PATH})")
         parts.append(f"![{words.cost_alt}]({charts.COST_PATH})")
     else:

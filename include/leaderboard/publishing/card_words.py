@@ -20,6 +20,7 @@ class Words:
     hours: str
     carbon: str
     legend: str
+    mixed: str
     mean_of: str
     conjunction: str
     normalised: str
@@ -60,6 +61,10 @@ ENGLISH = Words(
         "Values in per cent, ± one standard error; the average is the plain mean of the columns. GPU-hours "
         "and carbon are of the evaluation, not of the training."
     ),
+    mixed=(
+        "**Some results were made with another version of the tasks, the evaluator or the scorer** (columns "
+        "`Suite Hash` and `Evaluator`, and each provenance): compare those with care."
+    ),
     mean_of="mean of {metrics}",
     conjunction=" and ",
     normalised=", rescaled so that guessing ({baseline} %) counts as 0",
@@ -94,6 +99,10 @@ FRENCH = Words(
     legend=(
         "Valeurs en pour cent, ± une erreur type ; la moyenne est la moyenne simple des colonnes. Les "
         "heures-GPU et le carbone sont ceux de l’évaluation, pas de l’entraînement."
+    ),
+    mixed=(
+        "**Certains résultats viennent d’une autre version des tâches, de l’évaluateur ou du correcteur** "
+        "(colonnes `Suite Hash` et `Evaluator`, et chaque provenance) : à comparer avec précaution."
     ),
     mean_of="moyenne de {metrics}",
     conjunction=" et ",

@@ -87,6 +87,19 @@ class Contents:
     """Models that are not displayed: model id → short names of the tasks without a score."""
 
     @property
+    def is_mixed(self) -> bool:
+        """Whether rows were made with different task definitions, evaluators or scorers."""
+        made = {
+            (
+                row.result.manifest.suite.hash,
+                row.result.submission.evaluator_version,
+                tuple(row.result.scores[task.name].get("scorer_version") for task in self.suite.tasks),
+            )
+            for row in self.rows
+        }
+        return len(made) > 1
+
+    @property
     def ranked(self) -> tuple[ContentsRow, ...]:
         return tuple(row for row in self.rows if row.rank is not None)
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from include.leaderboard.errors import ResultsIncompleteError
 from include.leaderboard.planning.plan import JobPlan
-from include.leaderboard.publishing.cost import Cost
+from include.leaderboard.publishing.cost import Cost, cost_of
 from include.leaderboard.publishing.eval_results import eval_results_yaml
 from include.leaderboard.publishing.every_eval_ever import every_eval_ever_json, every_eval_ever_path
 from include.leaderboard.publishing.hidden import check_nothing_hidden
@@ -42,10 +42,10 @@ def published_files(
     scored: ScoredResults,
     folder: Path,
     suite: Suite,
-    cost: Cost,
-    settings: PublishingSettings,
-    results_repo: str,
-    task_sha256s: Mapping[str, str],
+    cost: Cost | None = None,
+    settings: PublishingSettings | None = None,
+    results_repo: str = "",
+    task_sha256s: Mapping[str, str] | None = None,
     clearml_task_id: str | None = None,
 ) -> list[PublishedFile]:
     """Make a model's files; paths carry the job's time, so that history is kept and a retry changes nothing.
@@ -57,10 +57,10 @@ def published_files(
         scored: Their scores.
         folder: The verified outputs.
         suite: Whose details are published.
-        cost: What the job took.
-        settings: Says which optional targets are written.
+        cost: What the job took; None: GPU-hours by the plan, and no carbon.
+        settings: Says which optional targets are written; None: none, and no Hub's address is known.
         results_repo: Where the public files go: optional targets link there.
-        task_sha256s: Hashes of the task definitions, by task key.
+        task_sha256s: Hashes of the task definitions, by task key; None: not known.
         clearml_task_id: Of the job; None: the manifest says.
 
     Raises:
@@ -73,6 +73,7 @@ def published_files(
             f"{submission.model_id}: no score of {missing}. Nothing was published: evaluate them again."
         )
     timestamp, model = manifest.timestamp, submission.model_id
+    settings = settings or PublishingSettings()
     lm_eval = (folder / manifest.lm_eval_file).read_bytes()
     results = results_json(submission, plan, manifest, scored, clearml_task_id)
     public = {
@@ -91,9 +92,9 @@ def published_files(
         manifest=manifest,
         scored=scored,
         suite=suite,
-        cost=cost,
+        cost=cost or cost_of(plan, duration_s=manifest.duration_s, cluster=None),
         lm_eval=lm_eval,
-        task_sha256s=task_sha256s,
+        task_sha256s=task_sha256s or {},
         published=public | private,
         hub_url=settings.hub_url,
         clearml_task_id=clearml_task_id,

@@ -23,7 +23,7 @@ def reproduction(submission: Submission, plan: JobPlan, suite: Suite, *, hub_url
         submission: What was evaluated.
         plan: Where it ran.
         suite: What was asked.
-        hub_url: Where the model is downloaded from.
+        hub_url: Where the model is downloaded from; empty: wherever the environment says.
     """
     arguments = [
         *(PYTHON, "-m", "include.evaluator.run_local", submission.model_id),
@@ -36,5 +36,6 @@ def reproduction(submission: Submission, plan: JobPlan, suite: Suite, *, hub_url
         *([] if submission.use_chat_template else ["--no-chat-template"]),
         *("--output", OUTPUT),
     ]
-    evaluate = f"HF_ENDPOINT={shlex.quote(hub_url)} {shlex.join(arguments)}"
+    endpoint = f"HF_ENDPOINT={shlex.quote(hub_url)} " if hub_url else ""
+    evaluate = f"{endpoint}{shlex.join(arguments)}"
     return f'{evaluate} --datasets "$DATASETS_DIRECTORY"', f"palmares results {OUTPUT}/artifact"

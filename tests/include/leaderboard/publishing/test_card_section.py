@@ -125,3 +125,15 @@ def test_a_metric_is_explained_from_the_suite(section, make_result):
     assert "IFEval-fr: mean of `prompt_level_strict_acc` and `inst_level_strict_acc`." in text
     assert "GPQA-fr: `acc`, rescaled so that guessing (25 %) counts as 0." in text
     assert "GPQA-fr : `acc`, ramené de sorte que le hasard (25 %) compte pour 0." in text
+
+
+def test_results_of_different_versions_are_not_mixed_in_silence(section, make_result):
+    one, two = make_result("org/a"), make_result("org/b", evaluator_version="2")
+
+    assert "another version of the tasks" in section(one, two)
+    assert "une autre version des tâches" in section(one, two)
+    assert "another version" not in section(one)
+    regraded = make_result(
+        "org/b", scores={name: {**score, "scorer_version": "9"} for name, score in one.scores.items()}
+    )
+    assert "another version of the tasks" in section(one, regraded)
