@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 WRITER_PATIENCE_S = 20.0
 """Wait for another task that writes to the same repository: it may carry ours."""
+SIBLING_PATIENCE_S = 0.05
+"""The same where siblings share commits: a worker does other work meanwhile, and comes again."""
 LEAST_WAIT_S = 5.0
 
 
@@ -74,41 +76,38 @@ def outbox_limits(services: Services) -> OutboxLimits:
     )
 
 
-def write_out(services: Services, repo_id: str) -> list[str]:
-    """Commit what waits for a repository, unless it is left to a sibling; return the new commits.
+def write_out(services: Services, repo_id: str, *, with_siblings: bool = False) -> list[str]:
+    """Commit what waits for a repository; return the new commits, oldest first.
 
     Whatever the Hub says, nothing is raised for it: what is not written waits, the next one writes it, and
     `check_written` tells whoever has to know.
 
+    Args:
+        services: Open handles.
+        repo_id: The dataset.
+        with_siblings: Many do this at the same time: wait a moment for others, or leave it to one of them.
+
     Raises:
         StoreError: Our database is unreachable.
     """
-    return _write(services, repo_id, at_once=False)
-
-
-def write_everything(services: Services) -> dict[str, list[str]]:
-    """Commit all that waits, to every repository, without waiting for siblings.
-
-    Returns:
-        Repository to new commits, where there are any.
-    """
-    written = {
-        repo_id: _write(services, repo_id, at_once=True) for repo_id in services.store.outbox_repositories()
-    }
-    return {repo_id: commits for repo_id, commits in written.items() if commits}
-
-
-def _write(services: Services, repo_id: str, *, at_once: bool) -> list[str]:
-    drain = drain_outbox if at_once else drain_when_due
+    drain = drain_when_due if with_siblings else drain_outbox
     try:
         report = drain(
             services.store,
             services.hub,
             repo_id,
             limits=outbox_limits(services),
-            lock_timeout_s=WRITER_PATIENCE_S,
+            lock_timeout_s=SIBLING_PATIENCE_S if with_siblings else WRITER_PATIENCE_S,
         )
-    except (HubError, LockHeldError) as error:
+    except LockHeldError as held:
+        log.log(
+            logging.INFO if with_siblings else logging.WARNING,
+            "%s: another task writes, and takes ours along: %s",
+            repo_id,
+            held,
+        )
+        return []
+    except HubError as error:
         log.warning("what is to be written to %s waits in the outbox: %s", repo_id, error)
         return []
     if report.commits:
@@ -116,6 +115,16 @@ def _write(services: Services, repo_id: str, *, at_once: bool) -> list[str]:
     for key, reason in report.failed.items():
         log.error("%s cannot be written to %s: %s", key, repo_id, reason)
     return list(report.commits)
+
+
+def write_everything(services: Services) -> dict[str, list[str]]:
+    """Commit all that waits, to every repository.
+
+    Returns:
+        Repository to new commits, where there are any.
+    """
+    written = {repo_id: write_out(services, repo_id) for repo_id in services.store.outbox_repositories()}
+    return {repo_id: commits for repo_id, commits in written.items() if commits}
 
 
 def check_written(services: Services, keys: Sequence[str]) -> None:

@@ -7,12 +7,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from include.leaderboard.errors import StoreError
+from include.leaderboard.errors import GateError, StoreError
 from include.leaderboard.planning import JobPlan
-from include.leaderboard.publishing import cost_of, published_files
+from include.leaderboard.publishing import PublishedFile, cost_of, published_files
 from include.leaderboard.publishing.status import finished_changes
 from include.leaderboard.results import Manifest, verify_results
 from include.leaderboard.scoring import score_results
+from include.leaderboard.scoring.score import AGREEMENT, ScoredResults
 from include.leaderboard.settings import suite_hash
 from include.leaderboard.submissions.submission import Submission
 from include.leaderboard.suites import Suite
@@ -65,12 +66,44 @@ def publish(
     services.store.update(submission.job_key, held_by=dag_run_id, entries=[*entries, finished])
     # Details first, the status last: a reader who sees FINISHED finds everything.
     commits = {
-        repo_id: write_out(services, repo_id)
+        repo_id: write_out(services, repo_id, with_siblings=True)
         for repo_id in (settings.hub.details_repo, settings.hub.results_repo, settings.hub.requests_repo)
     }
     check_written(services, [entry.key for entry in entries])
     services.store.update(submission.job_key, state=EvaluationState.PUBLISHED, held_by=dag_run_id)
     return {"commits": commits, "preliminary": False}
+
+
+def model_files(
+    services: Services,
+    submission: Submission,
+    evaluation: Evaluation,
+    *,
+    manifest: Manifest,
+    scored: ScoredResults,
+    folder: Path,
+) -> list[PublishedFile]:
+    """Make everything that the Hub holds of one model, with what only settings and store know.
+
+    Raises:
+        GateError: A public file would quote a hidden row.
+        ResultsIncompleteError: A task has no score.
+    """
+    settings = services.settings
+    suite = settings.suite(submission.suite)
+    plan = _accepted_plan(services, evaluation, manifest)
+    return published_files(
+        submission,
+        plan=plan,
+        manifest=manifest,
+        scored=scored,
+        folder=folder,
+        suite=suite,
+        cost=cost_of(plan, duration_s=manifest.duration_s, cluster=settings.clusters.get(plan.cluster)),
+        settings=settings.publishing.at(services.hub.endpoint),
+        results_repo=settings.hub.results_repo,
+        task_sha256s=_task_hashes(suite, manifest),
+    )
 
 
 def _entries(
@@ -84,21 +117,11 @@ def _entries(
         manifest = verify_results(
             folder, job_key=submission.job_key, attempt=None, submission=submission, suite=suite
         )
-        plan = _accepted_plan(services, evaluation, manifest)
         with parking(services, submission.job_key, dag_run_id=dag_run_id):
-            files = published_files(
-                submission,
-                plan=plan,
-                manifest=manifest,
-                scored=score_results(folder, manifest, suite),
-                folder=folder,
-                suite=suite,
-                cost=cost_of(
-                    plan, duration_s=manifest.duration_s, cluster=settings.clusters.get(plan.cluster)
-                ),
-                settings=settings.publishing,
-                results_repo=settings.hub.results_repo,
-                task_sha256s=_task_hashes(suite, manifest),
+            scored = score_results(folder, manifest, suite)
+            _check_as_stored(scored, evaluation)
+            files = model_files(
+                services, submission, evaluation, manifest=manifest, scored=scored, folder=folder
             )
     repositories = {
         "results": (settings.hub.results_repo, False),
@@ -117,6 +140,21 @@ def _entries(
         )
         for file in files
     ]
+
+
+def _check_as_stored(scored: ScoredResults, evaluation: Evaluation) -> None:
+    """The results JSON is written from these scores, the leaderboard from the stored ones: they are the same.
+
+    Raises:
+        GateError: They differ: the scorer, or its settings, changed since post_process.
+    """
+    for task, score in scored.scores.items():
+        stored = ((evaluation.scores or {}).get(task) or {}).get("value")
+        if stored is not None and abs(score.value - stored) > AGREEMENT:
+            raise GateError(
+                f"{score.key}: graded for publication it is {score.value:.6f}, post_process stored "
+                f"{stored:.6f}. The scorer changed in between: clear post_process of this model."
+            )
 
 
 def _accepted_plan(services: Services, evaluation: Evaluation, manifest: Manifest) -> JobPlan:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -55,18 +58,27 @@ def drain_when_due(
     limits: OutboxLimits = _LIMITS,
     lock_timeout_s: float = LOCK_TIMEOUT_S,
 ) -> DrainReport:
-    """Write what waits for *repo_id* once siblings had the time to join, or leave it to a sibling.
+    """Write what waits for *repo_id* in as few commits as siblings allow.
+
+    Of many who publish at once, one waits here, and commits for all when a commit is full, when nobody has
+    come for a while, or when an entry has waited for long (`OutboxLimits`). The others are told that the
+    lock is held, and are free for other work.
+
+    Args:
+        lock_timeout_s: Longest wait for the one who writes.
 
     Raises:
-        LockHeldError: Another drain holds the repository.
+        LockHeldError: Another one writes, and takes ours along.
         StoreError: The database is unreachable.
         HubError: As `drain_outbox`.
     """
-    if not wait_until_due(store, committer.endpoint, repo_id, limits):
+    if not store.outbox_queue(repo_id).entries:
         return DrainReport()
-    return drain_outbox(
-        store, committer, repo_id, limits=limits, only_due=True, lock_timeout_s=lock_timeout_s
-    )
+    deadline = time.monotonic() + limits.quiet_s + limits.at_most_s
+    with _writing(store, committer, repo_id, limits=limits, lock_timeout_s=lock_timeout_s) as drain:
+        while wait_until_due(store, committer.endpoint, repo_id, limits, deadline=deadline):
+            drain.run(only_due=True)
+    return _report(drain)
 
 
 def drain_outbox(
@@ -75,10 +87,9 @@ def drain_outbox(
     repo_id: str,
     *,
     limits: OutboxLimits = _LIMITS,
-    only_due: bool = False,
     lock_timeout_s: float = LOCK_TIMEOUT_S,
 ) -> DrainReport:
-    """Write what waits for *repo_id*, in order.
+    """Write everything that waits for *repo_id*, in order.
 
     Others may write to the same repository: every commit names its parent, and when somebody was faster,
     the files are read and edited again. Every commit is noted before it is sent, with a mark that its
@@ -89,7 +100,6 @@ def drain_outbox(
 
     Args:
         limits: Size and number of commits.
-        only_due: Leave what a later drain writes in fewer commits.
         lock_timeout_s: Longest wait for another drain of the same repository.
 
     Raises:
@@ -101,16 +111,26 @@ def drain_outbox(
         HubRefusedError: Token, rights or storage; the entries wait.
         HubNotFoundError: The repository is not there any more; the entries wait.
     """
-    endpoint = committer.endpoint
     if not store.outbox_queue(repo_id).entries:
         return DrainReport()
+    with _writing(store, committer, repo_id, limits=limits, lock_timeout_s=lock_timeout_s) as drain:
+        drain.run()
+    return _report(drain)
+
+
+@contextmanager
+def _writing(
+    store: Store, committer: Committer, repo_id: str, *, limits: OutboxLimits, lock_timeout_s: float
+) -> Iterator[Drain]:
+    """Hold the repository; note what is in the way, and forget what was."""
+    endpoint = committer.endpoint
     with store.advisory_lock(f"outbox:{repo_id}", timeout_s=lock_timeout_s):
         met = store.obstacle(endpoint, repo_id)
         if met is not None and met.retry_in_s > 0:
             raise OutboxWaitError(met.reason, retry_after_s=met.retry_in_s)
-        drain = Drain(store, committer, repo_id, limits=limits, only_due=only_due)
+        drain = Drain(store, committer, repo_id, limits=limits)
         try:
-            drain.run()
+            yield drain
         except HubError as error:
             code, where, retry_in_s = obstacle_of(error, repo_id, met=met, limits=limits)
             store.note_obstacle(endpoint, where, code=code, reason=str(error), retry_in_s=retry_in_s)
@@ -123,7 +143,10 @@ def drain_outbox(
                 error,
             )
             raise
-        if met is not None:
+        if met is not None and drain.has_asked:
             store.clear_obstacle(endpoint, repo_id)
             log.info("%s is written to again, %s lasted %.0f s", repo_id, met.code, met.lasted_s)
+
+
+def _report(drain: Drain) -> DrainReport:
     return DrainReport(committed=drain.settled, commits=drain.commits, failed=drain.failed)

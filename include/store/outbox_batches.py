@@ -89,14 +89,11 @@ def apply_entries(
             after[path] = contents[entry.id]
             continue
         current = after.get(path, before.get(path))
-        if entry.kind == "edit_card":
-            after[path] = edit_card(current, entry.changes or {})
-            continue
-        if current is None:
+        if current is None and entry.kind != "edit_card":
             failed[entry.id] = f"{path} is not in {where}: its sender took it back."
             continue
         try:
-            after[path] = write_status(current, entry.changes or {}, path=path)
+            after[path] = _edited(entry, current)
         except (ValueError, LeaderboardError) as error:
             failed[entry.id] = f"{path} in {where} cannot be edited: {error}"
     files = {
@@ -105,6 +102,13 @@ def apply_entries(
         if path not in content_ids or not is_content(content, content_ids[path])
     }
     return Change(files=files, failed=failed)
+
+
+def _edited(entry: PendingEntry, current: bytes | None) -> bytes:
+    changes = entry.changes or {}
+    if entry.kind == "edit_card":
+        return edit_card(current, changes)
+    return write_status(current or b"", changes, path=entry.path)
 
 
 def commit_message(entries: Iterable[PendingEntry]) -> str:

@@ -91,6 +91,8 @@ class QueueState:
     paths: int
     content_bytes: int
     oldest_s: float
-    """Age of the entry that waits longest."""
+    """How long the first of them could have been written."""
     newest_s: float
+    """Since anything was queued, for whatever repository: a publication goes to several."""
     newest_id: int
+    """Of what was queued last, for whatever repository."""

@@ -45,24 +45,22 @@ def is_due(queue: QueueState, limits: OutboxLimits, *, spacing: float = 0.0) -> 
     return spacing == 0.0 and queue.newest_s >= limits.quiet_s
 
 
-def wait_until_due(store: Store, endpoint: str, repo_id: str, limits: OutboxLimits) -> bool:
-    """Wait for siblings, at most `OutboxLimits.quiet_s` and a little; False: leave it to a later one.
+def wait_until_due(
+    store: Store, endpoint: str, repo_id: str, limits: OutboxLimits, *, deadline: float
+) -> bool:
+    """Wait for siblings until a commit is due.
 
-    Whoever sees a sibling come after him leaves the commit to that one, and is free for other work: of many
-    who publish at once, the last one commits for all.
+    Args:
+        deadline: Of `time.monotonic`: when to give up.
+
+    Returns:
+        False: nothing waits any more, commits are short, or the time is up; a later one writes what waits.
     """
-    seen: int | None = None
-    # One more than quiet: the clocks of machines differ, and every wait ends.
-    deadline = time.monotonic() + limits.quiet_s + 1
     while True:
         queue = store.outbox_queue(repo_id)
-        if queue.entries == 0:
-            return False
         spacing = spacing_s(store.commit_use(endpoint), limits)
         if is_due(queue, limits, spacing=spacing):
             return True
-        has_sibling = seen is not None and queue.newest_id > seen
-        if has_sibling or spacing or time.monotonic() > deadline:
+        if queue.entries == 0 or spacing or time.monotonic() > deadline:
             return False
-        seen = queue.newest_id
         time.sleep(min(_POLL_S, max(0.0, limits.quiet_s - queue.newest_s) + 0.005))

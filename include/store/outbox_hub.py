@@ -64,7 +64,7 @@ class OutboxLimits:
     """Contents are in memory together; one file may have more."""
     commits_per_hour: int = 90
     """Over all repositories of an endpoint and all workers."""
-    quiet_s: float = 1.0
+    quiet_s: float = 2.0
     """A commit waits until nothing was queued for so long …"""
     at_most_s: float = 30.0
     """… but no entry waits longer, unless commits are short."""

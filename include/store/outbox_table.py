@@ -77,22 +77,25 @@ class OutboxTable(Database):
                 func.count().label("entries"),
                 func.count(_OUTBOX.c.path.distinct()).label("paths"),
                 func.coalesce(func.sum(func.octet_length(_OUTBOX.c.content)), 0).label("content_bytes"),
-                func.extract("epoch", now - func.min(_OUTBOX.c.created_at)).label("oldest_s"),
-                func.extract("epoch", now - func.max(_OUTBOX.c.created_at)).label("newest_s"),
-                func.coalesce(func.max(_OUTBOX.c.id), 0).label("newest_id"),
+                func.extract("epoch", now - func.min(_OUTBOX.c.ready_at)).label("oldest_s"),
             )
             .select_from(_WITH_FILES)
             .where(_PENDING, _OUTBOX.c.repo_id == repo_id, ~_WAITS)
         )
+        newest = select(
+            func.extract("epoch", now - func.max(_OUTBOX.c.created_at)).label("newest_s"),
+            func.coalesce(func.max(_OUTBOX.c.id), 0).label("newest_id"),
+        ).where(_PENDING)
         with self.transaction() as connection:
             row = connection.execute(query).one()
+            last = connection.execute(newest).one()
         return QueueState(
             entries=row.entries,
             paths=row.paths,
             content_bytes=int(row.content_bytes),
             oldest_s=float(row.oldest_s or 0),
-            newest_s=float(row.newest_s or 0),
-            newest_id=row.newest_id,
+            newest_s=float(last.newest_s or 0),
+            newest_id=last.newest_id,
         )
 
     def outbox_repositories(self) -> list[str]:
@@ -161,6 +164,17 @@ def settle_entries(
             .where(_OUTBOX.c.id.in_(list(done)), _PENDING)
             .values(settled | {"status": OutboxStatus.DONE.value, "commit_oid": commit, "content": None})
         )
+        # What waited for these files is young again: it shares a commit with others of its kind.
+        files = (
+            select(_OUTBOX.c.job_key)
+            .where(_OUTBOX.c.id.in_(list(done)), _OUTBOX.c.kind == "put", _OUTBOX.c.job_key.is_not(None))
+            .distinct()
+        )
+        connection.execute(
+            _OUTBOX.update()
+            .where(_PENDING, _SAYS_FINISHED, _OUTBOX.c.job_key.in_(files))
+            .values(ready_at=func.clock_timestamp())
+        )
     for number, reason in (failed or {}).items():
         connection.execute(
             _OUTBOX.update()
@@ -184,6 +198,7 @@ def insert_entries(connection: Connection, entries: Sequence[OutboxEntry]) -> No
             "reason": None,
             "settled_at": None,
             "created_at": func.now(),
+            "ready_at": func.now(),
         }
         added = connection.execute(
             insert(_OUTBOX)

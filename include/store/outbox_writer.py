@@ -32,25 +32,30 @@ MAX_TRIES = 6
 class Drain:
     """One drain, by the one who holds the repository's lock."""
 
-    def __init__(
-        self, store: Store, committer: Committer, repo_id: str, *, limits: OutboxLimits, only_due: bool
-    ) -> None:
+    def __init__(self, store: Store, committer: Committer, repo_id: str, *, limits: OutboxLimits) -> None:
         self._store = store
         self._committer = committer
         self._repo_id = repo_id
         self._limits = limits
-        self._only_due = only_due
         self._head: str | None = None
         self._is_private_ensured = False
         self.commits: list[str] = []
         self.failed: dict[str, str] = {}
         self.settled = 0
+        self.has_asked = False
+        """Whether the Hub was asked for anything."""
 
-    def run(self) -> None:
-        """Write batch after batch until nothing is left that should be written now."""
+    def run(self, *, only_due: bool = False) -> None:
+        """Write batch after batch until nothing is left.
+
+        Args:
+            only_due: Leave what a later drain writes in fewer commits.
+        """
+        self._head = None
         self._settle_lost_answers()
         stale = 0
-        while batch := self._batch():
+        while batch := self._batch(only_due=only_due):
+            self.has_asked = True
             try:
                 self._write_apart(batch)
                 stale = 0
@@ -62,8 +67,8 @@ class Drain:
                 self._head = None
                 self._settle_lost_answers()
 
-    def _batch(self) -> list[PendingEntry]:
-        if self._only_due:
+    def _batch(self, *, only_due: bool) -> list[PendingEntry]:
+        if only_due:
             queue = self._store.outbox_queue(self._repo_id)
             use = self._store.commit_use(self._committer.endpoint)
             if not is_due(queue, self._limits, spacing=spacing_s(use, self._limits)):

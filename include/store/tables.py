@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-SCHEMA_REVISION = "0005"
+SCHEMA_REVISION = "0006"
 """The newest migration; a test holds it equal to the one in ``migrations/versions``."""
 
 metadata = MetaData(
@@ -134,6 +134,7 @@ outbox = Table(
     Column("commit_oid", Text, comment="null when there was nothing to change"),
     _now("created_at"),
     Column("settled_at", DateTime(timezone=True)),
+    _now("ready_at"),
     UniqueConstraint("key"),
     CheckConstraint("kind IN ('put', 'edit_request', 'edit_card')", name="kind"),
     CheckConstraint("status IN ('pending', 'done', 'failed')", name="status"),

@@ -34,7 +34,7 @@ class FakeCommitter:
     """A path that no commit may have."""
     lose_answers: int = 0
     """How many commits happen without their answer arriving."""
-    late: list[Callable[[], None]] = field(default_factory=list)
+    late: list[Callable[[], object]] = field(default_factory=list)
     """Commits that were sent and have not arrived yet."""
     send_late: int = 0
     """How many commits are under way when their sender dies."""
