@@ -234,6 +234,32 @@ def test_a_failed_canary_parks_the_model_and_publishes_nothing_of_it(
     assert read_contents(services).rows == ()
 
 
+def test_the_published_numbers_are_those_that_were_stored_or_a_person_looks(
+    services: Services,
+    publish_model: Callable[..., Path],
+    submissions: dict[str, Submission],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from include.steps import publishing
+
+    real = publishing.score_results
+
+    def with_another_scorer(*arguments: Any) -> Any:
+        scored = real(*arguments)
+        other = dataclasses.replace(scored.scores["bac-fr"], value=0.25)
+        return dataclasses.replace(scored, scores={**scored.scores, "bac-fr": other})
+
+    monkeypatch.setattr(publishing, "score_results", with_another_scorer)
+    with pytest.raises(GateError, match=r"it is 0\.250000, post_process stored 0\.750000"):
+        publish_model("petit")
+
+    evaluation = services.store.get(submissions["petit"].job_key)
+    assert evaluation is not None
+    assert evaluation.state is EvaluationState.PARKED
+    with pytest.raises(HubNotFoundError):
+        services.hub.head(services.settings.hub.results_repo)
+
+
 def test_a_model_that_lacks_a_score_in_the_store_is_not_displayed(
     services: Services,
     publish_model: Callable[..., Path],
