@@ -11,7 +11,7 @@ from typing import Any
 from include.leaderboard.errors import LeaderboardError
 from include.leaderboard.publishing.status import finished_changes, running_changes
 from include.leaderboard.submissions.moderation import Moderation
-from include.leaderboard.submissions.queue import explain
+from include.leaderboard.submissions.queue_words import explain
 from include.leaderboard.submissions.submission import Submission
 from include.steps.examination import Examined, SweepOptions, examine_requests
 from include.steps.outbox import queue_request_edit, write_out

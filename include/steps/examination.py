@@ -102,6 +102,8 @@ class Examined:
     """Paths that the Hub does not answer about: nobody's fault, they wait."""
     named: frozenset[str]
     """Every model that a readable request names."""
+    hub_names: Mapping[str, str]
+    """What the Hub calls a model, by the name that was submitted, where that is another."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -154,6 +156,7 @@ def examine_requests(
             due.append(_Due(file, request))
     waiting: list[Waiting] = []
     unanswered: dict[str, HubError] = {}
+    hub_names: dict[str, str] = {}
     for one, found in zip(due, _ask_about(services, due, options, moderation), strict=True):
         match found:
             case RefusedError():
@@ -163,6 +166,14 @@ def examine_requests(
                 log.warning("%s waits, the Hub does not answer about it: %s", one.file.path, found)
                 unanswered[one.file.path] = found
             case Admissible():
+                asked = found.submission.model_id
+                if found.hub_name != asked:
+                    log.warning(
+                        "the Hub calls %s %s now; to show it so: palmares models rename",
+                        asked,
+                        found.hub_name,
+                    )
+                    hub_names[asked] = found.hub_name
                 waiting.append(_waiting(services, one.request, found, dag_run_id, options))
     return Examined(
         waiting=tuple(waiting),
@@ -172,6 +183,7 @@ def examine_requests(
         refused=tuple(turned),
         unanswered=unanswered,
         named=frozenset(named),
+        hub_names=hub_names,
     )
 
 

@@ -113,7 +113,7 @@ def requests_of(services: Services, names: frozenset[str]) -> list[RequestFile]:
 
 
 def _cancelling(services: Services, decision: Moderation, names: frozenset[str]) -> dict[str, OutboxEntry]:
-    changes = told(refusal("withdrawn", name=decision.model_id, detail=decision.reason))
+    changes = told(refusal("withdrawn", name=decision.model_id, detail=decision.reason.rstrip(".")))
     return {
         request.path: request_edit(services, request.path, changes, dag_run_id=_writer(decision))
         for request in requests_of(services, names)

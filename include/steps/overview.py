@@ -12,7 +12,8 @@ from include.leaderboard.errors import Refusal, RefusedError
 from include.leaderboard.planning import JobPlan
 from include.leaderboard.submissions.estimates import UNKNOWN, Running, Start, expected_starts, next_sweep
 from include.leaderboard.submissions.moderation import Moderation
-from include.leaderboard.submissions.queue import Queued, explain
+from include.leaderboard.submissions.queue import Queued
+from include.leaderboard.submissions.queue_words import explain
 from include.leaderboard.submissions.request_file import (
     RequestFile,
     RequestStatus,
@@ -48,6 +49,8 @@ class Row:
     starts: datetime | None = None
     """None: unknown, or it does not wait."""
     starts_at_the_earliest: bool = False
+    refusal: str | None = None
+    """Code with which it was refused, or will be by the next sweep; None: it is not."""
     why: tuple[str, ...] = ()
     why_fr: tuple[str, ...] = ()
 
@@ -154,6 +157,7 @@ def _row(
             precision=None,
             weight_type=None,
             status="UNREADABLE",
+            refusal=said.code,
             why=(said.error_msg,),
             why_fr=(said.message_fr,),
         )
@@ -171,6 +175,7 @@ def _row(
         position=queued.position if queued else None,
         starts=start.at,
         starts_at_the_earliest=start.is_earliest,
+        refusal=refusal.code if refusal is not None and queued is None else None,
         why=why,
         why_fr=why_fr,
     )
@@ -195,11 +200,14 @@ def _why(
     if refusal is not None and request.status is not RequestStatus.FINISHED:
         return (refusal.error_msg,), (refusal.message_fr,)
     held = moderation.get(request.model_id)
-    decided = (f"{held.action}: {held.reason}",) if held is not None else ()
     said = str(request.raw.get("error_msg") or "")
     if request.status is RequestStatus.RUNNING and evaluation is not None and not said:
         said = f"{evaluation.state} by run {evaluation.dag_run_id}"
         if evaluation.state is EvaluationState.PARKED:
             said = f"parked: {evaluation.reason}"
-    words = (*((said,) if said else ()), *decided)
+    is_said = held is None or said.startswith(f"{held.action}: ")
+    words = (
+        *((said,) if said else ()),
+        *(() if held is None or is_said else (f"{held.action}: {held.reason}",)),
+    )
     return words, words

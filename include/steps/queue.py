@@ -29,7 +29,7 @@ def without_duplicates(
     services: Services, examined: Examined, moderation: Mapping[str, Moderation]
 ) -> tuple[list[Waiting], list[tuple[Submission, Refusal]]]:
     """Keep the first submission of a key that nobody has or had; the others are refused, naming the first."""
-    duplicates = find_duplicates(one.submission for one in examined.waiting)
+    duplicates = find_duplicates((one.submission for one in examined.waiting), examined.hub_names)
     winners: list[Waiting] = []
     losers: list[tuple[Submission, Refusal]] = []
     for one in examined.waiting:
@@ -37,7 +37,13 @@ def without_duplicates(
         refusal = duplicates.get(submission.request_path)
         if refusal is None:
             is_again = submission.request_path in examined.asking_again
-            refusal = known_elsewhere(services, submission, moderation, is_again=is_again)
+            refusal = known_elsewhere(
+                services,
+                submission,
+                moderation,
+                is_again=is_again,
+                hub_name=examined.hub_names.get(submission.model_id),
+            )
         if refusal is None:
             winners.append(one)
         else:
@@ -46,10 +52,15 @@ def without_duplicates(
 
 
 def known_elsewhere(
-    services: Services, submission: Submission, moderation: Mapping[str, Moderation], *, is_again: bool
+    services: Services,
+    submission: Submission,
+    moderation: Mapping[str, Moderation],
+    *,
+    is_again: bool,
+    hub_name: str | None = None,
 ) -> Refusal | None:
     """Refuse what another request file is evaluated for, or has its result, under any name of the model."""
-    for known in _of_any_name(services, submission, moderation, is_again=is_again):
+    for known in _of_any_name(services, submission, moderation, is_again=is_again, hub_name=hub_name):
         if known.request_path == submission.request_path:
             continue
         if known.state is EvaluationState.PUBLISHED:
@@ -118,14 +129,20 @@ def _taken(services: Services, candidates: set[str], *, now: datetime, with_past
 
 
 def _of_any_name(
-    services: Services, submission: Submission, moderation: Mapping[str, Moderation], *, is_again: bool
+    services: Services,
+    submission: Submission,
+    moderation: Mapping[str, Moderation],
+    *,
+    is_again: bool,
+    hub_name: str | None = None,
 ) -> Iterator[Evaluation]:
-    """Evaluations of the same thing: under its own key, and of any run under the model's former names."""
+    """Evaluations of the same thing: under its own key, and of any run under the model's other names."""
     if (known := services.store.get(submission.job_key)) is not None:
         yield known
     if is_again:
         return  # a new result is asked for, whatever there is
-    for name in former_names(submission.model_id, moderation):
+    others = {*former_names(submission.model_id, moderation), *([hub_name] if hub_name else [])}
+    for name in sorted(others - {submission.model_id}):
         former = dataclasses.replace(submission, model_id=name, run_number=1)
         while (known := services.store.get(former.job_key)) is not None:
             yield known

@@ -23,12 +23,12 @@ PUBLIC_HUB = "https://huggingface.co"
 HubOption = Annotated[
     str | None,
     typer.Option(
-        "--hub", help="Address of the Hub. Its token is read from HF_TOKEN.", show_default="see above"
+        "--hub", help="Address of the Hub. Its token is read from HF_TOKEN.", show_default="see below"
     ),
 ]
 StoreOption = Annotated[
     str | None,
-    typer.Option("--store", help="Address of our database, postgresql://…", show_default="see above"),
+    typer.Option("--store", help="Address of our database, postgresql://…", show_default="see below"),
 ]
 WHERE = (
     "Works with --store and --hub, else with the database of AIRFLOW_CONN_PALMARES_DB and the Hub of "

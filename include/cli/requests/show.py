@@ -41,11 +41,11 @@ def show_requests(rows: Sequence[Row], seen: Overview) -> None:
 
 
 def estimated(row: Row) -> str:
-    """When a request should start; ``unknown`` where nobody knows."""
+    """When a waiting request should start; ``unknown`` where nobody knows."""
     if row.status not in {"PENDING", "RERUN", "PENDING_NEW_EVAL"} and row.position is None:
         return ""
     if row.starts is None:
-        return "unknown"
+        return "unknown" if row.refusal is None else "will be refused"
     return f"{'not before ' if row.starts_at_the_earliest else ''}{_when(row.starts)}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from include.leaderboard.errors import Refusal
@@ -35,6 +35,8 @@ class Admissible:
 
     submission: Submission
     plan: JobPlan
+    hub_name: str
+    """What the Hub calls the model: another name, where it was renamed and the Hub passes on who asks."""
 
 
 def examine(
@@ -89,7 +91,7 @@ def examine(
     for check in CHECKS:
         case = check.run(case)
     assert case.plan is not None  # fits_on_a_cluster is among the checks
-    return Admissible(submission=case.pinned, plan=case.plan)
+    return Admissible(submission=case.pinned, plan=case.plan, hub_name=case.known.model_id)
 
 
 def admit(
@@ -125,10 +127,17 @@ def admit(
     ).submission
 
 
-def find_duplicates(submissions: Iterable[Submission]) -> dict[str, Refusal]:
+def find_duplicates(
+    submissions: Iterable[Submission], hub_names: Mapping[str, str] | None = None
+) -> dict[str, Refusal]:
     """Refuse all but the first of the submissions that share a job key.
 
     The earliest submitted one wins, then the first path.
+
+    Args:
+        submissions: With distinct request paths.
+        hub_names: What the Hub calls a model, by the name that was submitted, where that is another: two
+            names of one model share what they would share under the Hub's.
 
     Returns:
         Refusal ``duplicate``, naming the winner, by the loser's request path.
@@ -136,7 +145,8 @@ def find_duplicates(submissions: Iterable[Submission]) -> dict[str, Refusal]:
     winners: dict[str, Submission] = {}
     losers: dict[str, Refusal] = {}
     for submission in sorted(submissions, key=_age):
-        winner = winners.setdefault(submission.job_key, submission)
+        name = (hub_names or {}).get(submission.model_id, submission.model_id)
+        winner = winners.setdefault(replace(submission, model_id=name).job_key, submission)
         if winner is not submission:
             losers[submission.request_path] = duplicate_refusal(winner.request_path)
     return losers

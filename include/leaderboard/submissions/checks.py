@@ -115,7 +115,7 @@ def is_not_withdrawn(case: Case) -> Case:
     """Nobody withdrew the model, under any of its names."""
     decision = standing(case.request.model_id, case.moderation)
     if decision is not None and decision.action is ModerationAction.WITHDRAWN:
-        raise refused("withdrawn", name=case.model_id, detail=decision.reason)
+        raise refused("withdrawn", name=case.model_id, detail=decision.reason.rstrip("."))
     return case
 
 

@@ -12,6 +12,7 @@ import pytest
 from include.leaderboard.submissions.policy import QueuePolicy
 from include.steps.services import Services
 from include.store.store import EvaluationState
+from tests.fixtures.hub_server import HubServer
 from tests.include.steps.deciding import edit, publish, write
 from tests.include.steps.sweeping import admit, claimed, request, request_files
 
@@ -105,7 +106,7 @@ def test_each_request_of_the_queue_is_logged_with_its_reasons(
 
     admit(services, dry_run=True)
 
-    assert f"{MOYEN}: 0 of palmares-demo under way and 1 in line before it: 1 turns." in caplog.text
+    assert f"{MOYEN}: 0 of palmares-demo under way and 1 in line before it: 1 turn." in caplog.text
     assert "GPU-hours: fewest turns first" in caplog.text
 
 
@@ -146,3 +147,45 @@ def test_a_file_too_large_to_be_a_request_is_refused_and_left_as_it_is(services:
     refusals = {one.request_path: one.refusal for one in services.store.refusals()}
     assert refusals[path].code == "invalid_json"
     assert request_files(services)[path] in {b"", content}  # too large to be read back
+
+
+def test_two_names_that_the_hub_gives_to_one_model_are_one_submission(
+    services: Services, demo_hub: HubServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    from huggingface_hub import HfApi
+
+    HfApi(endpoint=demo_hub.endpoint, token=demo_hub.token).move_repo(
+        "palmares-demo/petit", "palmares-demo/neuf"
+    )
+    path = "palmares-demo/neuf_eval_request_False_bfloat16_Original.json"
+    other = request(services, PETIT) | {"model": "palmares-demo/neuf", "submitted_time": None}
+    write(services, path, json.dumps(other).encode())
+
+    admitted = admit(services)
+
+    assert PETIT in {one.request_path for one in admitted.claimed}
+    assert request(services, path)["error_msg"].startswith(
+        f"duplicate: The same model is already submitted in {PETIT}"
+    )
+    assert "the Hub calls palmares-demo/petit palmares-demo/neuf now" in caplog.text
+
+
+def test_an_old_name_is_not_evaluated_again_once_the_new_one_has_its_result(
+    services: Services, demo_hub: HubServer
+) -> None:
+    from huggingface_hub import HfApi
+
+    HfApi(endpoint=demo_hub.endpoint, token=demo_hub.token).move_repo(
+        "palmares-demo/petit", "palmares-demo/neuf"
+    )
+    path = "palmares-demo/neuf_eval_request_False_bfloat16_Original.json"
+    other = request(services, PETIT) | {"model": "palmares-demo/neuf"}
+    write(services, path, json.dumps(other).encode())
+    neuf = claimed(admit(services, models=["palmares-demo/neuf"]))["neuf"]
+    publish(services, neuf.job_key)
+
+    assert admit(services, run="night-2", models=["palmares-demo/petit"]).claimed == []
+
+    told = request(services, PETIT)["error_msg"]
+    assert told.startswith("already_evaluated: ")
+    assert path in told

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.leaderboard.submissions.policy import QueuePolicy
-from include.leaderboard.submissions.queue import Hold, Taken, Waiting, explain, order
+from include.leaderboard.submissions.queue import Hold, Taken, Waiting, order
+from include.leaderboard.submissions.queue_words import explain
 from include.leaderboard.submissions.submission import Submission
 
 NOW = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
@@ -143,13 +144,13 @@ def test_the_reasons_hold_the_numbers_that_decided_in_both_languages():
     )
 
     assert english == (
-        "1 of org under way and 0 in line before it: 1 turns.",
+        "1 of org under way and 0 in line before it: 1 turn.",
         "4 days of waiting: 2 turns forward.",
-        "3 likes and 1 votes: 0.45 turns forward.",
+        "3 likes and 1 vote: 0.45 turns forward.",
         "In all -1.45 turns, and a job of 1 GPU-hours: fewest turns first, then the smaller job.",
     )
     assert len(french) == len(english)
-    assert "4 jours d'attente : 2 tours gagnés." in french
+    assert "4 jours d'attente : avance de 2 tours." in french
 
 
 @pytest.mark.parametrize(
