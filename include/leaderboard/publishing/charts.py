@@ -151,13 +151,18 @@ def _cost(rows: Sequence[ContentsRow]) -> Figure:
         zorder=1,
     )
     _name_points(axes, best[-NAMED_POINTS:])
-    axes.set_xscale("log")
+    hours = [_hours(row) for row in rows]
+    # Within less than a decade a logarithmic axis has hardly a number to show.
+    is_wide = max(hours) >= 10 * min(hours)
+    if is_wide:
+        axes.set_xscale("log")
     axes.set_ylim(0, 100)
     axes.margins(x=0.12)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_axisbelow(True)
     axes.grid(color=PALE, which="major")
-    axes.set_xlabel("GPU-hours of the evaluation, log scale · Heures-GPU de l’évaluation, échelle log.")
+    scale = ("", "") if not is_wide else (" (log scale)", " (échelle logarithmique)")
+    axes.set_xlabel(f"GPU-hours of the evaluation{scale[0]} · Heures-GPU de l’évaluation{scale[1]}")
     axes.set_ylabel("Average (%) · Moyenne (%)")
     figure.legend(loc="outside upper center", ncols=1, frameon=False, fontsize=9)
     return figure

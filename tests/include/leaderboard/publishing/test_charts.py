@@ -97,3 +97,17 @@ def test_models_that_no_cheaper_one_equals_are_named(settings, make_result):
     (axes,) = _cost(found.ranked).axes
 
     assert [text.get_text() for text in axes.texts] == ["cheap", "strong"]
+
+
+@pytest.mark.parametrize(
+    ("hours", "expected"), [((1, 2), "linear"), ((0.2, 40), "log"), ((0.003, 0.004), "linear")]
+)
+def test_costs_of_several_decades_are_drawn_on_a_logarithmic_axis_that_says_so(
+    settings, make_result, hours, expected
+):
+    results = [make_result(f"org/m{number}", hours=one) for number, one in enumerate(hours)]
+    found = contents_of(results, suite=settings.suite(), moderation={})
+    (axes,) = _cost(found.ranked).axes
+
+    assert axes.get_xscale() == expected
+    assert ("log" in axes.get_xlabel()) is (expected == "log")
