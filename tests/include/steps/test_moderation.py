@@ -27,7 +27,7 @@ def test_a_withdrawn_model_is_cancelled_and_not_evaluated(services: Services) ->
     told = request(services, PETIT)
     assert told["status"] == "CANCELLED"
     assert told["error_msg"].startswith("withdrawn: The model palmares-demo/petit was withdrawn")
-    assert "Trained on the test set." in told["error_msg"]
+    assert "(Trained on the test set)" in told["error_msg"]
     assert "petit" not in claimed(admit(services))
 
 

@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from include.hub import Hub
+from include.leaderboard.errors import HubUnavailableError
+from include.leaderboard.submissions.model_facts import ModelFacts
 from include.steps.services import Services
 from include.store.store import EvaluationState
 from tests.include.cli.requests.calling import Palmares, answer, complaint
@@ -82,13 +85,25 @@ def test_the_list_is_of_what_was_asked_for(
     assert {row["status"] for row in rows} == statuses
 
 
-def test_the_table_says_unknown_where_nobody_knows(palmares: Palmares, services: Services) -> None:
-    edit(services, PETIT, model="palmares-demo/nulle-part")
+def test_the_table_says_unknown_where_nobody_knows_and_what_will_be_refused(
+    palmares: Palmares, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = Hub.model_facts
+
+    def broken(hub: Hub, model_id: str, revision: str) -> ModelFacts:
+        if model_id.endswith("/petit"):
+            raise HubUnavailableError("503")
+        return facts(hub, model_id, revision)
+
+    monkeypatch.setattr(Hub, "model_facts", broken)
 
     shown = palmares("requests", "list")
 
     assert shown.exit_code == 0
-    assert "unknown" in shown.stdout
+    of_model = {line.split("│")[2].strip(): line for line in shown.stdout.splitlines() if line.count("│") > 4}
+    assert "unknown" in of_model["palmares-demo/petit"]
+    assert "The Hub does not answer" in of_model["palmares-demo/petit"]
+    assert "will be refused" in of_model["palmares-demo/colosse-405b"]
     assert "fewest turns first" in " ".join(shown.stdout.split())
 
 
