@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from include.leaderboard.errors import ClaimLostError, HubUnavailableError, ModerationError
+from include.leaderboard.errors import (
+    ClaimLostError,
+    HubNotFoundError,
+    HubUnavailableError,
+    ModerationError,
+)
+from include.steps.endings import record_enqueued
 from include.steps.moderation import moderate
 from include.steps.planning import plan_resources
+from include.steps.publishing import publish as publish_for_real
+from include.steps.results import fetch_results, post_process
 from include.steps.services import Services
 from include.store.store import EvaluationState
+from tests.include.leaderboard.results_folder import write_results
 from tests.include.steps.deciding import decision, edit, publish, write
 from tests.include.steps.sweeping import admit, claimed, request, request_files
 
@@ -52,6 +62,25 @@ def test_what_is_under_way_of_a_withdrawn_model_is_closed_for_its_run(services: 
     assert (known.state, known.reason_code, known.is_closed) == (EvaluationState.CANCELLED, "withdrawn", True)
     with pytest.raises(ClaimLostError, match="was withdrawn"):
         plan_resources(services, petit.to_json(), dag_run_id="night-1", cluster=None)
+    assert request(services, PETIT)["status"] == "CANCELLED"
+
+
+def test_a_model_that_is_withdrawn_before_its_publication_is_not_published(
+    services: Services, tmp_path: Path
+) -> None:
+    petit = claimed(admit(services, **PETITS))["petit"]
+    write_results(tmp_path / "job", petit, services.settings.suite())
+    plan_resources(services, petit.to_json(), dag_run_id="night-1", cluster=None)
+    record_enqueued(services, petit.job_key, "c" * 32)
+    raw = fetch_results(services, petit.to_json(), tmp_path / "job", attempt=1, dag_run_id="night-1")
+    post_process(services, petit.to_json(), raw_url=raw["raw_url"], dag_run_id="night-1")
+
+    moderate(services, decision("withdrawn"))
+
+    with pytest.raises(ClaimLostError, match="was withdrawn"):
+        publish_for_real(services, petit.to_json(), raw_url=raw["raw_url"], dag_run_id="night-1")
+    with pytest.raises(HubNotFoundError):  # nobody ever wrote there
+        services.hub.head(services.settings.hub.results_repo)
     assert request(services, PETIT)["status"] == "CANCELLED"
 
 

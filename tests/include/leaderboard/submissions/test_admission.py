@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-import string
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from huggingface_hub.errors import HFValidationError
@@ -16,16 +13,11 @@ from hypothesis import strategies as st
 
 from include.leaderboard.errors import HubGatedError, HubNotFoundError, HubUnavailableError, RefusedError
 from include.leaderboard.submissions.admission import admit, find_duplicates
-from include.leaderboard.submissions.checks import CHECKS
 from include.leaderboard.submissions.moderation import Moderation, ModerationAction
 from include.leaderboard.submissions.names import validate_model_id, validate_revision
 from include.leaderboard.submissions.policy import AdmissionPolicy, LicensePolicy
-from include.leaderboard.submissions.refusals import MESSAGES
-from include.leaderboard.submissions.refusals import refusal as refusal_of
 from include.leaderboard.submissions.request_file import parse_request
 from include.leaderboard.submissions.submission import Submission
-
-REQUESTS_MD = Path(__file__).parents[4] / "docs" / "requests.md"
 
 
 @pytest.fixture
@@ -290,36 +282,3 @@ def test_names_are_those_that_the_hub_client_accepts(name):
 @pytest.mark.parametrize("revision", ["main", "refs/pr/3", "v1.0", "0" * 40])
 def test_usual_revisions_pass(revision):
     assert validate_revision(revision) == revision
-
-
-def test_every_code_is_explained_to_submitters():
-    text = REQUESTS_MD.read_text(encoding="utf-8")
-
-    explained = re.findall(r"^\| `(\w+)` \|.+\|.+\|$", text, re.MULTILINE)
-    assert sorted(set(MESSAGES) - set(explained)) == []
-
-
-def test_every_check_is_on_the_page_with_its_codes_in_its_order():
-    text = REQUESTS_MD.read_text(encoding="utf-8")
-
-    rows = []
-    for check in CHECKS:
-        codes = ", ".join(f"`{code}`" for code in check.codes)
-        rows.append(f"| `{check.name}` | {check.says.replace('``', '`')} | {codes} |")
-    assert "\n".join(rows) in text
-
-
-def test_every_code_belongs_to_a_check_or_to_those_that_need_all_submissions():
-    of_reading = {"invalid_json", "invalid_request"}
-    of_all = {"duplicate", "already_evaluated"}
-
-    assert {code for check in CHECKS for code in check.codes} | of_reading | of_all == set(MESSAGES)
-
-
-@pytest.mark.parametrize("code", MESSAGES)
-def test_every_reason_says_in_both_languages_what_to_do(code):
-    names = {name for text in MESSAGES[code] for _, name, _, _ in string.Formatter().parse(text) if name}
-    refusal = refusal_of(code, **{name: f"<{name}>" for name in names})
-
-    for text in (refusal.message_en, refusal.message_fr):
-        assert len(re.findall(r"[.!?»>](?= |$)", text)) >= 2, text
