@@ -102,7 +102,7 @@ def test_whatever_a_request_holds_is_a_submission_or_a_reason(fields):
             suite_name="fr", suite_hash="hash",
         )  # fmt: skip
     except RefusedError as error:
-        code = error.refusal.code
+        code: str | None = error.refusal.code
     else:
         code = None
     if code is not None:
