@@ -74,10 +74,11 @@ def drain_when_due(
     """
     if not store.outbox_queue(repo_id).entries:
         return DrainReport()
-    deadline = time.monotonic() + limits.quiet_s + limits.at_most_s
+    # No worker leads for ever while siblings keep coming: the next one goes on.
+    deadline = time.monotonic() + max(limits.quiet_s, limits.at_most_s) + 1
     with _writing(store, committer, repo_id, limits=limits, lock_timeout_s=lock_timeout_s) as drain:
         while wait_until_due(store, committer.endpoint, repo_id, limits, deadline=deadline):
-            drain.run(only_due=True)
+            drain.run(until=deadline)
     return _report(drain)
 
 

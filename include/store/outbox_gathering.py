@@ -59,8 +59,10 @@ def wait_until_due(
     while True:
         queue = store.outbox_queue(repo_id)
         spacing = spacing_s(store.commit_use(endpoint), limits)
+        if time.monotonic() > deadline:
+            return False
         if is_due(queue, limits, spacing=spacing):
             return True
-        if queue.entries == 0 or spacing or time.monotonic() > deadline:
+        if queue.entries == 0 or spacing:
             return False
         time.sleep(min(_POLL_S, max(0.0, limits.quiet_s - queue.newest_s) + 0.005))

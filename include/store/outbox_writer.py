@@ -45,16 +45,17 @@ class Drain:
         self.has_asked = False
         """Whether the Hub was asked for anything."""
 
-    def run(self, *, only_due: bool = False) -> None:
+    def run(self, *, until: float | None = None) -> None:
         """Write batch after batch until nothing is left.
 
         Args:
-            only_due: Leave what a later drain writes in fewer commits.
+            until: Of `time.monotonic`: begin no batch after it, and leave what a later drain writes in fewer
+                commits. None: write everything.
         """
         self._head = None
         self._settle_lost_answers()
         stale = 0
-        while batch := self._batch(only_due=only_due):
+        while batch := self._batch(until):
             self.has_asked = True
             try:
                 self._write_apart(batch)
@@ -67,11 +68,14 @@ class Drain:
                 self._head = None
                 self._settle_lost_answers()
 
-    def _batch(self, *, only_due: bool) -> list[PendingEntry]:
-        if only_due:
+    def _batch(self, until: float | None) -> list[PendingEntry]:
+        if until is not None:
             queue = self._store.outbox_queue(self._repo_id)
             use = self._store.commit_use(self._committer.endpoint)
-            if not is_due(queue, self._limits, spacing=spacing_s(use, self._limits)):
+            if (
+                not is_due(queue, self._limits, spacing=spacing_s(use, self._limits))
+                or time.monotonic() > until
+            ):
                 return []
         return next_batch(self._store.outbox_pending(self._repo_id), self._limits)
 
