@@ -67,8 +67,9 @@ def _header(header: str, *, config: Mapping[str, Any], defaults: Mapping[str, An
     wanted = {name: value for name, value in defaults.items() if name not in data}
     if found and present == [dict(config)] and not wanted:
         return header
-    data |= wanted
-    data["configs"] = [dict(config), *others]
+    # In the order of names: what comes by way of the database has lost its own.
+    data |= dict(sorted(wanted.items()))
+    data["configs"] = [dict(sorted(config.items())), *others]
     text: str = yaml.safe_dump(data, allow_unicode=True, sort_keys=False)
     return f"---\n{text}---\n"
 

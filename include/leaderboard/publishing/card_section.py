@@ -67,6 +67,7 @@ def _table(rows: Sequence[ContentsRow], tasks: Sequence[SuiteTask], words: Words
     lines = [_line(head), _line(["--:", ":--", *("--:" for _ in titles)])]
     for row in rows:
         values = [(row.values or {}).get(task.name) for task in tasks]
+        carbon = row.result.cost.carbon_kg
         parameters = row.result.manifest.model.parameters or row.result.submission.about.parameters
         lines.append(
             _line(
@@ -75,11 +76,9 @@ def _table(rows: Sequence[ContentsRow], tasks: Sequence[SuiteTask], words: Words
                     _model(row, words, hub=hub),
                     f"**{_per_cent(row.average, row.average_stderr, words)}**",
                     *(_value(value, words) for value in values),
-                    NOTHING if parameters is None else words.number(parameters / 1e9, 2),
-                    words.number(row.result.cost.gpu_hours, 3),
-                    NOTHING
-                    if row.result.cost.carbon_kg is None
-                    else words.number(row.result.cost.carbon_kg, 3),
+                    NOTHING if parameters is None else words.quantity(parameters / 1e9),
+                    words.quantity(row.result.cost.gpu_hours),
+                    NOTHING if carbon is None else words.quantity(carbon),
                 ]
             )
         )

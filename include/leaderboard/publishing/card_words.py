@@ -37,6 +37,11 @@ class Words:
     provenance: str
     decimal: str
 
+    def quantity(self, value: float) -> str:
+        """*value* with three significant digits, or all of those before the decimal sign."""
+        text = f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+        return text.replace(".", self.decimal)
+
     def number(self, value: float, digits: int) -> str:
         """*value* with so many decimals, and the language's decimal sign."""
         return f"{value:.{digits}f}".replace(".", self.decimal)

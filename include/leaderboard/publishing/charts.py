@@ -169,13 +169,13 @@ def _cost(rows: Sequence[ContentsRow]) -> Figure:
 
 
 def _name_points(axes: Axes, rows: Sequence[ContentsRow]) -> None:
-    """Name points to their upper left, where the frontier leaves room; the first has none on its left."""
+    """Name points to their upper left, where the frontier leaves room; the first to its right."""
     for number, row in enumerate(rows):
         name = _name(row).rpartition("/")[2]
         axes.annotate(
             name,
             (_hours(row), 100 * (row.average or 0.0)),
-            xytext=(-6, 7) if number else (-4, 9),
+            xytext=(-6, 7) if number else (8, 5),
             textcoords="offset points",
             ha="right" if number else "left",
             fontsize=8,

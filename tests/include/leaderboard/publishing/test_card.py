@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from include.leaderboard.publishing.card import BEGIN, END, edit_card
 
-CHANGES = {
+CHANGES: dict[str, Any] = {
     "section": "## Ours\n\n| a |",
     "config": {"config_name": "default", "data_files": [{"split": "train", "path": "data/t.parquet"}]},
-    "defaults": {"pretty_name": "Palmarès: contents"},
+    "defaults": {"pretty_name": "Palmarès: contents", "tags": ["leaderboard"]},
 }
 
 
@@ -25,7 +25,7 @@ def header_of(card: bytes) -> Any:
 def test_a_new_card_has_a_header_with_the_table_and_our_section():
     card = edit_card(None, CHANGES)
 
-    assert header_of(card) == {"pretty_name": "Palmarès: contents", "configs": [CHANGES["config"]]}
+    assert header_of(card) == {**CHANGES["defaults"], "configs": [CHANGES["config"]]}
     assert f"{BEGIN}\n## Ours\n\n| a |\n{END}" in card.decode()
 
 
@@ -50,12 +50,19 @@ def test_what_a_person_wrote_around_our_section_stays_to_the_byte():
 def test_a_persons_header_keeps_its_keys_and_other_configs():
     other = {"config_name": "archive", "data_files": "old/*.parquet"}
     before = (
-        "---\n" + yaml.safe_dump({"license": "mit", "pretty_name": "X", "configs": [other]}) + "---\nText\n"
+        "---\n"
+        + yaml.safe_dump({"license": "mit", "pretty_name": "X", "tags": [], "configs": [other]})
+        + "---\nText\n"
     )
 
     header = header_of(edit_card(before.encode(), CHANGES))
 
-    assert header == {"license": "mit", "pretty_name": "X", "configs": [CHANGES["config"], other]}
+    assert header == {
+        "license": "mit",
+        "pretty_name": "X",
+        "tags": [],
+        "configs": [CHANGES["config"], other],
+    }
 
 
 def test_a_header_that_says_it_all_already_keeps_its_comments():
@@ -88,3 +95,13 @@ def test_any_card_takes_the_section_and_settles_after_one_writing(before, sectio
     once = edit_card(before, changes)
 
     assert edit_card(once, changes) == once
+
+
+def test_a_new_header_is_the_same_in_whatever_order_its_keys_come():
+    backwards = {
+        "defaults": dict(reversed(CHANGES["defaults"].items())),
+        "config": dict(reversed(CHANGES["config"].items())),
+        "section": CHANGES["section"],
+    }
+
+    assert edit_card(None, backwards) == edit_card(None, CHANGES)

@@ -137,3 +137,11 @@ def test_results_of_different_versions_are_not_mixed_in_silence(section, make_re
         "org/b", scores={name: {**score, "scorer_version": "9"} for name, score in one.scores.items()}
     )
     assert "another version of the tasks" in section(one, regraded)
+
+
+def test_quantities_have_three_digits_whatever_their_size(section, make_result):
+    text = section(make_result(hours=0.0041236), make_result("org/large", hours=1234.5))
+
+    assert "| 0.00014 | 0.00412 | 0.000779 |" in text
+    assert "| 0,00014 | 0,00412 | 0,000779 |" in text
+    assert "| 1234 | 233 |" in text
