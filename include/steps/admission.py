@@ -19,6 +19,7 @@ from include.steps.queue import in_order, published_under_a_former_name, without
 from include.steps.refusals import refuse
 from include.steps.run_numbers import CancelJob, replace_older
 from include.steps.services import Services
+from include.steps.write_back import settled_changes
 from include.store.store import ClaimOutcome
 
 __all__ = [
@@ -170,7 +171,9 @@ def _claim(
             dag_run_id=dag_run_id,
         )
         return True
-    if outcome is ClaimOutcome.PUBLISHED:
-        queue_request_edit(services, submission, finished_changes(submission), dag_run_id=dag_run_id)
+    known = services.store.get(submission.job_key)
+    changes = None if known is None else settled_changes(known)
+    if changes is not None:  # the request waits though this is settled: its sender is told again
+        queue_request_edit(services, submission, changes, dag_run_id=dag_run_id)
     log.info("%s is not evaluated: %s", submission.model_id, outcome.value)
     return False

@@ -25,6 +25,7 @@ from include.leaderboard.submissions.request_file import (
 )
 from include.leaderboard.submissions.status_machine import ASKS_AGAIN
 from include.steps.history import history_of
+from include.steps.refusals import is_writable
 from include.steps.run_numbers import with_run_number
 from include.steps.services import EVALUATOR_TASKS, Services
 from include.store.store import EvaluationState
@@ -145,14 +146,13 @@ def examine_requests(
                 raise refused("invalid_json", detail="larger than a request may be")
             request = parse_request(file.path, file.content)
         except RefusedError as error:
-            # Of unreadable ones only a run that takes everything speaks.
-            if not is_known and not options.is_chosen:
+            # Of unreadable ones only a run that takes everything speaks, and of each content once, unless it
+            # can be written to and waits: then its sender put it back.
+            if not options.is_chosen and (not is_known or is_writable(file)):
                 turned.append(Turned(file=file, request=None, refusal=error.refusal))
             continue
         named.add(request.model_id)
-        if is_known or not options.selects(request):
-            continue
-        if is_due(request, options=options, is_own=file.path in own):
+        if options.selects(request) and is_due(request, options=options, is_own=file.path in own):
             due.append(_Due(file, request))
     waiting: list[Waiting] = []
     unanswered: dict[str, HubError] = {}

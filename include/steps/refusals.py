@@ -42,16 +42,19 @@ def refuse(
     log.warning("refused %s: %s", path, refusal.error_msg)
     if dry_run or (submission is not None and submission.limit_samples is not None):
         return
-    writable = submission is not None or request is not None or _is_writable(file)
+    writable = submission is not None or request is not None or is_writable(file)
     changes = told(refusal)
-    services.store.add_refusal(
+    entries = [request_edit(services, path, changes, dag_run_id=dag_run_id)] if writable else []
+    is_new = services.store.add_refusal(
         request_path=path,
         blob_oid=oid,
         model_id=model_id,
         refusal=refusal,
         dag_run_id=dag_run_id,
-        entries=[request_edit(services, path, changes, dag_run_id=dag_run_id)] if writable else [],
+        entries=entries,
     )
+    if not is_new:  # the very same content waits again: its sender has to be told again
+        services.store.add_to_outbox(entries)
 
 
 def told(refusal: Refusal) -> dict[str, Any]:
@@ -62,7 +65,7 @@ def told(refusal: Refusal) -> dict[str, Any]:
     return changes
 
 
-def _is_writable(file: HubFile | None) -> bool:
+def is_writable(file: HubFile | None) -> bool:
     """Whether the file is a JSON object that still waits: a settled one keeps what it says."""
     if file is None:
         return False

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from include.demo.seed import MODELS_DIRECTORY
 from include.leaderboard.submissions.policy import QueuePolicy
 from include.steps.services import Services
 from include.store.store import EvaluationState
@@ -189,3 +190,60 @@ def test_an_old_name_is_not_evaluated_again_once_the_new_one_has_its_result(
     told = request(services, PETIT)["error_msg"]
     assert told.startswith("already_evaluated: ")
     assert path in told
+
+
+def test_a_request_that_is_put_back_as_it_was_is_looked_at_again(
+    services: Services, demo_hub: HubServer
+) -> None:
+    """Its model was mended on the Hub meanwhile; the file's content is one that was refused before."""
+    path = "palmares-demo/resumeur-t5_eval_request_False_bfloat16_Original.json"
+    before = request_files(services)[path]
+    admit(services)
+    assert request(services, path)["error_msg"].startswith("incompatible: ")
+    write(services, path, before)
+
+    admit(services, run="night-2")
+    assert request(services, path)["error_msg"].startswith("incompatible: ")
+    assert request(services, path)["status"] == "FAILED"
+    write(services, path, before)
+    from huggingface_hub import HfApi
+
+    HfApi(endpoint=demo_hub.endpoint, token=demo_hub.token).upload_file(
+        path_or_fileobj=(MODELS_DIRECTORY / "petit" / "config.json").read_bytes(),
+        path_in_repo="config.json",
+        repo_id="palmares-demo/resumeur-t5",
+    )
+
+    admit(services, run="night-3")
+    assert request(services, path)["error_msg"].startswith("no_tokenizer: ")
+
+
+def test_a_name_that_is_put_back_as_it_was_is_told_again(services: Services) -> None:
+    path = "palmares-demo/traversee_eval_request_False_bfloat16_Original.json"
+    before = request_files(services)[path]
+    admit(services)
+    write(services, path, before)
+
+    admit(services, run="night-2")
+
+    assert request(services, path)["status"] == "FAILED"
+
+
+def test_a_settled_evaluation_is_told_again_to_a_request_that_is_put_back_as_it_was(
+    services: Services,
+) -> None:
+    before = request_files(services)[PETIT]
+    petit = claimed(admit(services, models=["palmares-demo/petit"]))["petit"]
+    services.store.update(
+        petit.job_key,
+        state=EvaluationState.REFUSED,
+        failure_class="bad_model",
+        reason_code="bad_model",
+        reason="The files could not be loaded.",
+    )
+    write(services, PETIT, before)
+
+    assert admit(services, run="night-2", models=["palmares-demo/petit"]).claimed == []
+
+    told = request(services, PETIT)
+    assert (told["status"], told["error_msg"]) == ("FAILED", "bad_model: The files could not be loaded.")
