@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from include.leaderboard.errors import HubError, HubUnavailableError, StaleCommitError
 from include.leaderboard.submissions.request_file import edit_request
-from include.store.outbox import OutboxLimits, drain_outbox
+from include.store.outbox import OutboxEntry, OutboxLimits, drain_outbox
 from include.store.store import Store
 from include.store.tables import metadata
 from tests.include.store.entries import REPO, edit, put
@@ -24,7 +24,17 @@ from tests.include.store.fake_committer import FakeCommitter
 PATHS = st.sampled_from(["a.json", "b.json", "c.json"])
 NUMBERS = st.integers(0, 3)
 FAULTS = st.sampled_from(
-    ["none", "lost", "killed_after", "killed_under_way", "away", "busy", "overtaken", "overtaken_for_good"]
+    [
+        "none",
+        "lost",
+        "killed_after",
+        "killed_under_way",
+        "arrives_meanwhile",
+        "away",
+        "busy",
+        "overtaken",
+        "overtaken_for_good",
+    ]
 )
 LIMITS = OutboxLimits(
     files_per_commit=2, commits_per_hour=10_000, retry_least_s=0, retry_most_s=0, mend_s=0, asked_most_s=0
@@ -36,7 +46,7 @@ class Logging(FakeCommitter):
 
     def __init__(self) -> None:
         super().__init__()
-        self.log: list[tuple[str, str, object]] = []
+        self.log: list[tuple[str, str, bytes | None]] = []
         """``("ours", mark, None)`` and ``("theirs", path, content)``."""
 
     def theirs(self, path: str, content: bytes | None) -> None:
@@ -60,7 +70,7 @@ class Outbox(RuleBasedStateMachine):
         super().__init__()
         self.numbers = itertools.count()
         self.hub = Logging()
-        self.said: dict[str, object] = {}
+        self.said: dict[str, OutboxEntry] = {}
         """Entries by key, as they were added."""
 
     @initialize()
@@ -113,6 +123,8 @@ class Outbox(RuleBasedStateMachine):
                     hub.down = True
                 case "busy":
                     hub.error = HubUnavailableError("429", retry_after_s=30)
+                case "arrives_meanwhile":
+                    hub.after_read = self.what_was_under_way_arrives
                 case "overtaken":
                     hub.after_read = self._once_overtaken
                 case "overtaken_for_good":
@@ -149,7 +161,7 @@ class Outbox(RuleBasedStateMachine):
                 times[number] += 1
                 order.setdefault(path, []).append(number)
                 entry = self.said[key]
-                tree[path] = entry.content or edit_request(tree[path], entry.changes)
+                tree[path] = entry.content or edit_request(tree[path], entry.changes or {})
         assert tree == self.hub.files(REPO)
         assert all(number == 1 for number in times.values())
         assert all(numbers == sorted(numbers) for numbers in order.values())
