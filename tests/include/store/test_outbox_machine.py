@@ -106,6 +106,11 @@ class Outbox(RuleBasedStateMachine):
             with contextlib.suppress(StaleCommitError):
                 self.hub.late.pop(0)()
 
+    @rule()
+    def drain_is_killed_and_its_commit_meets_the_next_one(self):
+        self.drain("killed_under_way", 0)
+        self.drain("arrives_meanwhile", 0)
+
     @rule(fault=FAULTS, at=st.integers(0, 2))
     def drain(self, fault, at):
         hub = self.hub
