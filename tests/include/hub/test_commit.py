@@ -12,7 +12,7 @@ from tests.fixtures.hub_server import cutting_proxy
 
 
 @pytest.fixture
-def repo(new_dataset) -> str:
+def repo(new_dataset):
     return new_dataset()
 
 
