@@ -17,7 +17,7 @@ from include.leaderboard.submissions.admission import (
     examine,
     find_duplicates,
 )
-from include.leaderboard.submissions.moderation import Moderation, current_name, former_names
+from include.leaderboard.submissions.moderation import Moderation, all_names, current_name
 from include.leaderboard.submissions.names import validate_model_id
 from include.leaderboard.submissions.refusals import refused
 from include.leaderboard.submissions.request_file import (
@@ -227,8 +227,7 @@ def _check_others(
     elsewhere = known_elsewhere(services, submission, moderation, is_again=is_again)
     if elsewhere is not None and not (is_again and elsewhere.code == "already_evaluated"):
         raise RefusedError(elsewhere)
-    now = current_name(submission.model_id, moderation)
-    for request in requests_of(services, frozenset({now, *former_names(now, moderation)})):
+    for request in requests_of(services, all_names(submission.model_id, moderation)):
         if request.path == path or not request.status.waits:
             continue
         try:

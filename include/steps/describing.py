@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from include.leaderboard.submissions.moderation import Moderation, current_name, former_names
+from include.leaderboard.submissions.moderation import Moderation, all_names
 from include.steps.overview import overview
 from include.steps.services import Services
 from include.store.store import Evaluation
@@ -23,7 +22,7 @@ def describe(services: Services, name: str) -> list[dict[str, Any]]:
         decision, oldest first).
     """
     moderation = services.store.moderation()
-    names = _names_of(name, moderation)
+    names = all_names(name, moderation)
     rows = [row for row in overview(services).rows if row.path == name or row.model in names]
     if not rows:
         return []
@@ -36,17 +35,12 @@ def describe(services: Services, name: str) -> list[dict[str, Any]]:
             ],
             "moderation": [
                 _decision(one)
-                for model in sorted(_names_of(row.model, moderation))
+                for model in sorted(all_names(row.model, moderation))
                 for one in services.store.moderation_history(model)
             ],
         }
         for row in rows
     ]
-
-
-def _names_of(model_id: str, moderation: Mapping[str, Moderation]) -> set[str]:
-    now = current_name(model_id, moderation)
-    return {model_id, now, *former_names(now, moderation)}
 
 
 def _evaluation(services: Services, one: Evaluation) -> dict[str, Any]:

@@ -10,9 +10,8 @@ from include.leaderboard.errors import ModerationError, RefusedError
 from include.leaderboard.submissions.moderation import (
     Moderation,
     ModerationAction,
+    all_names,
     checked,
-    current_name,
-    former_names,
 )
 from include.leaderboard.submissions.refusals import refusal
 from include.leaderboard.submissions.request_file import (
@@ -59,7 +58,7 @@ def moderate(services: Services, decision: Moderation) -> Moderated:
     """
     decision = checked(decision)
     repo = services.settings.hub.requests_repo
-    names = _names(services, decision)
+    names = all_names(decision.model_id, services.store.moderation())
     entries: dict[str, OutboxEntry] = {}
     if decision.action is ModerationAction.WITHDRAWN:
         entries = _cancelling(services, decision, names)
@@ -88,12 +87,6 @@ def check_lifts(services: Services, decision: Moderation, action: ModerationActi
         raise ModerationError(
             f"{decision.model_id} is not {action}: {what}. See what holds: palmares models list"
         )
-
-
-def _names(services: Services, decision: Moderation) -> frozenset[str]:
-    known = services.store.moderation()
-    now = current_name(decision.model_id, known)
-    return frozenset({decision.model_id, now, *former_names(now, known)})
 
 
 def requests_of(services: Services, names: frozenset[str]) -> list[RequestFile]:

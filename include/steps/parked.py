@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from include.leaderboard.publishing.status import pending_changes
-from include.leaderboard.submissions.moderation import current_name, former_names
+from include.leaderboard.submissions.moderation import all_names
 from include.leaderboard.submissions.submission import Submission
 from include.steps.outbox import request_edit, write_out
 from include.steps.services import Services
@@ -21,9 +21,7 @@ UNPARKED = "unparked"
 
 def find_parked(services: Services, name: str) -> Sequence[Evaluation]:
     """Parked evaluations of a model (under any of its names) or of a request file."""
-    moderation = services.store.moderation()
-    now = current_name(name, moderation)
-    names = {name, now, *former_names(now, moderation)}
+    names = all_names(name, services.store.moderation())
     parked = services.store.evaluations(state=EvaluationState.PARKED)
     return [one for one in parked if one.model_id in names or one.request_path == name]
 

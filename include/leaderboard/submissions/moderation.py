@@ -112,6 +112,12 @@ def former_names(model_id: str, moderation: Mapping[str, Moderation]) -> tuple[s
     )
 
 
+def all_names(model_id: str, moderation: Mapping[str, Moderation]) -> frozenset[str]:
+    """Every name that a model has or had, whichever of them is asked for."""
+    now = current_name(model_id, moderation)
+    return frozenset({model_id, now, *former_names(now, moderation)})
+
+
 def standing(model_id: str, moderation: Mapping[str, Moderation]) -> Moderation | None:
     """The flag or withdrawal that counts for a model, whichever of its names is asked for."""
     found = moderation.get(current_name(model_id, moderation))
