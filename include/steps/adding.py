@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from include.leaderboard.errors import HubUnavailableError, RefusedError, StaleCommitError
+from include.leaderboard.errors import HubUnavailableError, Refusal, RefusedError, StaleCommitError
 from include.leaderboard.settings import suite_hash
 from include.leaderboard.submissions.admission import (
     duplicate_refusal,
@@ -99,8 +99,13 @@ def add_request(services: Services, wish: Wish, *, again: bool = False, now: dat
     for _ in range(TRIES):
         commit = services.hub.head(repo)
         present = services.hub.read_file(repo, wish.path, commit=commit)
-        content, status = _next_content(wish, submission, present, moment, again=again)
-        _check_others(services, submission, wish.path, moderation, is_again=again)
+        has_result = _has_result_elsewhere(services, submission, moderation)
+        content, status = _next_content(
+            wish, submission, present, moment, again=again, has_result=has_result is not None
+        )
+        if has_result is not None and not again:
+            raise RefusedError(has_result)
+        _check_waiting(services, submission, wish.path, moderation)
         try:
             made = services.hub.commit_files(
                 repo, {wish.path: content}, message=f"{status.value} {wish.path}", parent_commit=commit
@@ -137,7 +142,12 @@ def _normalised(wish: Wish, moderation: Mapping[str, Moderation]) -> Wish:
     )
 
 
-def _content(wish: Wish, moment: str, submission: Submission | None = None) -> bytes:
+def _content(
+    wish: Wish,
+    moment: str,
+    submission: Submission | None = None,
+    status: RequestStatus = RequestStatus.PENDING,
+) -> bytes:
     """The request as the original front end writes it; what the Hub says once it was asked."""
     about = submission.about if submission else None
     parameters = about.parameters if about else None
@@ -150,7 +160,7 @@ def _content(wish: Wish, moment: str, submission: Submission | None = None) -> b
         "params": round(parameters / 1e9, 3) if parameters else 0,
         "architectures": about.architecture if about else None,
         "weight_type": wish.weight_type,
-        "status": RequestStatus.PENDING.value,
+        "status": status.value,
         "submitted_time": moment,
         "model_type": wish.model_type,
         "job_id": -1,
@@ -181,22 +191,31 @@ def _examined(
 
 
 def _next_content(
-    wish: Wish, submission: Submission, present: bytes | None, moment: str, *, again: bool
+    wish: Wish,
+    submission: Submission,
+    present: bytes | None,
+    moment: str,
+    *,
+    again: bool,
+    has_result: bool,
 ) -> tuple[bytes, RequestStatus]:
     """The file to write over what is there.
 
     Raises:
         RefusedError: It waits already, has its result, or is a fork's own.
     """
+    # Only RERUN evaluates anew what has a result, whichever file it came from.
+    status = RequestStatus.RERUN if again and has_result else RequestStatus.PENDING
     if present is None:
-        return _content(wish, moment, submission), RequestStatus.PENDING
+        return _content(wish, moment, submission, status), status
     there = parse_request(wish.path, present)
     if there.status.waits or there.status is RequestStatus.RUNNING:
         raise RefusedError(duplicate_refusal(wish.path))
     is_finished = there.status is RequestStatus.FINISHED
     if is_finished and not again:
         raise RefusedError(evaluated_refusal(wish.path))
-    status = RequestStatus.RERUN if is_finished else RequestStatus.PENDING
+    if is_finished:
+        status = RequestStatus.RERUN
     if not may_become(there.status, status, by=Actor.OPERATOR):
         detail = f"{wish.path} says {there.raw.get('status')!r}, which is not ours to change"
         raise refused("invalid_request", detail=detail)
@@ -211,22 +230,28 @@ def _next_content(
     return edit_request(present, changes), status
 
 
-def _check_others(
-    services: Services,
-    submission: Submission,
-    path: str,
-    moderation: Mapping[str, Moderation],
-    *,
-    is_again: bool,
-) -> None:
-    """Look for the same in other request files and in the store.
+def _has_result_elsewhere(
+    services: Services, submission: Submission, moderation: Mapping[str, Moderation]
+) -> Refusal | None:
+    """``already_evaluated`` where another request has the result; None: nobody has.
 
     Raises:
-        RefusedError: ``duplicate`` or ``already_evaluated``.
+        RefusedError: ``duplicate``: another request is under way for it.
     """
-    elsewhere = known_elsewhere(services, submission, moderation, is_again=is_again)
-    if elsewhere is not None and not (is_again and elsewhere.code == "already_evaluated"):
+    elsewhere = known_elsewhere(services, submission, moderation, is_again=False)
+    if elsewhere is not None and elsewhere.code == "duplicate":
         raise RefusedError(elsewhere)
+    return elsewhere
+
+
+def _check_waiting(
+    services: Services, submission: Submission, path: str, moderation: Mapping[str, Moderation]
+) -> None:
+    """Look for the same in other request files that wait.
+
+    Raises:
+        RefusedError: ``duplicate``.
+    """
     for request in requests_of(services, all_names(submission.model_id, moderation)):
         if request.path == path or not request.status.waits:
             continue

@@ -207,6 +207,26 @@ def test_a_finished_model_gets_a_new_result_only_when_it_is_asked_for(
     assert again.run_number == 2
 
 
+def test_a_new_result_of_what_another_request_has_is_asked_for_as_a_rerun(
+    palmares: Palmares, services: Services
+) -> None:
+    other = GRAND.replace("_bfloat16_", "_torch.bfloat16_")
+    edit(services, GRAND, status="CANCELLED")
+    grand = claimed(admit(services, models=["palmares-demo/grand"]))["grand"]
+    assert grand.request_path == other
+    publish(services, grand.job_key)
+    edit(services, other, status="FINISHED", error_msg=None)
+
+    told = complaint(palmares("requests", "add", "palmares-demo/grand", "--chat-template"))
+    assert "already_evaluated" in told
+    assert other in told
+    added = answer(palmares("requests", "add", "palmares-demo/grand", "--chat-template", "--again", "--json"))
+
+    assert (added["path"], added["status"]) == (GRAND, "RERUN")
+    again = claimed(admit(services, run="night-2", models=["palmares-demo/grand"]))["grand"]
+    assert (again.request_path, again.run_number) == (GRAND, 2)
+
+
 def test_a_failed_request_waits_again_once_it_is_added(palmares: Palmares, services: Services) -> None:
     path = MOYEN.replace("torch.", "")  # the file that the front end would name
     edit(services, MOYEN, status="CANCELLED")
