@@ -13,7 +13,7 @@ from include.leaderboard.publishing.status import finished_changes, running_chan
 from include.leaderboard.submissions.moderation import Moderation
 from include.leaderboard.submissions.queue_words import explain
 from include.leaderboard.submissions.submission import Submission
-from include.steps.examination import Examined, SweepOptions, examine_requests
+from include.steps.examination import Examined, SweepOptions, examine_requests, one_admission_at_a_time
 from include.steps.outbox import queue_request_edit, write_out
 from include.steps.queue import in_order, published_under_a_former_name, without_duplicates
 from include.steps.refusals import refuse
@@ -30,9 +30,6 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
-
-ADMISSION_PATIENCE_S = 600.0
-"""Longest wait for another run's admission; a sweep of thousands asks the Hub about each."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,8 +77,7 @@ def admit_submissions(
     repo_id = services.settings.hub.requests_repo
     services.settings.cluster(options.cluster)  # a misspelt name is better told before anything is refused
     most = min(options.max_models, services.settings.limits.max_models_per_run)
-    # One run at a time, so that runs that start together do not split the night between them.
-    with services.store.advisory_lock(f"admission {repo_id}", timeout_s=ADMISSION_PATIENCE_S):
+    with one_admission_at_a_time(services):
         moderation = services.store.moderation()
         # A retry of this very task, after it had written RUNNING, finds its own claims.
         claims = services.store.evaluations(dag_run_id=dag_run_id)

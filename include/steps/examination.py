@@ -6,6 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
@@ -38,6 +39,18 @@ SETTLED = frozenset({RequestStatus.FINISHED, RequestStatus.FAILED, RequestStatus
 THREADS = 8
 """Models that the Hub is asked about at a time."""
 MOST_VOTES = 10**9
+ADMISSION_PATIENCE_S = 600.0
+"""Longest wait for another run's admission; a sweep of thousands asks the Hub about each."""
+
+
+def one_admission_at_a_time(services: Services) -> AbstractContextManager[None]:
+    """Hold the lock under which requests are claimed, so that no two runs split a night.
+
+    Raises:
+        StoreError: Another run admits for longer than anybody waits.
+    """
+    name = f"admission {services.settings.hub.requests_repo}"
+    return services.store.advisory_lock(name, timeout_s=ADMISSION_PATIENCE_S)
 
 
 class SweepOptions(BaseModel):

@@ -21,7 +21,7 @@ from include.leaderboard.submissions.request_file import (
     parse_request,
 )
 from include.leaderboard.submissions.status_machine import Actor, Turn, may_turn
-from include.steps.examination import LOOKED_AT_AGAIN
+from include.steps.examination import LOOKED_AT_AGAIN, one_admission_at_a_time
 from include.steps.outbox import request_edit, write_out
 from include.steps.refusals import told
 from include.steps.services import Services
@@ -54,9 +54,18 @@ def moderate(services: Services, decision: Moderation) -> Moderated:
 
     Raises:
         ModerationError: The decision is unusable, or contradicts what holds; nothing was written.
+        StoreError: A sweep admits for longer than a withdrawal waits for it.
         HubUnavailableError: The Hub is out of reach. What was noted stays, a second try writes the requests.
     """
     decision = checked(decision)
+    if decision.action is ModerationAction.WITHDRAWN:
+        # What a sweep is about to claim has to be seen and closed, or be refused by it.
+        with one_admission_at_a_time(services):
+            return _carry_out(services, decision)
+    return _carry_out(services, decision)
+
+
+def _carry_out(services: Services, decision: Moderation) -> Moderated:
     repo = services.settings.hub.requests_repo
     names = all_names(decision.model_id, services.store.moderation())
     entries: dict[str, OutboxEntry] = {}

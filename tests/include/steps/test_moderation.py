@@ -13,8 +13,10 @@ from include.leaderboard.errors import (
     HubNotFoundError,
     HubUnavailableError,
     ModerationError,
+    StoreError,
 )
 from include.steps.endings import record_enqueued
+from include.steps.examination import one_admission_at_a_time
 from include.steps.moderation import moderate
 from include.steps.planning import plan_resources
 from include.steps.publishing import publish as publish_for_real
@@ -63,6 +65,18 @@ def test_what_is_under_way_of_a_withdrawn_model_is_closed_for_its_run(services: 
     with pytest.raises(ClaimLostError, match="was withdrawn"):
         plan_resources(services, petit.to_json(), dag_run_id="night-1", cluster=None)
     assert request(services, PETIT)["status"] == "CANCELLED"
+
+
+def test_a_withdrawal_waits_for_the_sweep_that_may_be_claiming_the_model(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("include.steps.examination.ADMISSION_PATIENCE_S", 0.2)
+    with one_admission_at_a_time(services):
+        with pytest.raises(StoreError, match="held the lock"):
+            moderate(services, decision("withdrawn"))
+        assert services.store.moderation() == {}
+
+    assert moderate(services, decision("withdrawn")).is_new
 
 
 def test_a_model_that_is_withdrawn_before_its_publication_is_not_published(
