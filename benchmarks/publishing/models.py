@@ -8,9 +8,14 @@ import random
 from include.leaderboard.settings import HubSettings
 from include.store.outbox import OutboxEntry
 
-PUBLIC_FILES = ("results_2026-01-01T00-00-00.000000.json", "lm_eval.json", "provenance.json")
-PRIVATE_FILES = ("bac-fr.parquet", "ifeval-fr.parquet", "gpqa-fr.parquet", "graded_bac-fr.parquet")
+PUBLIC_FILES = tuple(f"{kind}_2026-01-01.json" for kind in ("results", "lm_eval", "provenance"))
+PRIVATE_FILES = tuple(
+    f"2026-01-01/{name}"
+    for task in ("bac-fr", "ifeval-fr", "gpqa-fr")
+    for name in (f"details_{task}.parquet", f"graded_{task}.jsonl")
+)
 FILES_A_MODEL = len(PUBLIC_FILES) + len(PRIVATE_FILES)
+"""As `include.steps.publishing` queues for a suite of three tasks; the request's status comes on top."""
 
 
 def request_path(number: int) -> str:
@@ -30,7 +35,7 @@ def model_id(number: int) -> str:
 
 
 def files_of(number: int, hub: HubSettings) -> dict[tuple[str, str], bytes]:
-    """Repository and path to content: 10 kB public, 80 kB private, the same for the same number."""
+    """Repository and path to content: 8 kB public, 120 kB private, the same for the same number."""
     noise = random.Random(number)
     files = {
         (hub.results_repo, f"{model_id(number)}/{name}"): _json(number, name, noise) for name in PUBLIC_FILES

@@ -123,7 +123,10 @@ def write_everything(services: Services) -> dict[str, list[str]]:
     Returns:
         Repository to new commits, where there are any.
     """
-    written = {repo_id: write_out(services, repo_id) for repo_id in services.store.outbox_repositories()}
+    written: dict[str, list[str]] = {}
+    for _ in range(2):  # a status waits for its model's files, whichever repository comes first
+        for repo_id in services.store.outbox_repositories():
+            written.setdefault(repo_id, []).extend(write_out(services, repo_id))
     return {repo_id: commits for repo_id, commits in written.items() if commits}
 
 

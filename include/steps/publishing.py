@@ -22,7 +22,7 @@ from include.steps.gates import parking
 from include.steps.outbox import check_written, request_edit, write_out
 from include.steps.services import EVALUATOR_TASKS, Services
 from include.store.outbox import OutboxEntry
-from include.store.store import Evaluation, EvaluationState
+from include.store.store import Evaluation, EvaluationState, OutboxStatus
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,6 @@ def publish(
         raise StoreError(
             f"No plan is known for {submission.job_key}. Clear plan_resources of this model with downstream."
         )
-    entries = _entries(services, submission, evaluation, raw_url=raw_url, dag_run_id=dag_run_id)
     finished = request_edit(
         services,
         submission.request_path,
@@ -62,16 +61,34 @@ def publish(
         dag_run_id=dag_run_id,
         job_key=submission.job_key,
     )
-    # In the transaction that checks the claim: a run that lost it publishes nothing.
-    services.store.update(submission.job_key, held_by=dag_run_id, entries=[*entries, finished])
+    keys = _queued_before(services, submission, finished)
+    if keys:
+        services.store.update(submission.job_key, held_by=dag_run_id)
+    else:
+        entries = _entries(services, submission, evaluation, raw_url=raw_url, dag_run_id=dag_run_id)
+        keys = [entry.key for entry in entries]
+        # In the transaction that checks the claim: a run that lost it publishes nothing.
+        services.store.update(submission.job_key, held_by=dag_run_id, entries=[*entries, finished])
     # Details first, the status last: a reader who sees FINISHED finds everything.
     commits = {
         repo_id: write_out(services, repo_id, with_siblings=True)
         for repo_id in (settings.hub.details_repo, settings.hub.results_repo, settings.hub.requests_repo)
     }
-    check_written(services, [entry.key for entry in entries])
+    check_written(services, keys)
     services.store.update(submission.job_key, state=EvaluationState.PUBLISHED, held_by=dag_run_id)
     return {"commits": commits, "preliminary": False}
+
+
+def _queued_before(services: Services, submission: Submission, finished: OutboxEntry) -> list[str]:
+    """Keys of the model's files, if an earlier try of this very task has queued them all.
+
+    Such a task only waits for them: it may look for a day, and scores nothing again. Empty: they are to be
+    made, for the first time, or because one of them could not be written.
+    """
+    if not services.store.outbox_status([finished.key]):
+        return []
+    files = services.store.outbox_files(submission.job_key)
+    return [] if OutboxStatus.FAILED in files.values() else list(files)
 
 
 def model_files(

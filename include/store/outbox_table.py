@@ -98,6 +98,14 @@ class OutboxTable(Database):
             newest_id=last.newest_id,
         )
 
+    def outbox_files(self, job_key: str) -> dict[str, OutboxStatus]:
+        """Status of every file of a model that was ever queued, by the entry's key."""
+        query = select(_OUTBOX.c.key, _OUTBOX.c.status).where(
+            _OUTBOX.c.job_key == job_key, _OUTBOX.c.kind == "put"
+        )
+        with self.transaction() as connection:
+            return {key: OutboxStatus(status) for key, status in connection.execute(query)}
+
     def outbox_repositories(self) -> list[str]:
         """Repositories that something waits for."""
         query = select(_OUTBOX.c.repo_id).where(_PENDING).distinct().order_by(_OUTBOX.c.repo_id)

@@ -12,6 +12,7 @@ import pytest
 from benchmarks.publishing.__main__ import markdown
 from benchmarks.publishing.faulty_hub import faulty_hub
 from benchmarks.publishing.load import Load, run
+from benchmarks.publishing.models import FILES_A_MODEL
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def outcome(request, tmp_path: Path, migrated_url: str):
 @pytest.mark.parametrize("outcome", [Load(models=60, retry_s=3)], indirect=True, ids=["60 models"])
 def test_under_every_fault_each_result_is_there_once_in_few_commits(outcome):
     assert outcome.wrong == []
-    assert outcome.files_committed == outcome.files_wanted == 60 * 8
+    assert outcome.files_committed == outcome.files_wanted == 60 * (FILES_A_MODEL + 1)
     assert outcome.all_commits == outcome.commits_noted <= 0.2 * outcome.models
     assert outcome.most_in_an_hour <= 90
     kinds = {"status", "drop_after", "drop_before", "latency", "truncate"}
