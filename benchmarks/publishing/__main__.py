@@ -1,4 +1,4 @@
-"""Measures publishing: ``python -m benchmarks.publishing [--models N] [--workers N] [--database URL]``."""
+"""Measures publishing: ``python -m benchmarks.publishing [--models N] [--workers N] [--only WHAT]``."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def model_id(number: int) -> str:
 
 
 def files_of(number: int, hub: HubSettings) -> dict[tuple[str, str], bytes]:
-    """Repository and path to content: 8 kB public, 120 kB private, the same for the same number."""
+    """Repository and path to content: 10 kB public, 120 kB private, the same for the same number."""
     noise = random.Random(number)
     files = {
         (hub.results_repo, f"{model_id(number)}/{name}"): _json(number, name, noise) for name in PUBLIC_FILES

@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from benchmarks.publishing.models import FILES_A_MODEL
 from include.hub import Hub
 from include.leaderboard.errors import OutboxWaitError
 from include.leaderboard.submissions.submission import Submission
@@ -63,6 +64,7 @@ def test_a_publication_without_a_valid_token_waits_and_ends_with_a_new_one(
     later(store_url)
     publish(services, petit.to_json(), raw_url=raw_url, dag_run_id=RUN)
 
+    assert len(services.store.outbox_files(petit.job_key)) == FILES_A_MODEL  # what the load test publishes
     assert request(services, petit.request_path)["status"] == "FINISHED"
     evaluation = services.store.get(petit.job_key)
     assert evaluation is not None
