@@ -20,15 +20,18 @@ from airflow.sdk import (
     task_group,
 )
 from clearml_provider.operators import ClearMLEnqueueOperator, ClearMLWaitOperator
+from palmares_airflow.assets import RESULTS
 from palmares_airflow.callbacks import note_enqueued, note_failure
 from palmares_airflow.policy import RETRIES, SPARE_TRIES, classify, next_attempt, show_line
 from palmares_airflow.services import open_services, step_services
+from palmares_airflow.waiting import WAITING_TRIES, OutboxRetryPolicy
 
 PARIS = ZoneInfo("Europe/Paris")
 MODELS_PER_RUN = 50  # The scheduler's cost is quadratic in one run's task instances (apache/airflow#45991).
 POLL_S = 5.0  # All waiting models share one request, so a short interval costs little.
 MODEL_NAME = "{{ ti.xcom_pull(task_ids='admit_submissions')[ti.map_index]['model_id'] }}"
 INFRASTRUCTURE = {"retries": 2, "retry_delay": timedelta(seconds=20)}
+UNTIL_WRITTEN: dict[str, Any] = {"retries": WAITING_TRIES, "retry_policy": OutboxRetryPolicy()}
 
 PARAMS = {
     "models": Param(
@@ -187,7 +190,7 @@ def post_process(submission: dict[str, Any], raw: dict[str, Any]) -> dict[str, A
         return post_process(services, submission, raw_url=raw["raw_url"], dag_run_id=run_id)
 
 
-@task(map_index_template=MODEL_NAME, multiple_outputs=False, pool="hub")
+@task(map_index_template=MODEL_NAME, multiple_outputs=False, pool="hub", outlets=[RESULTS], **UNTIL_WRITTEN)
 def publish(submission: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
     """Put everything for the Hub into the outbox, and commit it."""
     from include.steps.publishing import publish

@@ -17,6 +17,9 @@ COMMANDS = (
     "include.cli.commands.stack",
     "include.cli.commands.doctor",
     "include.cli.commands.plan",
+    "include.cli.commands.results",
+    "include.cli.commands.requests",
+    "include.cli.commands.models",
 )
 """Modules with a ``register(app)``, in the order of the help page."""
 

@@ -34,6 +34,10 @@ class Fault(BaseModel):
     """Of ``status``: the HTTP status, 400 to 599."""
     retry_after_s: int | None = Field(default=None, ge=0)
     """Of ``status``: the header Retry-After; None for none."""
+    rate_limit_s: int | None = Field(default=None, ge=0)
+    """Of ``status``: the wait in the header RateLimit, as the Hub sends it; None for none."""
+    message: str | None = Field(default=None, max_length=300, pattern=r"^[ -~]+$")
+    """Of ``status`` on the Hub: its words (``Private repository storage limit reached``); None: the usual."""
     after: bool = False
     """Of ``status``: answered once the effect is there, as by a proxy that gave up waiting."""
     seconds: float = Field(default=1.0, ge=0)

@@ -135,10 +135,14 @@ class FaultInjector:
                 await self._refuse(401, endpoint, {}, send)
             case _:
                 retry = {} if fault.retry_after_s is None else {"retry-after": str(fault.retry_after_s)}
-                await self._refuse(fault.status, endpoint, retry, send)
+                if fault.rate_limit_s is not None:
+                    retry["ratelimit"] = f'"api";r=0;t={fault.rate_limit_s}'
+                await self._refuse(fault.status, endpoint, retry, send, said=fault.message)
 
-    async def _refuse(self, status: int, endpoint: str, headers: Mapping[str, str], send: Send) -> None:
-        phrase = HTTPStatus(status).phrase
+    async def _refuse(
+        self, status: int, endpoint: str, headers: Mapping[str, str], send: Send, *, said: str | None = None
+    ) -> None:
+        phrase = said or HTTPStatus(status).phrase
         if status in _PROXYS_OWN:
             title = f"{status} {phrase}"
             html = (

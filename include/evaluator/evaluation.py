@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from include.evaluator.artifact import JobFacts, write_artifact
@@ -19,6 +20,8 @@ from include.evaluator.suite_hash import suite_hash
 from include.evaluator.version import EVALUATOR_VERSION
 
 Progress = Callable[[str], None]
+IMAGE_VARIABLE = "PALMARES_IMAGE"
+"""Environment variable: the container image, as Dockerfile.evaluator names it; for the provenance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +147,23 @@ def _versions() -> dict[str, str]:
     import torch
     import transformers
 
+    image, vllm = os.environ.get(IMAGE_VARIABLE), _installed("vllm")
     return {
         "evaluator": EVALUATOR_VERSION,
+        **({"image": image} if image else {}),
+        **({"vllm": vllm} if vllm else {}),
         "lm_eval": version("lm_eval"),
         "torch": str(torch.__version__),
         "transformers": str(transformers.__version__),
         "python": platform.python_version(),
     }
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _fingerprint(

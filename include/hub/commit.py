@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from include.hub.failures import translated
-from include.leaderboard.errors import HubError, HubUnavailableError, StaleCommitError
+from include.leaderboard.errors import HubRefusedError, HubUnavailableError, StaleCommitError
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi
 
+MARK = "Palmares-Commit: "
 SUMMARY_CHARACTERS = 200
 DESCRIPTION_CHARACTERS = 4000
+_COMMITS_LOOKED_AT = 2000
+"""How far back a lost commit is looked for, when the one before it is not met."""
 
 
 class Commit:
@@ -21,14 +25,25 @@ class Commit:
 
     The description carries a mark of its own, by which a first try whose answer was lost is found: the Hub
     has no other key, and answers the second try that it came too late.
+
+    Args:
+        mark: Known to the caller, who can look for it after a crash; None: made up here.
     """
 
-    def __init__(self, *, repo_id: str, files: Mapping[str, bytes], message: str, parent_commit: str) -> None:
+    def __init__(
+        self,
+        *,
+        repo_id: str,
+        files: Mapping[str, bytes],
+        message: str,
+        parent_commit: str,
+        mark: str | None = None,
+    ) -> None:
         self._repo_id = repo_id
         self._files = files
         self._summary, self._description = _split(message)
         self._parent_commit = parent_commit
-        self._mark = f"Palmares-Commit: {uuid4().hex}"
+        self._mark = mark or uuid4().hex
         self._may_be_applied = False
 
     def send(self, api: HfApi) -> str | None:
@@ -36,7 +51,8 @@ class Commit:
 
         Raises:
             StaleCommitError: The branch moved, and not by this commit.
-            HubError: A path that the client does not take, or any other failure of `translated`.
+            HubRefusedError: A path that the client does not take.
+            HubError: Any other failure of `translated`.
         """
         operations = [_addition(path, content) for path, content in self._files.items()]
         try:
@@ -45,7 +61,7 @@ class Commit:
                     self._repo_id,
                     operations,
                     commit_message=self._summary,
-                    commit_description=f"{self._description}\n\n{self._mark}".lstrip(),
+                    commit_description=f"{self._description}\n\n{MARK}{self._mark}".lstrip(),
                     repo_type="dataset",
                     revision="main",
                     parent_commit=self._parent_commit,
@@ -54,17 +70,34 @@ class Commit:
             self._may_be_applied = True
             raise
         except StaleCommitError:
-            applied = self._find(api) if self._may_be_applied else None
+            applied = self._applied(api) if self._may_be_applied else None
             if applied is None:
                 raise
             return applied
         oid: str = made.oid
         return oid
 
-    def _find(self, api: HfApi) -> str | None:
+    def _applied(self, api: HfApi) -> str | None:
         with translated(f"history of dataset {self._repo_id}"):
-            commits = api.list_repo_commits(self._repo_id, repo_type="dataset", revision="main")
-        return next((commit.commit_id for commit in commits if self._mark in commit.message), None)
+            return find_commit(api, self._repo_id, self._mark, since=self._parent_commit)
+
+
+def find_commit(api: HfApi, repo_id: str, mark: str, *, since: str) -> str | None:
+    """Return the commit of a dataset's main branch that carries *mark* and came after *since*.
+
+    Not `list_repo_commits`, which reads the whole history, and that may be long.
+    """
+    from huggingface_hub.utils._headers import build_hf_headers
+    from huggingface_hub.utils._pagination import paginate
+
+    address = f"{api.endpoint}/api/datasets/{repo_id}/commits/main"
+    commits = paginate(address, params={}, headers=build_hf_headers(token=api.token))
+    for commit in islice(commits, _COMMITS_LOOKED_AT):
+        if commit["id"] == since:
+            return None
+        if f"{MARK}{mark}" in f"{commit['title']}\n{commit['message']}":
+            return str(commit["id"])
+    return None
 
 
 def _split(message: str) -> tuple[str, str]:
@@ -91,7 +124,7 @@ def _addition(path: str, content: bytes) -> CommitOperationAdd:
 
     if path.startswith("/"):
         # The client would take the slash off.
-        raise HubError(f"{path!r} cannot be written to the Hub: it is absolute")
+        raise HubRefusedError(f"{path!r} cannot be written to the Hub: it is absolute", code="content")
 
     class Addition(CommitOperationAdd):
         @property
@@ -101,4 +134,4 @@ def _addition(path: str, content: bytes) -> CommitOperationAdd:
     try:
         return Addition(path_in_repo=path, path_or_fileobj=content)
     except ValueError as error:
-        raise HubError(f"{path!r} cannot be written to the Hub: {error}") from error
+        raise HubRefusedError(f"{path!r} cannot be written to the Hub: {error}", code="content") from error

@@ -10,25 +10,24 @@ from include.leaderboard.errors import (
     HubError,
     HubGatedError,
     HubNotFoundError,
+    HubRefusedError,
     HubUnavailableError,
     StaleCommitError,
 )
 
-BUSY_STATUSES = frozenset({408, 429, 500, 502, 503, 504, 520, 522, 524})
+BUSY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 522, 524})
 """Answers that say: not now."""
+_CONFLICT_STATUSES = frozenset({409, 423})
+"""Another operation is under way; the client itself reads the 409 of a repository that is there."""
+_STORAGE_STATUSES = frozenset({402, 507})
+_CONTENT_STATUSES = frozenset({400, 413, 415, 422})
+_STORAGE = re.compile(r"storage|quota", re.IGNORECASE)
+"""In the words of a 403: "Private repository storage limit reached", "Your storage patterns …"."""
 _QUERY = re.compile(r"\?[^\s?='\"<>]+=[^\s'\"<>]*")
 
 
 class HubBusyError(HubUnavailableError):
-    """The Hub answered that it has no time.
-
-    Attributes:
-        retry_after_s: The wait that it asked for; None: it named none.
-    """
-
-    def __init__(self, message: str, *, retry_after_s: float | None) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
+    """The Hub answered that it has no time."""
 
 
 class HubUnreachableError(HubUnavailableError):
@@ -47,6 +46,7 @@ def translated(subject: str) -> Iterator[None]:
         HubGatedError: The token has no access to a gated repository.
         StaleCommitError: The branch is no longer at the commit's parent.
         HubUnavailableError: Outage, time-out, rate limit, or an answer that is not the Hub's.
+        HubRefusedError: The token, its rights, the storage, or what was sent.
         HubError: Any other refusal.
     """
     import httpx2
@@ -101,8 +101,22 @@ def _of_status(subject: str, error: Exception) -> HubError:
     message = f"{subject}: HTTP {status}{': ' if said else ''}{said}"
     if status == 412:
         return StaleCommitError(f"{message}. Read the branch again and re-apply.")
-    if status in BUSY_STATUSES:
+    if status in BUSY_STATUSES | _CONFLICT_STATUSES:
         return HubBusyError(message, retry_after_s=None)
-    if status in {401, 403}:
-        return HubError(f"{message}. Check the token of the connection huggingface_hub.")
+    if status == 401:
+        return HubRefusedError(
+            f"{message}. The token is not valid (any more): put a new one into the connection "
+            "huggingface_hub.",
+            code="token",
+        )
+    if status in _STORAGE_STATUSES or (status == 403 and _STORAGE.search(said)):
+        return HubRefusedError(
+            f"{message}. The storage is full: make room, or raise the account's plan.", code="quota"
+        )
+    if status == 403:
+        return HubRefusedError(
+            f"{message}. Check the rights of the token of the connection huggingface_hub.", code="forbidden"
+        )
+    if status in _CONTENT_STATUSES:
+        return HubRefusedError(message, code="content")
     return HubError(message)

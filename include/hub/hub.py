@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from include.hub.commit import Commit
+from include.hub.blobs import Blobs, BlobsInMemory, git_hash
 from include.hub.failures import translated
 from include.hub.model_facts import facts_of
 from include.hub.session import bounded, retrying
-from include.leaderboard.errors import HubError, HubNotFoundError, HubUnavailableError
+from include.hub.writing import HubWriter, sha_of
+from include.leaderboard.errors import HubNotFoundError, HubUnavailableError
 from include.leaderboard.submissions.model_facts import ModelFacts
 
 if TYPE_CHECKING:
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _THREADS = 8
-_KEPT_BYTES = 64 * 1024 * 1024
 
 T = TypeVar("T")
 
@@ -42,35 +39,23 @@ class HubFile:
     """The file has more bytes than the reader wanted, and was not downloaded."""
 
 
-class Hub:
+class Hub(HubWriter):
     """A Hub at an address. May be shared by threads.
 
     Args:
         endpoint: Address without path: ``https://huggingface.co``.
         token: Access token; None: anonymous, whatever the environment holds.
         timeout_s: Longest wait for the next bytes of an answer. A call is tried up to four times.
+        blobs: Keeps the contents of JSON files; None: this object's memory.
     """
 
-    def __init__(self, *, endpoint: str, token: str | None, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self, *, endpoint: str, token: str | None, timeout_s: float = 30.0, blobs: Blobs | None = None
+    ) -> None:
         self._endpoint = endpoint.rstrip("/")
         self._token = token
         self._timeout_s = timeout_s
-        self._kept: OrderedDict[str, bytes] = OrderedDict()
-        self._kept_bytes = 0
-        self._kept_lock = threading.Lock()
-
-    def head(self, repo_id: str) -> str:
-        """Return the newest commit of a dataset's main branch.
-
-        Raises:
-            HubNotFoundError: No such dataset.
-            HubUnavailableError: Try again later.
-        """
-        info = self._call(
-            f"dataset {repo_id}",
-            lambda api: api.dataset_info(repo_id, revision="main", expand=["sha"], timeout=self._timeout_s),
-        )
-        return _sha(info.sha, f"dataset {repo_id}")
+        self._blobs = BlobsInMemory() if blobs is None else blobs
 
     def list_paths(self, repo_id: str, *, commit: str, prefix: str = "") -> list[str]:
         """Return the dataset's paths at *commit* that begin with *prefix*, sorted.
@@ -86,7 +71,7 @@ class Hub:
     ) -> list[HubFile]:
         """Return all ``*.json`` files of a dataset at *commit*, sorted by path.
 
-        Contents that this object has read before, under whatever path or commit, are not read again. A file
+        Contents that were read before, under whatever path or commit, are not read again. A file
         of more than *max_bytes* comes back empty and marked `too_large`. With *since*, an earlier commit,
         files that were the same there are left out.
 
@@ -95,23 +80,24 @@ class Hub:
             HubUnavailableError: Try again later.
         """
         earlier = {} if since is None else {f.path: f.blob_id for f in self._files(repo_id, commit=since)}
+        everything = self._files(repo_id, commit=commit)
         listed = [
             file
-            for file in self._files(repo_id, commit=commit)
+            for file in everything
             if file.path.endswith(".json") and earlier.get(file.path) != file.blob_id
         ]
         wanted = {file.blob_id: file for file in listed if file.size <= max_bytes}
-        with self._kept_lock:
-            contents = {oid: self._kept[oid] for oid in wanted if oid in self._kept}
+        contents = dict(self._blobs.known_contents(wanted.keys()))
         missing = [file for oid, file in wanted.items() if oid not in contents]
         with ThreadPoolExecutor(min(_THREADS, max(1, len(missing)))) as pool:
             try:
                 read = pool.map(lambda file: self._read_listed(repo_id, file, commit=commit), missing)
-                contents.update(zip((file.blob_id for file in missing), read, strict=True))
+                new = dict(zip((file.blob_id for file in missing), read, strict=True))
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-        self._keep(contents)
+        contents.update(new)
+        self._blobs.keep_contents(repo_id, new, listed={file.blob_id for file in everything})
         log.info(
             "%s files of %s at %s, %s of them downloaded", len(listed), repo_id, commit[:10], len(missing)
         )
@@ -139,47 +125,6 @@ class Hub:
                 return None
             raise
 
-    def commit_files(
-        self, repo_id: str, files: Mapping[str, bytes], *, message: str, parent_commit: str
-    ) -> str:
-        """Write files into a dataset, in one commit right after *parent_commit*; return its hash.
-
-        If an answer is lost, it is tried again, and what the first try did is found: there is one commit.
-
-        Raises:
-            StaleCommitError: The dataset's main branch is no longer at *parent_commit*.
-            HubError: A path that the Hub does not take, or the token may not write.
-            HubUnavailableError: Try again later; the commit may have been made.
-        """
-        subject = f"commit to dataset {repo_id}"
-        commit = Commit(repo_id=repo_id, files=files, message=message, parent_commit=parent_commit)
-        return _sha(self._call(subject, commit.send), subject)
-
-    def ensure_dataset(self, repo_id: str, *, private: bool) -> None:
-        """Create the dataset if it is missing.
-
-        Raises:
-            HubError: It is there and public, and *private* was asked for.
-            HubUnavailableError: Try again later.
-        """
-        subject = f"dataset {repo_id}"
-        try:
-            info = self._call(subject, lambda api: api.dataset_info(repo_id, timeout=self._timeout_s))
-        except HubNotFoundError as error:
-            if error.what != "repository":
-                raise
-            self._call(
-                subject,
-                lambda api: api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True),
-            )
-            log.info("created %s, private: %s", subject, private)
-            return
-        if private and not info.private:
-            raise HubError(
-                f"{subject} is public, but private files are to be written into it. "
-                "Make it private in its settings, or name another one in leaderboard.yaml."
-            )
-
     def model_facts(self, model_id: str, revision: str) -> ModelFacts:
         """Return what is known of a model, at the commit that *revision* names now.
 
@@ -195,7 +140,7 @@ class Hub:
                 model_id, revision=revision, files_metadata=True, timeout=self._timeout_s
             ),
         )
-        commit = _sha(info.sha, subject)
+        commit = sha_of(info.sha, subject)
         if info.gated:
             self._call(subject, lambda api: api.auth_check(model_id))
         return facts_of(
@@ -236,7 +181,7 @@ class Hub:
     def _read_listed(self, repo_id: str, file: RepoFile, *, commit: str) -> bytes:
         content = self._download(repo_id, file.path, commit=commit, repo_type="dataset")
         # A large file's hash is not its content's.
-        if file.lfs is None and file.blob_id != _git_hash(content):
+        if file.lfs is None and file.blob_id != git_hash(content):
             raise HubUnavailableError(
                 f"{repo_id}/{file.path} at {commit}: the content is not what the listing announces "
                 f"({file.blob_id}). Try again; if it stays so, look for a proxy that changes answers."
@@ -257,22 +202,3 @@ class Hub:
             return content
 
         return self._call(f"{repo_type} {repo_id}, file {path} at {commit}", get)
-
-    def _keep(self, contents: Mapping[str, bytes]) -> None:
-        with self._kept_lock:
-            for oid, content in contents.items():
-                self._kept_bytes += len(content) - len(self._kept.pop(oid, b""))
-                self._kept[oid] = content
-            while self._kept_bytes > _KEPT_BYTES:
-                _, dropped = self._kept.popitem(last=False)
-                self._kept_bytes -= len(dropped)
-
-
-def _git_hash(content: bytes) -> str:
-    return hashlib.sha1(b"blob %d\0%s" % (len(content), content), usedforsecurity=False).hexdigest()
-
-
-def _sha(sha: str | None, subject: str) -> str:
-    if sha is None or len(sha) != 40:
-        raise HubUnavailableError(f"{subject}: the Hub named no commit, but {sha!r}")
-    return sha

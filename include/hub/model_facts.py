@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from include.leaderboard.submissions.model_facts import ModelFacts, architectures_of
@@ -20,6 +21,11 @@ _CONFIG_BYTES = 2_000_000
 _ADAPTER_WEIGHTS = "adapter_model"
 _TOKENIZER_CONFIG_BYTES = 20_000_000
 _INDEX_BYTES = 50_000_000
+_TOKENIZERS = frozenset(
+    {"tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json",
+     "vocab.txt", "tekken.json", "qwen.tiktoken", "tiktoken.model"}
+)  # fmt: skip
+"""One of these is enough for a tokenizer; tokenizer_config.json alone holds no vocabulary."""
 
 Read = Callable[[str], bytes]
 
@@ -56,6 +62,8 @@ def facts_of(info: ModelInfo, *, read: Read) -> ModelFacts:
         custom_code=bool((config or {}).get("auto_map")),
         adapter=document("adapter_config.json", _CONFIG_BYTES),
         adapter_bytes=_sum(sizes, _ADAPTER_WEIGHTS, ".safetensors") or _sum(sizes, _ADAPTER_WEIGHTS, ".bin"),
+        has_tokenizer=not _TOKENIZERS.isdisjoint(sizes),
+        created_at=info.created_at.astimezone(UTC).isoformat() if info.created_at else None,
     )
 
 

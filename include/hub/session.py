@@ -54,19 +54,23 @@ def _client_class() -> type[httpx2.Client]:
             if timeout_s is None:
                 return super().send(request, **options)
             request.extensions["timeout"] = httpx2.Timeout(timeout_s).as_dict()
-            where = f"{request.method} {request.url.copy_with(query=None)}"
             try:
                 response = super().send(request, **options)
             except httpx2.TransportError as error:
-                raise HubUnreachableError(f"{where}: {type(error).__name__}: {error}") from error
+                raise HubUnreachableError(f"{_where(request)}: {type(error).__name__}: {error}") from error
             if response.status_code in BUSY_STATUSES:
                 response.close()
                 raise HubBusyError(
-                    f"{where}: HTTP {response.status_code}", retry_after_s=_retry_after_s(response)
+                    f"{_where(request)}: HTTP {response.status_code}", retry_after_s=_retry_after_s(response)
                 )
             return response
 
     return BoundedClient
+
+
+def _where(request: httpx2.Request) -> str:
+    """Method and address, without the query: it may be signed."""
+    return f"{request.method} {request.url.copy_with(query=None)}"
 
 
 def _retry_after_s(response: httpx2.Response) -> float | None:

@@ -3,17 +3,21 @@
 LeaderboardError
 ├── SettingsError             a configuration file is wrong: say the key and the file
 ├── RefusedError              a submission cannot be evaluated: carries a Refusal for the submitter
+├── ModerationError           a person's decision about a model is unusable, or contradicts what holds
 ├── ResultsError              what the evaluator left behind cannot be used
 │   ├── ResultsFormatError        a file is missing, malformed, or its hash differs
 │   ├── ResultsIncompleteError    a task or rows are missing
 │   └── GateError                 the numbers look wrong (canary, cross-check): parked for a person
 ├── HubError                  the Hub answered something unexpected
 │   ├── HubUnavailableError       outage, time-out, rate limit: try again later, nobody's fault
+│   │   └── OutboxWaitError           what is to be written waits in the outbox, and why
+│   ├── HubRefusedError           the Hub understood and will not: token, rights, storage, or what was sent
 │   ├── HubNotFoundError          no such repository, revision or file
 │   ├── HubGatedError             the repository is gated and our token has no access
 │   └── StaleCommitError          somebody committed first: read again and re-apply
 ├── StoreError                our database is unreachable or not migrated
-│   └── ClaimLostError            another run holds the evaluation now: leave it to that one
+│   ├── ClaimLostError            another run holds the evaluation now: leave it to that one
+│   └── LockHeldError             another process holds a lock for longer than we wait
 └── StackError                the embedded stack cannot start or has lost a part
 """
 
@@ -56,6 +60,10 @@ class RefusedError(LeaderboardError):
         self.refusal = refusal
 
 
+class ModerationError(LeaderboardError):
+    """A person's decision about a model is unusable, or contradicts what holds."""
+
+
 class ResultsError(LeaderboardError):
     """What the evaluator left behind cannot be used."""
 
@@ -77,7 +85,33 @@ class HubError(LeaderboardError):
 
 
 class HubUnavailableError(HubError):
-    """Outage, time-out or rate limit: try again later."""
+    """Outage, time-out or rate limit: try again later.
+
+    Attributes:
+        retry_after_s: The wait that was asked for; None: none was named.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class OutboxWaitError(HubUnavailableError):
+    """What is to be written to the Hub waits in the outbox: nothing is lost, and it is written later."""
+
+
+class HubRefusedError(HubError):
+    """The Hub understood, and will not.
+
+    Attributes:
+        code: ``token`` (not valid any more), ``forbidden`` (no right to do this), ``quota`` (storage is
+            full), ``public`` (private files into a public dataset) or ``content`` (what was sent: another
+            file may pass).
+    """
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class HubNotFoundError(HubError):
@@ -106,6 +140,10 @@ class StoreError(LeaderboardError):
 
 class ClaimLostError(StoreError):
     """Another run holds the evaluation now, or has replaced it: this one's task has nothing left to do."""
+
+
+class LockHeldError(StoreError):
+    """Another process has held a lock for longer than we were willing to wait."""
 
 
 class StackError(LeaderboardError):

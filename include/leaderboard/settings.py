@@ -6,13 +6,15 @@ import os
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, model_validator
 
 from include.leaderboard.clusters import Cluster
 from include.leaderboard.endings.budgets import RetryBudgets
 from include.leaderboard.errors import SettingsError
 from include.leaderboard.planning.overrides import OVERRIDES_FILE, Overrides, load_overrides
 from include.leaderboard.planning.shape import Reading
+from include.leaderboard.publishing.settings import PublishingSettings
+from include.leaderboard.submissions.policy import AdmissionPolicy, QueuePolicy
 from include.leaderboard.suites import Suite, SuiteTask, suite_hash
 from include.leaderboard.yaml_files import parse_settings, read_yaml
 
@@ -33,6 +35,14 @@ class HubSettings(BaseModel):
     results_repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
     details_repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
     """Private: holds prompts, answers and generations."""
+    commits_per_hour: PositiveInt = 90
+    """Commits that we make at most, over all datasets and workers; the Hub takes 128."""
+    files_per_commit: PositiveInt = 99
+    """The Hub advises fewer than a hundred."""
+    gather_quiet_s: NonNegativeFloat = 2.0
+    """A publication waits until no other one was queued for so long: siblings share commits."""
+    gather_at_most_s: NonNegativeFloat = 30.0
+    """… but not longer than this, unless the hour's commits are nearly used up."""
 
 
 class ClearMLSettings(BaseModel):
@@ -95,6 +105,9 @@ class Settings(BaseModel):
     retries: RetryBudgets = RetryBudgets()
     """How often a job is tried again in one night, by the class of its ending."""
     policies: Policies
+    publishing: PublishingSettings = PublishingSettings()
+    admission: AdmissionPolicy = AdmissionPolicy()
+    queue: QueuePolicy = QueuePolicy()
     default_suite: str
     default_cluster: str
     suites: dict[str, Suite]
@@ -109,6 +122,12 @@ class Settings(BaseModel):
         if self.default_cluster not in self.clusters:
             raise ValueError(f"default_cluster {self.default_cluster!r} is none of {sorted(self.clusters)}")
         return self
+
+    @property
+    def contents_repo(self) -> str:
+        """Dataset of the contents table: ``contents`` in the results' namespace, unless another is named."""
+        beside = f"{self.hub.results_repo.split('/')[0]}/contents"
+        return self.publishing.contents_repo or beside
 
     def suite(self, name: str | None = None) -> Suite:
         """Find a suite; the default one without a name.

@@ -65,7 +65,7 @@ def plan_resources(
             reason=error.refusal.message_en,
         )
         refuse(services, error.refusal, submission=submission, dag_run_id=dag_run_id)
-        write_out(services, settings.hub.requests_repo)
+        write_out(services, settings.hub.requests_repo, with_siblings=True)
         raise
     services.store.update(
         submission.job_key, state=EvaluationState.PLANNED, held_by=dag_run_id, plan=plan.to_json()

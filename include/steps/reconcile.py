@@ -91,12 +91,12 @@ def orphan(worlds: Worlds, job: Job, evaluation: Evaluation | None) -> Repair | 
     if evaluation is None:  # of another leaderboard on the same server: not ours to judge
         return None
     run = _run(worlds, evaluation)
-    waits = run.waits_for(job.job_key) and not evaluation.is_replaced
+    waits = run.waits_for(job.job_key) and not evaluation.is_closed
     if waits or not (job.is_live or job.live_children) or _is_young(worlds, evaluation, job):
         return None
-    if job.is_live and job.has_results and not evaluation.is_replaced:
+    if job.is_live and job.has_results and not evaluation.is_closed:
         return None  # it has uploaded and is about to end; or its agent died, see results_to_send_back
-    if evaluation.is_replaced:
+    if evaluation.is_closed:
         why = evaluation.reason or "replaced by a newer run"
     elif evaluation.state in LIVE or _is_unexplained(evaluation):
         why = run.words

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import logging
+from typing import Any
 
 from include.hub import HubFile
-from include.leaderboard.errors import Refusal
+from include.leaderboard.errors import Refusal, RefusedError
 from include.leaderboard.publishing.status import failed_changes
-from include.leaderboard.submissions.request_file import RequestFile, parse_status
+from include.leaderboard.submissions.json_edit import read_object
+from include.leaderboard.submissions.request_file import RequestFile, RequestStatus, parse_status
 from include.leaderboard.submissions.submission import Submission
 from include.steps.outbox import request_edit
 from include.steps.services import Services
@@ -41,22 +42,34 @@ def refuse(
     log.warning("refused %s: %s", path, refusal.error_msg)
     if dry_run or (submission is not None and submission.limit_samples is not None):
         return
-    writable = submission is not None or request is not None or _is_writable(file)
-    changes = failed_changes(refusal)
-    services.store.add_refusal(
+    writable = submission is not None or request is not None or is_writable(file)
+    changes = told(refusal)
+    entries = [request_edit(services, path, changes, dag_run_id=dag_run_id)] if writable else []
+    is_new = services.store.add_refusal(
         request_path=path,
         blob_oid=oid,
         model_id=model_id,
         refusal=refusal,
         dag_run_id=dag_run_id,
-        entries=[request_edit(services, path, changes, dag_run_id=dag_run_id)] if writable else [],
+        entries=entries,
     )
+    if not is_new:  # the very same content waits again: its sender has to be told again
+        services.store.add_to_outbox(entries)
 
 
-def _is_writable(file: HubFile | None) -> bool:
+def told(refusal: Refusal) -> dict[str, Any]:
+    """What the request file says of a refusal: FAILED, or CANCELLED where a person withdrew the model."""
+    changes = failed_changes(refusal)
+    if refusal.code == "withdrawn":
+        changes["status"] = RequestStatus.CANCELLED.value
+    return changes
+
+
+def is_writable(file: HubFile | None) -> bool:
     """Whether the file is a JSON object that still waits: a settled one keeps what it says."""
-    try:
-        found = json.loads(file.content) if file is not None else None
-    except ValueError:
+    if file is None:
         return False
-    return isinstance(found, dict) and parse_status(found.get("status")).waits
+    try:
+        return parse_status(read_object(file.content).get("status")).waits
+    except RefusedError:
+        return False

@@ -13,7 +13,7 @@ from include.leaderboard.publishing.status import cancelled_changes, pending_cha
 from include.leaderboard.submissions.request_file import RequestStatus, parse_request
 from include.leaderboard.submissions.submission import Submission
 from include.steps.admission import REQUEST_MARK
-from include.steps.outbox import request_edit, write_out
+from include.steps.outbox import describe_obstacle, request_edit, write_everything, write_out
 from include.steps.reconcile import Repair, RepairKind, decide, runs_that_matter
 from include.steps.services import Services
 from include.steps.worlds import Job, RunFacts, Worlds
@@ -78,8 +78,9 @@ def reconcile(
 
     Returns:
         Small JSON: ``counts`` by `RepairKind`, ``lines`` (one a repair), ``written`` (outbox entries that
-        waited before), ``dry_run``; and for the next time ``commit`` and ``running``, the requests dataset's
-        head and which of its files said RUNNING there.
+        waited before), ``obstacles`` (lines on what still waits, and why), ``dry_run``; and for the
+        next time ``commit`` and ``running``, the requests dataset's head and which of its files said RUNNING
+        there.
 
     Raises:
         HubUnavailableError: The Hub is out of reach.
@@ -88,9 +89,13 @@ def reconcile(
     repos = services.settings.hub
     waiting = len(services.store.outbox_pending())
     if not dry_run:
-        _drain(services)
+        write_everything(services)
+    unwritten = services.store.outbox_pending()
     commit, running = running_requests(services, before)
-    worlds = look(services, cluster, runs_of, running=running, grace_s=grace_s)
+    # What waits to be written is no disagreement: it would be queued again each time while the Hub is away.
+    told = {entry.path for entry in unwritten if entry.repo_id == repos.requests_repo}
+    seen = [path for path in running if path not in told]
+    worlds = look(services, cluster, runs_of, running=seen, grace_s=grace_s)
     counts: Counter[str] = Counter()
     lines: list[str] = []
     for repair in decide(worlds):
@@ -111,7 +116,8 @@ def reconcile(
     return {
         "counts": dict(counts),
         "lines": lines[:LINES_AT_MOST],
-        "written": 0 if dry_run else waiting,
+        "written": 0 if dry_run else waiting - len(unwritten),
+        "obstacles": _what_waits(services),
         "dry_run": dry_run,
         "commit": commit,
         "running": running,
@@ -176,12 +182,19 @@ def running_requests(services: Services, before: Mapping[str, Any] | None = None
     return commit, sorted(found)
 
 
-def _drain(services: Services) -> None:
-    for repo_id in sorted({entry.repo_id for entry in services.store.outbox_pending()}):
-        try:
-            write_out(services, repo_id)
-        except HubNotFoundError as error:
-            log.error("what waits for %s stays in the outbox: %s", repo_id, error)  # noqa: TRY400 - told
+def _what_waits(services: Services) -> list[str]:
+    """Lines on what stands in the way of writing to the Hub, and on what can never be written."""
+    lines = [
+        f"{one.repo_id} is not written to: {describe_obstacle(one)}"
+        for one in services.store.obstacles(services.hub.endpoint)
+    ]
+    lines += [
+        f"{key} cannot be written to {repo_id}: {reason}"
+        for key, repo_id, reason in services.store.outbox_failed(limit=LINES_AT_MOST)
+    ]
+    for line in lines:
+        log.error("%s", line)
+    return lines[:LINES_AT_MOST]
 
 
 def _mend(services: Services, cluster: Cluster, worlds: Worlds, repair: Repair, *, dag_run_id: str) -> bool:

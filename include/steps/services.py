@@ -57,10 +57,11 @@ class Services:
     def at(cls, *, hub_endpoint: str, hub_token: str | None, store_url: str) -> Services:
         """Open everything at these addresses."""
         settings = load_settings()
+        store = Store.connect(store_url)
         return cls(
             settings=settings,
-            store=Store.connect(store_url),
-            hub=Hub(endpoint=hub_endpoint, token=hub_token),
+            store=store,
+            hub=Hub(endpoint=hub_endpoint, token=hub_token, blobs=store),
             raw=RawOutputs(settings.storage_url),
         )
 

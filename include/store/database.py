@@ -14,7 +14,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, make_url, select,
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from include.leaderboard.errors import StoreError
+from include.leaderboard.errors import LockHeldError, StoreError
 from include.store.tables import SCHEMA_REVISION
 
 log = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ class Database:
         The server frees it when the process dies.
 
         Raises:
-            StoreError: Another session held it for longer than *timeout_s*.
+            LockHeldError: Another session held it for longer than *timeout_s*.
         """
         number = lock_number(name)
         connection = self._lock_connection()
@@ -135,7 +135,7 @@ class Database:
                 except DBAPIError as error:
                     if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
                         raise
-                    raise StoreError(
+                    raise LockHeldError(
                         f"{name}: another process has held the lock for more than {timeout_s:g} s. "
                         f"If it hangs, find it in pg_stat_activity of {self.address} and end it."
                     ) from error

@@ -17,9 +17,9 @@ from include.store.outbox_entries import OutboxEntry
 from include.store.outbox_table import insert_entries
 from include.store.records import Evaluation, evaluation_from
 from include.store.states import (
+    CLOSED_CODES,
     LIVE,
     RECHECKED_CODES,
-    REPLACED,
     STOPPED,
     ClaimOutcome,
     EvaluationState,
@@ -124,11 +124,11 @@ class Evaluations(Database):
             entries: Added to the outbox in the same transaction, so that neither happens without the other.
             fields: Any of ``clearml_task_id, attempt, plan, failure_class, reason_code, reason, scores``.
 
-        Without anything to change it only checks the holder. News of an evaluation that was replaced
-        (`Evaluation.is_replaced`) is let go.
+        Without anything to change it only checks the holder. News of an evaluation that was replaced or
+        withdrawn (`Evaluation.is_closed`) is let go.
 
         Raises:
-            ClaimLostError: Another holder than *held_by*, or the evaluation was replaced.
+            ClaimLostError: Another holder than *held_by*, or the evaluation was closed.
             StoreError: No such evaluation, or a move that `states.may_follow` forbids.
         """
         values = _cleaned(job_key, fields)
@@ -139,7 +139,7 @@ class Evaluations(Database):
                     f"Evaluation {job_key} is held by run {row.dag_run_id}, not {held_by}. "
                     "Leave it to that run; this one's task has nothing left to do."
                 )
-            if row.state == EvaluationState.CANCELLED and row.reason_code == REPLACED:
+            if row.state == EvaluationState.CANCELLED and row.reason_code in CLOSED_CODES:
                 if held_by is not None:
                     raise ClaimLostError(
                         f"Evaluation {job_key} is closed: {row.reason} "

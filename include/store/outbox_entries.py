@@ -13,7 +13,7 @@ from include.leaderboard.errors import StoreError
 MAX_CONTENT_BYTES = 50_000_000
 """Largest file that goes through the database."""
 
-EntryKind = Literal["put", "edit_request"]
+EntryKind = Literal["put", "edit_request", "edit_card"]
 
 
 class OutboxStatus(StrEnum):
@@ -25,7 +25,7 @@ class OutboxStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxEntry:
-    """One file to write, or one edit of a request file, in a dataset on the Hub."""
+    """One file to write, or one edit of a request file or of a card, in a dataset on the Hub."""
 
     key: str
     """Names the effect: an entry with a key that is known is not added again."""
@@ -37,7 +37,7 @@ class OutboxEntry:
     content: bytes | None = None
     """The whole file, of a ``put``."""
     changes: dict[str, Any] | None = None
-    """The fields to set, of an ``edit_request``: applied to the file as it is when written."""
+    """What to set, of an edit: applied to the file as it is when written. A card may be missing till then."""
     job_key: str | None = None
     message: str
     """Commit message; several entries share a commit."""
@@ -50,8 +50,8 @@ class OutboxEntry:
             )
         if self.kind == "put" and (self.content is None or self.changes is not None):
             raise StoreError(f"Outbox entry {self.key}: a put has content and no changes.")
-        if self.kind == "edit_request" and (self.changes is None or self.content is not None):
-            raise StoreError(f"Outbox entry {self.key}: an edit_request has changes and no content.")
+        if self.kind != "put" and (self.changes is None or self.content is not None):
+            raise StoreError(f"Outbox entry {self.key}: an {self.kind} has changes and no content.")
         if self.content is not None and len(self.content) > MAX_CONTENT_BYTES:
             raise StoreError(
                 f"Outbox entry {self.key}: {self.path} has {len(self.content):,} bytes, more than the "
@@ -76,3 +76,23 @@ class PendingEntry:
     job_key: str | None
     message: str
     created_at: datetime
+    waits_for_files: bool = False
+    """It says that a model is finished, and files of that model wait to be written: they come first."""
+    lost_files: str | None = None
+    """Such a file can never be written: which, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueState:
+    """What could be committed to a repository now."""
+
+    entries: int
+    """0: nothing, and the others mean nothing."""
+    paths: int
+    content_bytes: int
+    oldest_s: float
+    """How long the first of them could have been written."""
+    newest_s: float
+    """Since anything was queued, for whatever repository: a publication goes to several."""
+    newest_id: int
+    """Of what was queued last, for whatever repository."""

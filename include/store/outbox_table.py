@@ -7,12 +7,12 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select, text
+from sqlalchemy import Connection, and_, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from include.store import tables
 from include.store.database import Database, lock_number
-from include.store.outbox_entries import OutboxEntry, OutboxStatus, PendingEntry
+from include.store.outbox_entries import OutboxEntry, OutboxStatus, PendingEntry, QueueState
 from include.store.records import utc_times
 from include.store.values import clean_json, clean_text, json_sha256
 
@@ -20,6 +20,24 @@ log = logging.getLogger(__name__)
 
 _OUTBOX = tables.outbox
 _PENDING = _OUTBOX.c.status == OutboxStatus.PENDING.value
+_FILES = (
+    select(
+        _OUTBOX.c.job_key,
+        func.min(_OUTBOX.c.id).filter(_PENDING).label("waiting_id"),
+        func.min(_OUTBOX.c.path + ": " + _OUTBOX.c.reason)
+        .filter(_OUTBOX.c.status == OutboxStatus.FAILED.value)
+        .label("lost"),
+    )
+    .where(
+        _OUTBOX.c.status != OutboxStatus.DONE.value, _OUTBOX.c.kind == "put", _OUTBOX.c.job_key.is_not(None)
+    )
+    .group_by(_OUTBOX.c.job_key)
+    .subquery("files")
+)
+"""Files that are not written, by job key."""
+_SAYS_FINISHED = _OUTBOX.c.changes["status"].astext == "FINISHED"
+_WITH_FILES = _OUTBOX.outerjoin(_FILES, and_(_OUTBOX.c.job_key == _FILES.c.job_key, _SAYS_FINISHED))
+_WAITS = func.coalesce(_FILES.c.waiting_id < _OUTBOX.c.id, False)
 
 
 class OutboxTable(Database):
@@ -35,16 +53,81 @@ class OutboxTable(Database):
 
     def outbox_pending(self, repo_id: str | None = None) -> list[PendingEntry]:
         """What waits, of one repository or of all, in the order of writing."""
-        wanted: list[ColumnElement[Any]] = [
-            _OUTBOX.c[name] for name in PendingEntry.__slots__ if name != "content_bytes"
+        computed = {
+            "content_bytes": func.coalesce(func.octet_length(_OUTBOX.c.content), 0),
+            "waits_for_files": _WAITS,
+            "lost_files": _FILES.c.lost,
+        }
+        wanted = [
+            computed[name].label(name) if name in computed else _OUTBOX.c[name]
+            for name in PendingEntry.__slots__
         ]
-        size = func.coalesce(func.octet_length(_OUTBOX.c.content), 0).label("content_bytes")
-        query = select(*wanted, size).where(_PENDING).order_by(_OUTBOX.c.id)
+        query = select(*wanted).select_from(_WITH_FILES).where(_PENDING).order_by(_OUTBOX.c.id)
         if repo_id is not None:
             query = query.where(_OUTBOX.c.repo_id == repo_id)
         with self.transaction() as connection:
             rows = connection.execute(query).mappings()
             return [PendingEntry(**utc_times(row)) for row in rows]
+
+    def outbox_queue(self, repo_id: str) -> QueueState:
+        """How much waits for *repo_id* that could be written now, and for how long."""
+        now = func.clock_timestamp()
+        query = (
+            select(
+                func.count().label("entries"),
+                func.count(_OUTBOX.c.path.distinct()).label("paths"),
+                func.coalesce(func.sum(func.octet_length(_OUTBOX.c.content)), 0).label("content_bytes"),
+                func.extract("epoch", now - func.min(_OUTBOX.c.ready_at)).label("oldest_s"),
+            )
+            .select_from(_WITH_FILES)
+            .where(_PENDING, _OUTBOX.c.repo_id == repo_id, ~_WAITS)
+        )
+        newest = select(
+            func.extract("epoch", now - func.max(_OUTBOX.c.created_at)).label("newest_s"),
+            func.coalesce(func.max(_OUTBOX.c.id), 0).label("newest_id"),
+        ).where(_PENDING)
+        with self.transaction() as connection:
+            row = connection.execute(query).one()
+            last = connection.execute(newest).one()
+        return QueueState(
+            entries=row.entries,
+            paths=row.paths,
+            content_bytes=int(row.content_bytes),
+            oldest_s=float(row.oldest_s or 0),
+            newest_s=float(last.newest_s or 0),
+            newest_id=last.newest_id,
+        )
+
+    def outbox_files(self, job_key: str) -> dict[str, OutboxStatus]:
+        """Status of every file of a model that was ever queued, by the entry's key."""
+        query = select(_OUTBOX.c.key, _OUTBOX.c.status).where(
+            _OUTBOX.c.job_key == job_key, _OUTBOX.c.kind == "put"
+        )
+        with self.transaction() as connection:
+            return {key: OutboxStatus(status) for key, status in connection.execute(query)}
+
+    def outbox_repositories(self) -> list[str]:
+        """Repositories that something waits for."""
+        query = select(_OUTBOX.c.repo_id).where(_PENDING).distinct().order_by(_OUTBOX.c.repo_id)
+        with self.transaction() as connection:
+            return list(connection.execute(query).scalars())
+
+    def outbox_repositories_of(self, keys: Collection[str]) -> list[str]:
+        """Repositories that these entries are for."""
+        query = select(_OUTBOX.c.repo_id).where(_OUTBOX.c.key.in_(list(keys))).distinct()
+        with self.transaction() as connection:
+            return sorted(connection.execute(query).scalars())
+
+    def outbox_failed(self, *, limit: int = 100) -> list[tuple[str, str, str]]:
+        """Key, repository and reason of entries that can never be applied, the latest first."""
+        query = (
+            select(_OUTBOX.c.key, _OUTBOX.c.repo_id, _OUTBOX.c.reason)
+            .where(_OUTBOX.c.status == OutboxStatus.FAILED.value)
+            .order_by(_OUTBOX.c.settled_at.desc(), _OUTBOX.c.id.desc())
+            .limit(limit)
+        )
+        with self.transaction() as connection:
+            return [(key, repo_id, reason or "") for key, repo_id, reason in connection.execute(query)]
 
     def outbox_contents(self, ids: Collection[int]) -> dict[int, bytes]:
         """Contents of pending puts, by entry id."""
@@ -70,22 +153,42 @@ class OutboxTable(Database):
             commit: The commit that holds them; None when nothing had to change.
             failed: Entries that can never be applied, with the reason.
         """
-        settled = {"settled_at": func.now()}
         with self.transaction() as connection:
-            if done:
-                connection.execute(
-                    _OUTBOX.update()
-                    .where(_OUTBOX.c.id.in_(list(done)), _PENDING)
-                    .values(
-                        settled | {"status": OutboxStatus.DONE.value, "commit_oid": commit, "content": None}
-                    )
-                )
-            for number, reason in (failed or {}).items():
-                connection.execute(
-                    _OUTBOX.update()
-                    .where(_OUTBOX.c.id == number, _PENDING)
-                    .values(settled | {"status": OutboxStatus.FAILED.value, "reason": clean_text(reason)})
-                )
+            settle_entries(connection, done, commit=commit, failed=failed)
+
+
+def settle_entries(
+    connection: Connection,
+    done: Collection[int],
+    *,
+    commit: str | None,
+    failed: Mapping[int, str] | None = None,
+) -> None:
+    """`OutboxTable.settle_outbox` within the caller's transaction."""
+    settled = {"settled_at": func.now()}
+    if done:
+        connection.execute(
+            _OUTBOX.update()
+            .where(_OUTBOX.c.id.in_(list(done)), _PENDING)
+            .values(settled | {"status": OutboxStatus.DONE.value, "commit_oid": commit, "content": None})
+        )
+        # What waited for these files is young again: it shares a commit with others of its kind.
+        files = (
+            select(_OUTBOX.c.job_key)
+            .where(_OUTBOX.c.id.in_(list(done)), _OUTBOX.c.kind == "put", _OUTBOX.c.job_key.is_not(None))
+            .distinct()
+        )
+        connection.execute(
+            _OUTBOX.update()
+            .where(_PENDING, _SAYS_FINISHED, _OUTBOX.c.job_key.in_(files))
+            .values(ready_at=func.clock_timestamp())
+        )
+    for number, reason in (failed or {}).items():
+        connection.execute(
+            _OUTBOX.update()
+            .where(_OUTBOX.c.id == number, _PENDING)
+            .values(settled | {"status": OutboxStatus.FAILED.value, "reason": clean_text(reason)})
+        )
 
 
 def insert_entries(connection: Connection, entries: Sequence[OutboxEntry]) -> None:
@@ -96,7 +199,15 @@ def insert_entries(connection: Connection, entries: Sequence[OutboxEntry]) -> No
     connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": lock_number("outbox:add")})
     for entry in entries:
         row = _row(entry)
-        retried = {"status": OutboxStatus.PENDING.value, "reason": None, "settled_at": None}
+        # A new id too: it is said now, after what was said of the same file meanwhile.
+        retried = {
+            "id": text("DEFAULT"),
+            "status": OutboxStatus.PENDING.value,
+            "reason": None,
+            "settled_at": None,
+            "created_at": func.now(),
+            "ready_at": func.now(),
+        }
         added = connection.execute(
             insert(_OUTBOX)
             .values(row)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from include.leaderboard.errors import Refusal
-from include.store.states import REPLACED, EvaluationState
+from include.store.states import CLOSED_CODES, REPLACED, EvaluationState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,11 @@ class Evaluation:
     def is_replaced(self) -> bool:
         """Whether a later run number took its place: nothing moves it any more."""
         return self.state is EvaluationState.CANCELLED and self.reason_code == REPLACED
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was replaced, or its model withdrawn: nothing moves it any more."""
+        return self.state is EvaluationState.CANCELLED and self.reason_code in CLOSED_CODES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,12 @@ STOPPED = frozenset(EvaluationState) - frozenset(_WAY)
 REPLACED = "forced"
 """Reason code of a cancellation because a run with ``force`` asked for a new result: the key is closed."""
 
+WITHDRAWN = "withdrawn"
+"""Reason code of a cancellation because a person withdrew the model: the key is closed."""
+
+CLOSED_CODES = frozenset({REPLACED, WITHDRAWN})
+"""Cancellations that no step of the run that had the key undoes."""
+
 RECHECKED_CODES = frozenset({"gated", "not_found"})
 """Refusals that their sender can cure without touching the request: looked at again every night."""
 

@@ -21,9 +21,9 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0006"
 """The newest migration; a test holds it equal to the one in ``migrations/versions``."""
 
 metadata = MetaData(
@@ -134,12 +134,77 @@ outbox = Table(
     Column("commit_oid", Text, comment="null when there was nothing to change"),
     _now("created_at"),
     Column("settled_at", DateTime(timezone=True)),
+    _now("ready_at"),
     UniqueConstraint("key"),
-    CheckConstraint("kind IN ('put', 'edit_request')", name="kind"),
+    CheckConstraint("kind IN ('put', 'edit_request', 'edit_card')", name="kind"),
     CheckConstraint("status IN ('pending', 'done', 'failed')", name="status"),
     CheckConstraint(
         "status = 'done' OR content IS NOT NULL OR changes IS NOT NULL",
         name="has_payload",
     ),
     Index("ix_outbox_pending", "repo_id", "id", postgresql_where=text("status = 'pending'")),
+)
+
+hub_commits = Table(
+    "hub_commits",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("endpoint", Text, nullable=False),
+    Column("repo_id", Text, nullable=False),
+    Column("mark", Text, nullable=False, comment="in the commit's description"),
+    Column("parent", Text, nullable=False),
+    Column("entry_ids", ARRAY(BigInteger), nullable=False, comment="of the outbox"),
+    Column("files", Integer, nullable=False),
+    Column("status", Text, nullable=False, server_default="sent"),
+    Column("oid", Text),
+    _now("sent_at"),
+    Column("settled_at", DateTime(timezone=True)),
+    UniqueConstraint("mark"),
+    CheckConstraint("status IN ('sent', 'made', 'void')", name="status"),
+    CheckConstraint("(status = 'made') = (oid IS NOT NULL)", name="made_has_oid"),
+    Index("ix_hub_commits_endpoint_sent_at", "endpoint", "sent_at"),
+    Index("ix_hub_commits_sent", "repo_id", postgresql_where=text("status = 'sent'")),
+)
+
+hub_repositories = Table(
+    "hub_repositories",
+    metadata,
+    Column("endpoint", Text, nullable=False),
+    Column("repo_id", Text, nullable=False),
+    Column("last_commit", Text, comment="of ours"),
+    Column("last_commit_at", DateTime(timezone=True)),
+    Column("obstacle", Text, comment="why nothing is written now"),
+    Column("reason", Text),
+    Column("since", DateTime(timezone=True)),
+    Column("retry_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("endpoint", "repo_id"),
+    CheckConstraint(
+        "(obstacle IS NULL) = (reason IS NULL) AND (obstacle IS NULL) = (since IS NULL)",
+        name="obstacle_has_reason",
+    ),
+)
+
+moderation = Table(
+    "moderation",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("model_id", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("link", Text),
+    Column("new_model_id", Text),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("by", Text, nullable=False),
+    CheckConstraint("action IN ('flagged', 'withdrawn', 'renamed', 'lifted')", name="action"),
+    CheckConstraint("(action = 'renamed') = (new_model_id IS NOT NULL)", name="rename_has_name"),
+    Index("ix_moderation_model_id_id", "model_id", "id"),
+)
+
+request_blobs = Table(
+    "request_blobs",
+    metadata,
+    Column("oid", Text, primary_key=True, comment="git's hash of the content"),
+    Column("repo_id", Text, nullable=False, comment="the dataset that had it first"),
+    Column("content", LargeBinary, nullable=False),
+    Index("ix_request_blobs_repo_id", "repo_id"),
 )

@@ -92,6 +92,11 @@ def test_every_pool_that_a_task_names_is_made_by_the_stack(dag: dict[str, Any]) 
     assert {task["pool"] for task in dag["tasks"].values()} <= {*made, "default_pool"}
 
 
+def test_a_publication_waits_for_the_hub_for_a_day_and_other_tasks_do_not(dag: dict[str, Any]) -> None:
+    assert dag["tasks"]["evaluate_model.publish"]["retries"] == 300
+    assert dag["tasks"]["evaluate_model.fetch_results"]["retries"] == 2
+
+
 def test_the_form_offers_what_the_sweep_understands(dag: dict[str, Any]) -> None:
     from include.steps.admission import SweepOptions
 

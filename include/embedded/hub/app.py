@@ -16,10 +16,10 @@ from include.embedded.hub import api_files, api_repositories, pages
 from include.embedded.hub.commits import Committer
 from include.embedded.hub.database import Database
 from include.embedded.hub.history import History
-from include.embedded.hub.http import Hub, RawPath, lost, refused
+from include.embedded.hub.http import Hub, RawPath, lost, passed_on, refused
 from include.embedded.hub.objects import ObjectStore
 from include.embedded.hub.refusals import Refusal
-from include.embedded.hub.repositories import Repositories
+from include.embedded.hub.repositories import Renamed, Repositories
 
 
 def _health(_request: Request) -> Response:
@@ -50,7 +50,7 @@ def create_app(state_dir: Path, *, tokens: Mapping[str, str]) -> Starlette:
     app = Starlette(
         routes=[Route("/healthz", _health), *api_repositories.ROUTES, *api_files.ROUTES, *pages.ROUTES],
         middleware=[Middleware(RawPath)],
-        exception_handlers={Refusal: refused, 404: lost, 405: lost},
+        exception_handlers={Refusal: refused, Renamed: passed_on, 404: lost, 405: lost},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False

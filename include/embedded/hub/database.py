@@ -46,6 +46,14 @@ CREATE TABLE IF NOT EXISTS refs (
     message TEXT,
     PRIMARY KEY (repo_id, ref)
 );
+-- Names that repositories had: who asks for one is passed on, until another repository takes it.
+CREATE TABLE IF NOT EXISTS old_names (
+    kind TEXT NOT NULL,
+    namespace TEXT NOT NULL COLLATE NOCASE,
+    name TEXT NOT NULL COLLATE NOCASE,
+    repo_id INTEGER NOT NULL REFERENCES repos (id) ON DELETE CASCADE,
+    PRIMARY KEY (kind, namespace, name)
+) WITHOUT ROWID;
 -- Trees and blobs are git's, named by their hash, never changed, and shared by all repositories.
 CREATE TABLE IF NOT EXISTS trees (oid TEXT PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS blobs (oid TEXT PRIMARY KEY, size INTEGER NOT NULL, data BLOB NOT NULL);

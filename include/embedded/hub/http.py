@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 from pydantic import BaseModel, ValidationError
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from include.embedded.hub.commits import Committer
@@ -20,7 +20,7 @@ from include.embedded.hub.database import Database
 from include.embedded.hub.history import History
 from include.embedded.hub.objects import ObjectStore
 from include.embedded.hub.refusals import Refusal, bad_request, repo_not_found, too_large
-from include.embedded.hub.repositories import Kind, Repositories, Repository
+from include.embedded.hub.repositories import Kind, Renamed, Repositories, Repository
 from include.embedded.hub.validation import decoded
 
 MAX_JSON_BYTES = 16 * 1024 * 1024
@@ -212,6 +212,18 @@ def refused(_request: Request, error: Exception) -> JSONResponse:
     if error.code:
         headers["X-Error-Code"] = error.code
     return JSONResponse({"error": error.message, **error.body}, status_code=error.status, headers=headers)
+
+
+def passed_on(request: Request, error: Exception) -> Response:
+    """Answer a call to a repository's old name: the same call, method and body included, to the new one."""
+    assert isinstance(error, Renamed)
+    if "name" not in request.path_params:  # it is deleted or renamed by the name it has
+        return refused(request, repo_not_found())
+    old = f"/{request.path_params['ns']}/{request.path_params['name']}"
+    before, _, after = request.scope["path"].partition(old)
+    query = f"?{request.url.query}" if request.url.query else ""
+    address = f"{base_url(request)}{before}/{error.repository.repo_id}{after}{query}"
+    return Response(status_code=307, headers={"Location": address})
 
 
 def lost(request: Request, _error: Exception) -> JSONResponse:

@@ -77,6 +77,14 @@ def _repository(row: sqlite3.Row) -> Repository:
     )
 
 
+class Renamed(Exception):
+    """A repository was asked for by a name that it had."""
+
+    def __init__(self, repository: Repository) -> None:
+        super().__init__(repository.repo_id)
+        self.repository = repository
+
+
 _BY_NAME = "kind = ? AND namespace = ? COLLATE NOCASE AND name = ? COLLATE NOCASE"
 
 
@@ -95,15 +103,29 @@ class Repositories:
             ).fetchone()
         return _repository(row) if row else None
 
+    def renamed(self, kind: Kind, namespace: str, name: str) -> Repository | None:
+        """Return the repository that had this name once, and has another one now."""
+        with self._database.reading() as connection:
+            row = connection.execute(
+                "SELECT repos.* FROM old_names JOIN repos ON repos.id = old_names.repo_id"
+                " WHERE old_names.kind = ? AND old_names.namespace = ? AND old_names.name = ?",
+                (kind.value, namespace, name),
+            ).fetchone()
+        return _repository(row) if row else None
+
     def visible(self, kind: Kind, namespace: str, name: str, *, user: str | None) -> Repository:
         """Return the repository if *user* may know of it.
 
         Raises:
             Refusal: 404: there is none, or it is private and the user a stranger.
+            Renamed: It has another name now.
         """
-        repository = self.find(kind, namespace, name)
+        found = self.find(kind, namespace, name)
+        repository = found or self.renamed(kind, namespace, name)
         if repository is None or (repository.private and user is None):
             raise repo_not_found()
+        if found is None:
+            raise Renamed(repository)
         return repository
 
     def check_download(self, repository: Repository, *, user: str | None) -> None:
@@ -189,6 +211,10 @@ class Repositories:
             with self._database.writing() as connection:
                 connection.execute(
                     "UPDATE repos SET namespace = ?, name = ? WHERE id = ?", (namespace, name, repository.key)
+                )
+                connection.execute(
+                    "INSERT OR REPLACE INTO old_names VALUES (?, ?, ?, ?)",
+                    (repository.kind.value, repository.namespace, repository.name, repository.key),
                 )
         except sqlite3.IntegrityError as error:
             raise Refusal(409, f"{namespace}/{name} already exists") from error

@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
+from include.leaderboard.publishing.contents import Contents, contents_of
+from include.leaderboard.publishing.contents_table import CONTENTS_PATH, contents_parquet
+from include.leaderboard.publishing.cost import Cost, cost_of
+from include.leaderboard.publishing.entry import PublishedResult
 from include.leaderboard.publishing.files import PublishedFile, published_files
+from include.leaderboard.publishing.provenance import Provenance
 from include.leaderboard.publishing.ranking import rank
 from include.leaderboard.publishing.results_json import results_json
 
-__all__ = ["PublishedFile", "published_files", "rank", "results_json"]
+__all__ = [
+    "CONTENTS_PATH",
+    "Contents",
+    "Cost",
+    "Provenance",
+    "PublishedFile",
+    "PublishedResult",
+    "contents_of",
+    "contents_parquet",
+    "cost_of",
+    "published_files",
+    "rank",
+    "results_json",
+]

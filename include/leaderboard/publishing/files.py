@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Literal
 
-from include.leaderboard.errors import GateError
+from include.leaderboard.errors import ResultsIncompleteError
 from include.leaderboard.planning.plan import JobPlan
+from include.leaderboard.publishing.cost import Cost, cost_of
+from include.leaderboard.publishing.eval_results import eval_results_yaml
+from include.leaderboard.publishing.every_eval_ever import every_eval_ever_json, every_eval_ever_path
+from include.leaderboard.publishing.hidden import check_nothing_hidden
 from include.leaderboard.publishing.lm_eval_json import public_lm_eval_json
+from include.leaderboard.publishing.provenance import provenance_json
 from include.leaderboard.publishing.results_json import results_json
+from include.leaderboard.publishing.settings import PublishingSettings
 from include.leaderboard.results.manifest import Manifest
 from include.leaderboard.scoring.score import ScoredResults
 from include.leaderboard.submissions.submission import Submission
 from include.leaderboard.suites import Suite
-
-HIDDEN_COLUMNS = ("example", "full_prompt", "instruction", "predictions")
-SHORTEST_HIDDEN_TEXT = 24
-"""Characters of a line that is searched for; shorter ones are found in any text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,10 @@ def published_files(
     scored: ScoredResults,
     folder: Path,
     suite: Suite,
+    cost: Cost | None = None,
+    settings: PublishingSettings | None = None,
+    results_repo: str = "",
+    task_sha256s: Mapping[str, str] | None = None,
     clearml_task_id: str | None = None,
 ) -> list[PublishedFile]:
     """Make a model's files; paths carry the job's time, so that history is kept and a retry changes nothing.
@@ -51,84 +57,94 @@ def published_files(
         scored: Their scores.
         folder: The verified outputs.
         suite: Whose details are published.
+        cost: What the job took; None: GPU-hours by the plan, and no carbon.
+        settings: Says which optional targets are written; None: none, and no Hub's address is known.
+        results_repo: Where the public files go: optional targets link there.
+        task_sha256s: Hashes of the task definitions, by task key; None: not known.
         clearml_task_id: Of the job; None: the manifest says.
 
     Raises:
         GateError: A public file would hold a text of the hidden rows.
+        ResultsIncompleteError: A task has no score.
         ValueError: The run was limited.
     """
-    timestamp = manifest.timestamp
-    model = submission.model_id
-    public = [
-        PublishedFile(
-            target="results",
-            path=f"{model}/results_{timestamp}.json",
-            content=results_json(submission, plan, manifest, scored, clearml_task_id),
-        ),
-        PublishedFile(
-            target="results",
-            path=f"{model}/lm_eval_{timestamp}.json",
-            content=public_lm_eval_json((folder / manifest.lm_eval_file).read_bytes(), model_id=model),
-        ),
-    ]
-    details = [folder / manifest.tasks[key].details for key in suite.task_keys]
-    _check_nothing_hidden(public, details)
-    private = [
-        PublishedFile(
-            target="details",
-            path=f"{model}/{timestamp}/{PurePosixPath(path.name)}",
-            content=path.read_bytes(),
+    if missing := sorted(set(suite.task_keys) - {score.key for score in scored.scores.values()}):
+        raise ResultsIncompleteError(
+            f"{submission.model_id}: no score of {missing}. Nothing was published: evaluate them again."
         )
-        for path in details
-    ]
+    timestamp, model = manifest.timestamp, submission.model_id
+    settings = settings or PublishingSettings()
+    lm_eval = (folder / manifest.lm_eval_file).read_bytes()
+    results = results_json(submission, plan, manifest, scored, clearml_task_id)
+    public = {
+        f"{model}/results_{timestamp}.json": results,
+        f"{model}/lm_eval_{timestamp}.json": public_lm_eval_json(lm_eval, model_id=model),
+    }
+    details = [folder / manifest.tasks[key].details for key in suite.task_keys]
+    private = {f"{model}/{timestamp}/{PurePosixPath(path.name)}": path.read_bytes() for path in details}
     for task, records in scored.graded.items():
         lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-        private.append(
-            PublishedFile(
-                target="details",
-                path=f"{model}/{timestamp}/graded_{task}_{timestamp}.jsonl",
-                content=lines.encode(),
-            )
+        private[f"{model}/{timestamp}/graded_{task}_{timestamp}.jsonl"] = lines.encode()
+    provenance = f"{model}/provenance_{timestamp}.json"
+    public[provenance] = provenance_json(
+        submission,
+        plan=plan,
+        manifest=manifest,
+        scored=scored,
+        suite=suite,
+        cost=cost or cost_of(plan, duration_s=manifest.duration_s, cluster=None),
+        lm_eval=lm_eval,
+        task_sha256s=task_sha256s or {},
+        published=public | private,
+        hub_url=settings.hub_url,
+        clearml_task_id=clearml_task_id,
+    )
+    source_url = f"{settings.hub_url.rstrip('/')}/datasets/{results_repo}/blob/main/{provenance}"
+    public |= _optional(
+        submission,
+        manifest=manifest,
+        scored=scored,
+        suite=suite,
+        settings=settings,
+        source_url=source_url,
+    )
+    check_nothing_hidden(public, details)
+    return [
+        *(PublishedFile(target="results", path=path, content=content) for path, content in public.items()),
+        *(PublishedFile(target="details", path=path, content=content) for path, content in private.items()),
+    ]
+
+
+def _optional(
+    submission: Submission,
+    *,
+    manifest: Manifest,
+    scored: ScoredResults,
+    suite: Suite,
+    settings: PublishingSettings,
+    source_url: str,
+) -> dict[str, bytes]:
+    """Files of the targets that are switched on."""
+    files: dict[str, bytes] = {}
+    if settings.eval_results.enabled:
+        content = eval_results_yaml(
+            submission,
+            manifest=manifest,
+            scored=scored,
+            settings=settings.eval_results,
+            title=settings.title,
+            source_url=source_url,
         )
-    return public + private
-
-
-def _check_nothing_hidden(public: Iterable[PublishedFile], details: Iterable[Path]) -> None:
-    """Search the public files for the texts of the rows; the message names files, never the text."""
-    texts = [(file.path, _normalized(file.content.decode())) for file in public]
-    for path in details:
-        for line in _hidden_lines(path):
-            for name, text in texts:
-                if line in text:
-                    raise GateError(
-                        f"{name} would hold a text of the hidden rows in {path.name}. Nothing was published: "
-                        "find out which field quotes it, and add it to include/leaderboard/publishing."
-                    )
-
-
-def _hidden_lines(path: Path) -> Iterator[str]:
-    import pyarrow.parquet as pq
-
-    file = pq.ParquetFile(path)
-    columns = [name for name in HIDDEN_COLUMNS if name in file.schema_arrow.names]
-    for batch in file.iter_batches(columns=columns):
-        for record in batch.to_pylist():
-            for text in _texts(list(record.values())):
-                for line in text.splitlines():
-                    if len(line.strip()) >= SHORTEST_HIDDEN_TEXT:
-                        yield _normalized(line)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from _texts(list(value.values()))
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _texts(item)
-
-
-def _normalized(text: str) -> str:
-    """One spacing, and no JSON escapes, so that a quoted line is still found."""
-    return " ".join(text.replace('\\"', '"').replace("\\n", " ").split())
+        if content is not None:
+            files[f"{submission.model_id}/.eval_results/palmares_{submission.precision}.yaml"] = content
+    if settings.every_eval_ever.enabled:
+        files[every_eval_ever_path(submission, suite)] = every_eval_ever_json(
+            submission,
+            manifest=manifest,
+            scored=scored,
+            suite=suite,
+            settings=settings.every_eval_ever,
+            title=settings.title,
+            hub_url=settings.hub_url,
+        )
+    return files

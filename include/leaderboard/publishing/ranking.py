@@ -25,7 +25,8 @@ def rank(
         Copies of the rows with ``rank`` and ``average``; None for both where there is no average.
     """
     valued = [(row, average(row)) for row in rows]
-    places = sorted({round(value, TIE_DIGITS) for _, value in valued if value is not None}, reverse=True)
+    distinct = sorted({round(value, TIE_DIGITS) for _, value in valued if value is not None}, reverse=True)
+    places = {value: place for place, value in enumerate(distinct, start=1)}
 
     def key(item: tuple[Mapping[str, Any], float | None]) -> tuple[bool, float, str, str]:
         row, value = item
@@ -35,7 +36,7 @@ def rank(
     return [
         {
             **row,
-            "rank": None if value is None else places.index(round(value, TIE_DIGITS)) + 1,
+            "rank": None if value is None else places[round(value, TIE_DIGITS)],
             "average": value,
         }
         for row, value in sorted(valued, key=key)

@@ -26,6 +26,9 @@ class ModelFacts:
     """``adapter_config.json``; None: the repository is no adapter."""
     adapter_bytes: int | None = None
     """Size of the adapter's weights."""
+    has_tokenizer: bool | None = None
+    created_at: str | None = None
+    """When the repository was made; ISO 8601, UTC."""
 
 
 def architectures_of(config: Mapping[str, Any] | None) -> tuple[str, ...]:

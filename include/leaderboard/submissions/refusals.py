@@ -36,6 +36,12 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Le type de poids {name} demande un modèle de base, et la demande n'en nomme aucun. "
         "Remplissez base_model.",
     ),
+    "withdrawn": (
+        "The model {name} was withdrawn from the leaderboard ({detail}). Write to the leaderboard's team if "
+        "you disagree.",
+        "Le modèle {name} a été retiré du classement ({detail}). Écrivez à l'équipe du classement si vous "
+        "n'êtes pas d'accord.",
+    ),
     "not_found": (
         "There is no public model {name} on the Hub. Check the spelling, or make it public; it is looked at "
         "again every night.",
@@ -69,9 +75,39 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Le modèle {name} demande l'exécution de son propre code, ce qui est refusé ici. Soumettez une "
         "version que la bibliothèque transformers charge sans trust_remote_code.",
     ),
+    "no_license": (
+        "The model {name} declares no licence, and this leaderboard asks for one. Add license to the "
+        "metadata of its README.md.",
+        "Le modèle {name} n'indique pas de licence, et ce classement en demande une. Ajoutez license aux "
+        "métadonnées de son README.md.",
+    ),
+    "license_not_allowed": (
+        "The licence {license} of the model {name} is not admitted here. Submit a model under one of: "
+        "{allowed}.",
+        "La licence {license} du modèle {name} n'est pas admise ici. Soumettez un modèle sous l'une de "
+        "celles-ci : {allowed}.",
+    ),
+    "no_tokenizer": (
+        "The model {name} has no tokenizer at this revision. Upload its tokenizer.json, or the files that "
+        "its tokenizer is made of.",
+        "Le modèle {name} n'a pas de tokenizer à cette révision. Déposez son tokenizer.json, ou les fichiers "
+        "dont son tokenizer est fait.",
+    ),
+    "no_chat_template": (
+        "The request asks for the chat template, and the model {name} has none. Upload a "
+        "chat_template.jinja, or submit it again with use_chat_template false.",
+        "La demande réclame le gabarit de conversation, et le modèle {name} n'en a pas. Déposez un "
+        "chat_template.jinja, ou soumettez-le de nouveau avec use_chat_template à false.",
+    ),
     "duplicate": (
         "The same model is already submitted in {path}. Nothing to do; follow that request.",
         "Le même modèle est déjà soumis dans {path}. Il n'y a rien à faire ; suivez cette demande.",
+    ),
+    "already_evaluated": (
+        "The same model has its result already, from {path}. Nothing to do; for a new result set the status "
+        "of that request to RERUN.",
+        "Le même modèle a déjà son résultat, issu de {path}. Il n'y a rien à faire ; pour un nouveau "
+        "résultat, mettez le statut de cette demande à RERUN.",
     ),
     "incompatible": (
         "The model {name} cannot be evaluated: {detail}. {advice}",
@@ -108,6 +144,11 @@ def refused(code: str, **values: object) -> RefusedError:
 def duplicate_refusal(winner_path: str) -> Refusal:
     """Refuse a request because the one at *winner_path* is evaluated for it."""
     return refusal("duplicate", path=winner_path)
+
+
+def evaluated_refusal(earlier_path: str) -> Refusal:
+    """Refuse a request because the one at *earlier_path* has its result."""
+    return refusal("already_evaluated", path=earlier_path)
 
 
 def _printable(value: object) -> str:

@@ -13,8 +13,9 @@ from include.leaderboard.submissions.json_edit import edit_request, read_object
 from include.leaderboard.submissions.names import validate_model_id
 from include.leaderboard.submissions.refusals import refused
 
-__all__ = ["RequestFile", "RequestStatus", "edit_request", "parse_request"]
+__all__ = ["RequestFile", "RequestStatus", "edit_request", "is_request_path", "parse_request"]
 
+REQUEST_MARK = "_eval_request_"
 MAX_REQUEST_BYTES = 1 << 20
 """A request is a kilobyte; more is an attack or an accident."""
 
@@ -75,6 +76,14 @@ _PRECISIONS = {
     "float": "float32",
     "gptq": "GPTQ",
 }
+
+
+def is_request_path(path: str) -> bool:
+    """Whether a file is a request by its path: others may lie beside them, and are nobody's business.
+
+    A path with control or direction marks is no request either: it would be shown as something else.
+    """
+    return REQUEST_MARK in path and path.endswith(".json") and path.isprintable()
 
 
 def parse_request(path: str, content: bytes) -> RequestFile:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pydantic import TypeAdapter
+
+from include.leaderboard.submissions.about import AboutModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,8 @@ class Submission:
     seed: int
     evaluator_version: str
     run_number: int = 1
+    about: AboutModel = field(default_factory=AboutModel)
+    """Shown beside the scores; empty in submissions of an older version."""
 
     @property
     def job_key(self) -> str:

@@ -20,7 +20,7 @@ def palmares(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_help_names_every_command():
     output = palmares("--help").stdout
-    for command in ("up", "down", "status", "doctor", "demo", "plan"):
+    for command in ("up", "down", "status", "doctor", "demo", "plan", "requests", "models"):
         assert f" {command} " in output
 
 

@@ -284,3 +284,15 @@ def test_without_a_token_in_the_environment_there_is_no_control_path(tmp_path: P
     with crashing(tmp_path) as (_, api):
         response = api.http.put(CONTROL_PATH, json={"faults": []}, headers=CONTROL)
         assert response.status_code == 404
+
+
+def test_the_hubs_words_and_the_wait_it_asks_for_are_the_plans(tmp_path: Path) -> None:
+    injector = FaultInjector(create_app(tmp_path, tokens={"hf_x": "someone"}), service="hub", token=TOKEN)
+    with serving(injector) as address:
+        hub = HfApi(endpoint=address, token="hf_x")
+        injector.replace(
+            [Fault(endpoint="*", kind="status", status=403, message="Storage limit reached", rate_limit_s=7)]
+        )
+        with pytest.raises(HfHubHTTPError, match="Storage limit reached") as refused:
+            hub.whoami()
+        assert refused.value.response.headers["RateLimit"] == '"api";r=0;t=7'

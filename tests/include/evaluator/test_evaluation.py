@@ -138,3 +138,12 @@ def test_an_unknown_instruction_is_an_error_before_any_generation(
     failure = failure_of(petit, tmp_path, datasets=folder.parent, tasks="community|ifeval-fr|0")
     assert failure.failure_class == "evaluator_error"
     assert "unknown instruction 'style:alexandrins'" in str(failure)
+
+
+def test_the_versions_name_the_image_where_there_is_one(monkeypatch: pytest.MonkeyPatch):
+    from include.evaluator.evaluation import _versions
+
+    monkeypatch.delenv("PALMARES_IMAGE", raising=False)
+    assert "image" not in _versions()
+    monkeypatch.setenv("PALMARES_IMAGE", "registry.example/evaluator@sha256:abc")
+    assert _versions()["image"] == "registry.example/evaluator@sha256:abc"

@@ -9,6 +9,9 @@ import pytest
 
 from include.hub import Hub
 from tests.fixtures.hub_server import FailingServer, HubServer, failing_server, running_hub
+from tests.include.store.conftest import postgres_url, store, store_url
+
+__all__ = ["postgres_url", "store", "store_url"]
 
 _numbers = itertools.count(1)
 

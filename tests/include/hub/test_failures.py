@@ -11,7 +11,13 @@ import pytest
 
 from include.hub import Hub, session
 from include.hub.failures import translated
-from include.leaderboard.errors import HubError, HubGatedError, HubNotFoundError, HubUnavailableError
+from include.leaderboard.errors import (
+    HubError,
+    HubGatedError,
+    HubNotFoundError,
+    HubRefusedError,
+    HubUnavailableError,
+)
 
 _TOKEN = "hf_secret_of_the_test"
 
@@ -92,8 +98,12 @@ def test_an_answer_that_is_not_the_hub_s_is_unavailable(failing):
         (404, {"X-Error-Code": "RepoNotFound"}, HubNotFoundError, "repository"),
         (404, {"X-Error-Code": "RevisionNotFound"}, HubNotFoundError, "revision"),
         (403, {"X-Error-Code": "GatedRepo"}, HubGatedError, None),
-        (401, {"X-Error-Message": "Invalid credentials"}, HubError, None),
-        (400, {"X-Error-Message": "Bad"}, HubError, None),
+        (401, {"X-Error-Message": "Invalid credentials"}, HubRefusedError, "token"),
+        (400, {"X-Error-Message": "Bad"}, HubRefusedError, "content"),
+        (413, {}, HubRefusedError, "content"),
+        (403, {"X-Error-Message": "You have no write access"}, HubRefusedError, "forbidden"),
+        (403, {"X-Error-Message": "Private repository storage limit reached"}, HubRefusedError, "quota"),
+        (402, {}, HubRefusedError, "quota"),
         (404, {}, HubError, None),
     ],
 )
@@ -102,7 +112,7 @@ def test_refusals_are_not_tried_again(failing, status, headers, expected, what):
     with pytest.raises(expected) as raised:
         Hub(endpoint=failing.endpoint, token=_TOKEN).head("demo/a")
     assert type(raised.value) is expected
-    assert getattr(raised.value, "what", None) == what
+    assert getattr(raised.value, "what", getattr(raised.value, "code", None)) == what
     assert len(failing.requests) == 1
 
 

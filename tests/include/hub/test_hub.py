@@ -53,6 +53,18 @@ def test_contents_that_are_known_are_not_downloaded_again(hub_server, hub, new_d
     assert [file.content for file in first] == [str(int(file.path[:-5]) % 10).encode() for file in first]
 
 
+def test_a_fresh_process_downloads_only_what_changed(hub_server, hub, new_dataset, store):
+    repo_id = new_dataset()
+    first = _write(hub, repo_id, {f"{number}.json": str(number).encode() for number in range(20)})
+    second = _write(hub, repo_id, {"3.json": b"changed", "new.json": b"new"})
+    with cutting_proxy(hub_server.port, cut=lambda line: False) as proxy:
+        for commit, downloads in ((first, 20), (second, 22), (second, 22)):
+            reader = Hub(endpoint=proxy.endpoint, token=hub_server.token, blobs=store)
+            files = {file.path: file.content for file in reader.read_json_files(repo_id, commit=commit)}
+            assert sum("/resolve/" in line for line in proxy.requests) == downloads
+    assert (len(files), files["3.json"], files["4.json"]) == (21, b"changed", b"4")
+
+
 def test_a_file_that_is_too_large_is_marked_and_not_read(hub, new_dataset):
     repo_id = new_dataset()
     commit = _write(hub, repo_id, {"big.json": b"x" * 101, "small.json": b"x" * 100})

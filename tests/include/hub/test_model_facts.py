@@ -135,3 +135,20 @@ def test_a_revision_that_is_not_there_is_not_found(hub, new_model, revision):
     with pytest.raises(HubNotFoundError) as raised:
         hub.model_facts(new_model({"config.json": b"{}"}), revision)
     assert raised.value.what == "revision"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"tokenizer.json": b"{}"}, True),
+        ({"spiece.model": b"x"}, True),
+        ({"vocab.json": b"{}", "merges.txt": b""}, True),
+        ({"tokenizer_config.json": b"{}"}, False),  # holds no vocabulary
+        ({"original/tokenizer.model": b"x"}, False),  # transformers looks beside config.json
+        ({}, False),
+    ],
+)
+def test_a_tokenizer_is_there_when_something_holds_its_vocabulary(hub, new_model, files, expected):
+    repo_id = new_model({"config.json": _json(_CONFIG), **files})
+
+    assert hub.model_facts(repo_id, "main").has_tokenizer is expected

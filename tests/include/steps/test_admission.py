@@ -18,8 +18,7 @@ PETIT = "palmares-demo/petit_eval_request_False_False_False.json"
 BROKEN = "palmares-demo/casse_eval_request_False_bfloat16_Original.json"
 FINISHED = "autre-labo/evalue-ailleurs_eval_request_False_float16_Original.json"
 
-ADMITTED = {"grand", "moyen", "petit", "resumeur-t5", "colosse-405b"}
-"""The last two exist and are well described: the planner, not admission, turns them away."""
+ADMITTED = {"grand", "moyen", "petit"}
 
 REFUSED = {
     "palmares-demo/traversee_eval_request_False_bfloat16_Original.json": "invalid_name",
@@ -27,6 +26,8 @@ REFUSED = {
     "modele-fantome_eval_request_False_float16_Original.json": "not_found",
     "autre-labo/modele-reserve_eval_request_False_bfloat16_Original.json": "gated",
     "palmares-demo/moyen_eval_request_False_bfloat16_Original.json": "revision_not_found",
+    "palmares-demo/resumeur-t5_eval_request_False_bfloat16_Original.json": "incompatible",
+    "palmares-demo/colosse-405b_eval_request_False_bfloat16_Original.json": "too_large",
 }
 
 
@@ -105,8 +106,8 @@ def test_a_run_takes_no_more_than_it_may_and_says_how_many_wait(services: Servic
     admitted = admit(services, max_models=2)
 
     assert len(admitted.claimed) == 2
-    assert admitted.waiting == 3
-    assert len(admit(services, run="night-2").claimed) == 3
+    assert admitted.waiting == 1
+    assert len(admit(services, run="night-2").claimed) == 1
 
 
 def test_a_dry_run_writes_and_claims_nothing(services: Services) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from include.steps.reconcile import ADOPTION_S, Repair, RepairKind, decide, runs_that_matter
 from include.steps.worlds import Job, RunFacts, Worlds
-from include.store.store import REPLACED, Evaluation, EvaluationState
+from include.store.store import REPLACED, WITHDRAWN, Evaluation, EvaluationState
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 K, PATH, RUN = "k" * 32, "org/model_eval_request_False_bfloat16_Original.json", "night-1"
@@ -125,10 +125,11 @@ def test_a_live_job_whose_group_stopped_without_a_word_is_cancelled() -> None:
     assert kinds(evaluation(S.FAILED, failure_class="infrastructure"), jobs=(job(),)) == ["orphan"]
 
 
-def test_a_job_that_was_replaced_is_cancelled_though_its_old_run_still_waits() -> None:
-    replaced = evaluation(S.CANCELLED, reason_code=REPLACED, reason="Replaced by run forced.")
+@pytest.mark.parametrize("code", [REPLACED, WITHDRAWN])
+def test_a_job_that_was_replaced_or_withdrawn_is_cancelled_though_its_run_still_waits(code: str) -> None:
+    closed = evaluation(S.CANCELLED, reason_code=code, reason="Replaced by run forced.")
 
-    (repair,) = seen(replaced, jobs=(job(),), run=WAITS)
+    (repair,) = seen(closed, jobs=(job(),), run=WAITS)
 
     assert repair.reason.endswith("(in_progress): Replaced by run forced.")
 

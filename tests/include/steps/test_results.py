@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -54,16 +55,18 @@ def test_a_plan_is_the_clearml_task_to_create_with_the_names_that_workers_read(
     assert (evaluation.plan, evaluation.clearml_task_id) == (job["plan"], "c" * 32)
 
 
-@pytest.mark.parametrize(("name", "code"), [("resumeur-t5", "incompatible"), ("colosse-405b", "too_large")])
-def test_what_fits_nowhere_is_refused_in_its_request(services: Services, name: str, code: str) -> None:
-    submission = claimed(admit(services, run=RUN))[name]
+def test_what_fits_nowhere_any_more_is_refused_in_its_request(services: Services) -> None:
+    submission = claimed(admit(services, run=RUN))["grand"]
+    local = services.settings.clusters["local"]
+    smaller = local.model_copy(update={"gpu_memory_bytes": local.memory.engine_bytes + 1_000_000})
+    settings = services.settings.model_copy(update={"clusters": {"local": smaller}})
 
-    with pytest.raises(RefusedError, match=code):
-        planned(services, submission)
+    with pytest.raises(RefusedError, match="too_large"):
+        planned(dataclasses.replace(services, settings=settings), submission)
 
     written = request(services, submission.request_path)
     assert written["status"] == "FAILED"
-    assert written["error_msg"].startswith(f"{code}: ")
+    assert written["error_msg"].startswith("too_large: ")
     evaluation = services.store.get(submission.job_key)
     assert evaluation is not None
     assert evaluation.state is EvaluationState.REFUSED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -75,3 +75,31 @@ def submission() -> dict[str, Any]:
 
 def _database(server_url: str, name: str) -> str:
     return server_url.rpartition("/")[0] + f"/{name}"
+
+
+@pytest.fixture
+def age_commits(store_url: str) -> Callable[[float], None]:
+    """Let commits be older by so many seconds."""
+
+    def age(seconds: float) -> None:
+        with psycopg.connect(store_url, autocommit=True) as connection:
+            connection.execute(
+                "UPDATE hub_commits SET sent_at = sent_at - make_interval(secs => %s)", [seconds]
+            )
+
+    return age
+
+
+@pytest.fixture
+def forget_pauses(store_url: str) -> Callable[..., None]:
+    """Let every obstacle be due for another look."""
+
+    def forget(*, began_ago_s: float = 0) -> None:
+        with psycopg.connect(store_url, autocommit=True) as connection:
+            connection.execute(
+                "UPDATE hub_repositories SET retry_at = now(), since = now() - make_interval(secs => %s)"
+                " WHERE obstacle IS NOT NULL",
+                [began_ago_s],
+            )
+
+    return forget

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event
 
 from include.leaderboard.errors import ClaimLostError, Refusal, StoreError
-from include.store.store import REPLACED, ClaimOutcome, EvaluationState, OutboxEntry, Store
+from include.store.store import REPLACED, WITHDRAWN, ClaimOutcome, EvaluationState, OutboxEntry, Store
 
 S = EvaluationState
 
@@ -196,13 +196,15 @@ def test_a_task_of_an_older_run_is_fenced(store, submission, key):
     store.update(key, state=S.PLANNED, held_by="today")
 
 
-def test_an_evaluation_that_was_replaced_stays_closed(store, submission, key):
+@pytest.mark.parametrize("code", [REPLACED, WITHDRAWN])
+def test_an_evaluation_that_was_replaced_or_withdrawn_stays_closed(store, submission, key, code):
     store.claim(submission, dag_run_id="run")
-    store.update(key, state=S.CANCELLED, reason_code=REPLACED, reason="Replaced by run forced.")
+    store.update(key, state=S.CANCELLED, reason_code=code, reason="Replaced by run forced.")
     with pytest.raises(ClaimLostError, match="closed: Replaced by run forced"):
         store.update(key, state=S.FETCHED, held_by="run")
     store.update(key, state=S.ENQUEUED, reason_code="cancelled")
-    assert store.get(key).is_replaced
+    assert store.get(key).is_closed
+    assert store.get(key).is_replaced == (code == REPLACED)
     assert store.claim(submission, dag_run_id="later") is ClaimOutcome.CANCELLED
 
 

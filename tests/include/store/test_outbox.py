@@ -1,21 +1,29 @@
 from __future__ import annotations
 
-import contextlib
 import json
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from include.leaderboard.errors import HubNotFoundError, HubUnavailableError, StaleCommitError, StoreError
-from include.store import outbox
-from include.store.outbox import drain_outbox
+from include.leaderboard.errors import (
+    HubError,
+    HubNotFoundError,
+    HubRefusedError,
+    HubUnavailableError,
+    OutboxWaitError,
+    StaleCommitError,
+    StoreError,
+)
+from include.store import outbox_writer
+from include.store.hub_commits import CommitBudgetError
+from include.store.outbox import OutboxLimits, drain_outbox
 from include.store.store import OutboxStatus, Store
 from tests.include.store.entries import REPO, REQUEST, edit, put
 from tests.include.store.fake_committer import FakeCommitter
+
+AT_ONCE = OutboxLimits(retry_least_s=0, retry_most_s=0, mend_s=0)
+"""No pause after a failure."""
 
 
 @pytest.fixture
@@ -81,10 +89,16 @@ def test_many_files_become_several_commits(store, hub):
     assert len(hub.files(REPO)) == 252
 
 
-def test_large_contents_become_several_commits(store, hub, monkeypatch):
-    monkeypatch.setattr(outbox, "MAX_COMMIT_BYTES", 1000)
+def test_large_contents_become_several_commits(store, hub):
     store.add_to_outbox([put(f"f{number}", bytes(600)) for number in range(3)])
-    assert len(drain_outbox(store, hub, REPO).commits) == 3
+    report = drain_outbox(store, hub, REPO, limits=OutboxLimits(bytes_per_commit=1000))
+    assert len(report.commits) == 3
+
+
+def test_a_commit_asks_little_of_the_hub(store, hub):
+    store.add_to_outbox([*(put(f"f{number}") for number in range(50)), edit(status="RUNNING")])
+    drain_outbox(store, hub, REPO)
+    assert hub.calls == ["head", "content_ids", "read 1", "commit 51"]
 
 
 def test_a_change_by_another_writer_is_kept(store, hub):
@@ -101,11 +115,11 @@ def test_a_change_by_another_writer_is_kept(store, hub):
 
 
 def test_a_writer_who_is_always_faster_makes_the_entries_wait(store, hub, monkeypatch):
-    monkeypatch.setattr(outbox, "MAX_TRIES", 2)
+    monkeypatch.setattr(outbox_writer, "MAX_TRIES", 2)
     hub.after_read = lambda: hub.write(REPO, "theirs.json", b"")
     store.add_to_outbox([edit(status="RUNNING")])
     with pytest.raises(StaleCommitError):
-        drain_outbox(store, hub, REPO)
+        drain_outbox(store, hub, REPO, limits=AT_ONCE)
     assert len(store.outbox_pending()) == 1
     hub.after_read = None
     drain_outbox(store, hub, REPO)
@@ -116,7 +130,7 @@ def test_an_outage_makes_the_entries_wait_and_frees_the_lock(store, hub):
     store.add_to_outbox([edit(status="RUNNING")])
     hub.down = True
     with pytest.raises(HubUnavailableError):
-        drain_outbox(store, hub, REPO)
+        drain_outbox(store, hub, REPO, limits=AT_ONCE)
     hub.down = False
     assert drain_outbox(store, hub, REPO, lock_timeout_s=5).committed == 1
 
@@ -125,25 +139,76 @@ def test_a_lost_answer_gives_no_second_commit(store, hub):
     hub.lose_answers = 1
     store.add_to_outbox([put(), edit(status="RUNNING")])
     with pytest.raises(HubUnavailableError):
-        drain_outbox(store, hub, REPO)
+        drain_outbox(store, hub, REPO, limits=AT_ONCE)
     report = drain_outbox(store, hub, REPO)
-    assert (report.committed, report.commits) == (2, [])
+    assert (report.committed, report.commits) == (2, ["c1"])
     assert len(hub.messages) == 1
 
 
-def test_a_crash_between_commit_and_marking_gives_no_second_commit(store, hub, monkeypatch):
+def crash(*_args, **_named):
+    raise KeyboardInterrupt
+
+
+@pytest.fixture
+def drain_and_die(store, hub, monkeypatch):
+    """A drain that is killed after its commit and before noting it."""
+
+    def drain():
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, "finish_commit", crash)
+            with pytest.raises(KeyboardInterrupt):
+                drain_outbox(store, hub, REPO)
+
+    return drain
+
+
+def test_a_crash_between_commit_and_marking_gives_no_second_commit(store, hub, drain_and_die):
     store.add_to_outbox([put(), edit(status="RUNNING")])
-
-    def crash(*_args, **_named):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Store, "settle_outbox", crash)
-        with pytest.raises(KeyboardInterrupt):
-            drain_outbox(store, hub, REPO)
+    drain_and_die()
     assert len(store.outbox_pending()) == 2
-    assert drain_outbox(store, hub, REPO).commits == []
+    report = drain_outbox(store, hub, REPO)
+    assert (report.committed, report.commits) == (2, ["c1"])
     assert len(hub.messages) == 1
+
+
+def test_what_somebody_changed_after_a_lost_commit_is_not_overwritten_by_its_replay(
+    store, hub, drain_and_die
+):
+    store.add_to_outbox([edit(status="FINISHED"), put("new.json", b"ours")])
+    drain_and_die()
+    hub.write(REPO, "a.json", hub.files(REPO)["a.json"].replace(b"FINISHED", b"RERUN"))
+    hub.write(REPO, "new.json", b"theirs")
+    assert drain_outbox(store, hub, REPO).committed == 2
+    assert content(hub)["status"] == "RERUN"
+    assert hub.files(REPO)["new.json"] == b"theirs"
+
+
+def test_a_commit_that_arrives_after_its_sender_died_is_found_by_the_next_one(store, hub):
+    hub.send_late = 1
+    store.add_to_outbox([edit(status="FINISHED")])
+    with pytest.raises(KeyboardInterrupt):
+        drain_outbox(store, hub, REPO)
+
+    def it_arrives():
+        hub.after_read = None
+        hub.late.pop()()
+
+    hub.after_read = it_arrives  # while the next drain is at work
+    store.add_to_outbox([put("b.txt")])
+    report = drain_outbox(store, hub, REPO)
+    assert (report.committed, report.commits) == (2, ["c1", "c2"])
+    assert hub.messages == ["Edit a.json", "Write b.txt"]
+
+
+def test_a_commit_that_never_arrived_is_sent_again(store, hub):
+    hub.send_late = 1
+    store.add_to_outbox([edit(status="FINISHED")])
+    with pytest.raises(KeyboardInterrupt):
+        drain_outbox(store, hub, REPO)
+    assert drain_outbox(store, hub, REPO).commits == ["c1"]
+    with pytest.raises(StaleCommitError):
+        hub.late.pop()()
+    assert hub.messages == ["Edit a.json"]
 
 
 def test_drains_at_once_write_each_effect_once(store_url, hub):
@@ -215,55 +280,148 @@ def test_a_missing_dataset_is_not_created_for_edits(store):
     assert (hub.history, len(store.outbox_pending())) == ({}, 1)
 
 
-STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(["add", "drain", "other", "lose", "crash", "delete"]),
-        st.sampled_from(["a.json", "b.json"]),
-        st.integers(0, 3),
-    ),
-    max_size=12,
-)
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=STEPS)
-def test_whatever_happens_the_last_status_arrives_and_nobody_elses_field_is_lost(store, monkeypatch, steps):
-    hub = FakeCommitter().with_files(REPO, {"a.json": REQUEST, "b.json": REQUEST})
-    drain_outbox(store, hub, REPO)  # what an earlier example left
-    hub.with_files(REPO, {"a.json": REQUEST, "b.json": REQUEST})
-    example = uuid.uuid4()
-    wanted: dict[str, int] = {}
-    theirs: dict[str, int] = {}
-
-    def attempt(crash):
-        with monkeypatch.context() as patch:
-            if crash:
-                patch.setattr(Store, "settle_outbox", lambda *_args, **_named: 1 / 0)
-            with contextlib.suppress(HubUnavailableError, ZeroDivisionError):
-                drain_outbox(store, hub, REPO)
-
-    for number, (step, path, value) in enumerate(steps):
-        if step == "add":
-            store.add_to_outbox([edit(path, key=f"{example}:{number}:{path}", ours=value)])
-            wanted[path] = value
-        elif step == "other":
-            other = json.loads(hub.files(REPO).get(path, REQUEST)) | {"theirs": number}
-            hub.write(REPO, path, json.dumps(other).encode())
-            theirs[path] = number
-        elif step == "delete" and path in hub.files(REPO):
-            hub.write(REPO, path, None)
-            wanted.pop(path, None)
-            theirs.pop(path, None)
-            drain_outbox(store, hub, REPO)  # entries for it fail, the others go on
-            hub.write(REPO, path, REQUEST)
-        elif step == "lose":
-            hub.lose_answers = 1
-            attempt(crash=False)
-            hub.lose_answers = 0
-        else:
-            attempt(crash=step == "crash")
+def test_a_dataset_that_we_have_written_to_is_not_made_anew_when_it_is_gone(store, hub):
+    store.add_to_outbox([put("x")])
     drain_outbox(store, hub, REPO)
-    assert store.outbox_pending() == []
-    for path in ("a.json", "b.json"):
-        assert content(hub, path).get("ours") == wanted.get(path)
-        assert content(hub, path).get("theirs") == theirs.get(path)
+    gone = hub.history.pop(REPO)
+    store.add_to_outbox([put("y"), put("z", private=True)])
+    with pytest.raises(HubNotFoundError, match="which we have written to, is not there any more"):
+        drain_outbox(store, hub, REPO, limits=AT_ONCE)
+    assert (hub.history, len(store.outbox_pending())) == ({}, 2)
+    hub.history[REPO] = gone
+    drain_outbox(store, hub, REPO)
+    assert {"x", "y", "z"} <= hub.files(REPO).keys()
+
+
+def test_the_hours_commits_are_shared_and_never_exceeded(store, store_url, hub):
+    hub.with_files("org/other", {})
+    limits = OutboxLimits(files_per_commit=1, commits_per_hour=3)
+    store.add_to_outbox([put(f"f{number}") for number in range(2)])
+    store.add_to_outbox([put(f"g{number}", repo_id="org/other") for number in range(2)])
+    assert len(drain_outbox(store, hub, REPO, limits=limits).commits) == 2
+    with Store.connect(store_url) as other, pytest.raises(CommitBudgetError, match="all 3 commits") as spent:
+        drain_outbox(other, hub, "org/other", limits=limits)
+    assert 3500 < (spent.value.retry_after_s or 0) <= 3600
+    assert len(hub.messages) == 3
+    assert [entry.path for entry in store.outbox_pending()] == ["g1"]
+    with pytest.raises(OutboxWaitError, match="all 3 commits"):
+        drain_outbox(store, hub, "org/other", limits=limits)  # not even asked
+    elsewhere = FakeCommitter(endpoint="https://other.test").with_files("org/other", {})
+    assert len(drain_outbox(store, elsewhere, "org/other", limits=limits).commits) == 1
+
+
+def test_a_commit_of_an_hour_ago_counts_no_longer(store, hub, age_commits, forget_pauses):
+    limits = OutboxLimits(files_per_commit=1, commits_per_hour=1)
+    store.add_to_outbox([put("x"), put("y")])
+    with pytest.raises(CommitBudgetError):
+        drain_outbox(store, hub, REPO, limits=limits)
+    age_commits(3601)
+    forget_pauses()
+    assert len(drain_outbox(store, hub, REPO, limits=limits).commits) == 1
+
+
+def test_what_the_hub_does_not_take_fails_alone(store, hub):
+    hub.poison = "f5"
+    store.add_to_outbox([put(f"f{number}") for number in range(9)])
+    report = drain_outbox(store, hub, REPO)
+    assert report.committed == 8
+    assert report.failed == {"put:f5": "400: f5 is not taken"}
+    assert len(hub.files(REPO)) == 10
+    assert store.outbox_failed() == [("put:f5", REPO, "400: f5 is not taken")]
+
+
+def test_when_the_hub_takes_nothing_the_fault_may_be_elsewhere_and_all_wait(store, hub):
+    hub.error = HubRefusedError("400: read-only", code="content")
+    store.add_to_outbox([put("x"), put("y")])
+    with pytest.raises(HubRefusedError, match="read-only"):
+        drain_outbox(store, hub, REPO, limits=AT_ONCE)
+    assert len(store.outbox_pending()) == 2
+    hub.error = None
+    assert drain_outbox(store, hub, REPO).committed == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "where"),
+    [
+        (HubRefusedError("403: storage limit reached", code="quota"), "quota", REPO),
+        (HubRefusedError("401", code="token"), "token", "*"),
+        (HubRefusedError("403", code="forbidden"), "forbidden", REPO),
+        (HubUnavailableError("429", retry_after_s=1800), "rate_limited", "*"),
+        (HubUnavailableError("503"), "unavailable", REPO),
+        (HubNotFoundError("404", what="repository"), "missing", REPO),
+        (HubError("HTTP 418"), "refused", REPO),
+    ],
+)
+def test_what_stands_in_the_way_is_noted_and_forgotten_when_it_is_gone(
+    store, hub, error, code, where, forget_pauses
+):
+    hub.error = error
+    store.add_to_outbox([edit(status="FINISHED")])
+    with pytest.raises(type(error)):
+        drain_outbox(store, hub, REPO)
+    (met,) = store.obstacles(hub.endpoint)
+    assert (met.code, met.repo_id, met.reason) == (code, where, str(error))
+    hub.error = None
+    with pytest.raises(OutboxWaitError) as waits:
+        drain_outbox(store, hub, REPO)  # nobody asks the Hub before the pause is over
+    assert 0 < (waits.value.retry_after_s or 0) <= 1800
+    forget_pauses()
+    assert drain_outbox(store, hub, REPO).committed == 1
+    assert store.obstacles(hub.endpoint) == []
+
+
+def test_an_outage_is_looked_at_more_and_more_rarely(store, hub, forget_pauses):
+    hub.down = True
+    store.add_to_outbox([put()])
+    pauses = []
+    for _ in range(2):
+        with pytest.raises(HubUnavailableError):
+            drain_outbox(store, hub, REPO)
+        pauses.append(store.obstacles(hub.endpoint)[0].retry_in_s)
+        forget_pauses(began_ago_s=120)
+    assert 14 < pauses[0] <= 15
+    assert 119 < pauses[1] < 125
+
+
+def files_of(job_key, *, finished=True):
+    given = {"job_key": job_key, "private": False}
+    entries = [put(f"{job_key}.json", repo_id="org/results", **given)]
+    done = edit(f"{job_key}.req", key=f"done:{job_key}", status="FINISHED")
+    object.__setattr__(done, "job_key", job_key)
+    return [*entries, done] if finished else entries
+
+
+def test_finished_is_said_when_every_file_of_the_model_is_there(store, hub):
+    hub.with_files("org/results", {}).history[REPO][0] |= {"m.req": REQUEST, "n.req": REQUEST}
+    store.add_to_outbox([*files_of("m"), edit("m.req", status="RERUN"), edit("n.req", status="FAILED")])
+    assert drain_outbox(store, hub, REPO).committed == 1
+    assert content(hub, "m.req")["status"] == "PENDING"
+    assert content(hub, "n.req")["status"] == "FAILED"
+    drain_outbox(store, hub, "org/results")
+    assert drain_outbox(store, hub, REPO).committed == 2  # in their order: the later one has the last word
+    assert content(hub, "m.req")["status"] == "RERUN"
+
+
+def test_finished_is_never_said_of_a_model_whose_file_cannot_be_written(store, hub):
+    hub.with_files("org/results", {}).history[REPO][0] |= {"m.req": REQUEST}
+    hub.poison = "m.json"
+    store.add_to_outbox([*files_of("m"), *files_of("n", finished=False)])
+    drain_outbox(store, hub, "org/results")
+    report = drain_outbox(store, hub, REPO)
+    assert "m.req: the model's files cannot be written (m.json: 400" in report.failed["done:m"]
+    assert content(hub, "m.req")["status"] == "PENDING"
+    hub.poison = None
+    store.add_to_outbox(files_of("m"))  # the task is cleared
+    drain_outbox(store, hub, "org/results")
+    drain_outbox(store, hub, REPO)
+    assert content(hub, "m.req")["status"] == "FINISHED"
+
+
+def test_what_is_said_again_comes_after_what_was_said_meanwhile(store, hub):
+    first = edit("late.json", key="first", status="RUNNING")
+    store.add_to_outbox([first])
+    assert drain_outbox(store, hub, REPO).failed
+    hub.write(REPO, "late.json", REQUEST)
+    store.add_to_outbox([edit("late.json", status="FAILED"), first])
+    drain_outbox(store, hub, REPO)
+    assert content(hub, "late.json")["status"] == "RUNNING"

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from benchmarks.publishing.faulty_hub import COMMIT, TOKEN, FaultyHub, faulty_hub
+from include.embedded.fault_plan import Fault
 from include.hub import Hub
-from include.leaderboard.errors import HubError
-from include.store.outbox import Committer, OutboxEntry, drain_outbox
+from include.leaderboard.errors import (
+    HubError,
+    HubNotFoundError,
+    HubRefusedError,
+    HubUnavailableError,
+    OutboxWaitError,
+)
+from include.store.outbox import Committer, OutboxEntry, OutboxLimits, drain_outbox
+from include.store.outbox_hub import is_content
 from include.store.store import Store
 from tests.fixtures.hub_server import DEMO_USER, HubServer, cutting_proxy, running_hub
+
+NO_PAUSE = OutboxLimits(retry_least_s=0, retry_most_s=0, mend_s=0, asked_most_s=0)
 
 REQUEST = b'{\n  "model": "org/model",\n  "status": "PENDING",\n  "extra": 1\n}\n'
 
@@ -77,10 +90,10 @@ def test_another_writers_change_survives_a_stale_parent(store, hub, repo, monkey
     commit_files = Hub.commit_files
     theirs = REQUEST.replace(b'"extra": 1', b'"extra": "theirs"')
 
-    def overtaken(self, repo_id, files, *, message, parent_commit):
+    def overtaken(self, repo_id, files, *, message, parent_commit, mark):
         monkeypatch.setattr(Hub, "commit_files", commit_files)
         commit_files(hub, repo_id, {"org/a.json": theirs}, message="Theirs", parent_commit=parent_commit)
-        return commit_files(self, repo_id, files, message=message, parent_commit=parent_commit)
+        return commit_files(self, repo_id, files, message=message, parent_commit=parent_commit, mark=mark)
 
     store.add_to_outbox([edit(repo, "org/a.json", status="RUNNING")])
     monkeypatch.setattr(Hub, "commit_files", overtaken)
@@ -131,3 +144,95 @@ def test_a_missing_private_dataset_is_created_private(store, hub):
     with pytest.raises(HubError):
         Hub(endpoint=hub._endpoint, token=None).head(repo)
     assert hub.read_file(repo, "details.parquet", commit=hub.head(repo)) == b"hidden"
+
+
+@pytest.fixture
+def api(server):
+    from huggingface_hub import HfApi
+
+    return HfApi(endpoint=server.endpoint, token=server.token)
+
+
+@pytest.fixture
+def faulty(server) -> Iterator[FaultyHub]:
+    """A Hub of the test's own that fails as told."""
+    with faulty_hub(server.state_dir / "faulty") as hub:
+        yield hub
+
+
+def test_a_renamed_dataset_is_written_under_its_new_name(store, hub, repo, api, caplog):
+    api.move_repo(repo, f"{repo}-new", repo_type="dataset")
+    store.add_to_outbox([edit(repo, "org/a.json", status="RUNNING"), put(repo, "x.json", b"{}")])
+    assert drain_outbox(store, hub, repo).committed == 2
+    assert f"{repo} is called {repo}-new now" in caplog.text
+    found = hub.read_file(f"{repo}-new", "org/a.json", commit=hub.head(f"{repo}-new"))
+    assert found == REQUEST.replace(b"PENDING", b"RUNNING")
+
+
+def test_a_deleted_dataset_loses_nothing_and_is_filled_when_it_is_back(store, hub, repo, api):
+    store.add_to_outbox([put(repo, "first.json", b"1")])
+    drain_outbox(store, hub, repo)
+    api.delete_repo(repo, repo_type="dataset")
+    store.add_to_outbox([put(repo, "second.json", b"2")])
+    with pytest.raises(HubNotFoundError, match="is not there any more: deleted, renamed, or hidden"):
+        drain_outbox(store, hub, repo, limits=NO_PAUSE)
+    assert [one.code for one in store.obstacles(hub.endpoint)] == ["missing"]
+    api.create_repo(repo, repo_type="dataset")  # by a person, who decides so
+    assert drain_outbox(store, hub, repo).committed == 1
+    assert hub.read_file(repo, "second.json", commit=hub.head(repo)) == b"2"
+    assert store.obstacles(hub.endpoint) == []
+
+
+def test_a_revoked_token_is_told_and_a_new_one_goes_on(store, server, hub, repo):
+    store.add_to_outbox([edit(repo, "org/a.json", status="RUNNING")])
+    revoked = Hub(endpoint=server.endpoint, token="hf_revoked")
+    with pytest.raises(HubRefusedError, match="put a new one into the connection huggingface_hub"):
+        drain_outbox(store, revoked, repo, limits=NO_PAUSE)
+    (met,) = store.obstacles(hub.endpoint)
+    assert (met.code, met.repo_id) == ("token", "*")
+    assert "hf_revoked" not in met.reason
+    assert drain_outbox(store, hub, repo).committed == 1
+
+
+def test_a_full_storage_is_told_and_what_waits_is_written_when_there_is_room(store, faulty):
+    hub = Hub(endpoint=faulty.endpoint, token=TOKEN)
+    full = "Private repository storage limit reached, please upgrade your plan"
+    faulty.plan([Fault(endpoint=COMMIT, kind="status", status=403, message=full, count=None)])
+    store.add_to_outbox([put(f"{DEMO_USER}/details", "x.parquet", b"x", private=True)])
+    with pytest.raises(HubRefusedError, match=f"{full}. The storage is full: make room"):
+        drain_outbox(store, hub, f"{DEMO_USER}/details", limits=NO_PAUSE)
+    assert [one.code for one in store.obstacles(hub.endpoint)] == ["quota"]
+    faulty.plan([])
+    assert drain_outbox(store, hub, f"{DEMO_USER}/details").committed == 1
+
+
+@pytest.mark.parametrize("fault", [{"retry_after_s": 1800}, {"rate_limit_s": 1800}])
+def test_a_long_wait_that_the_hub_asks_for_holds_no_worker_and_is_kept_by_all(store, faulty, fault):
+    hub = Hub(endpoint=faulty.endpoint, token=TOKEN)
+    faulty.plan([Fault(endpoint=COMMIT, kind="status", status=429, count=None, **fault)])
+    store.add_to_outbox([put(f"{DEMO_USER}/a", "x", b"x"), put(f"{DEMO_USER}/b", "x", b"x")])
+    started = time.monotonic()
+    with pytest.raises(HubUnavailableError, match="429"):
+        drain_outbox(store, hub, f"{DEMO_USER}/a")
+    faulty.plan([Fault(endpoint="*", kind="status", status=500, count=None)])
+    with pytest.raises(OutboxWaitError, match="429"):  # of the other repository, and nobody asked
+        drain_outbox(store, hub, f"{DEMO_USER}/b")
+    assert time.monotonic() - started < 15
+    (met,) = store.obstacles(hub.endpoint)
+    assert (met.code, met.repo_id) == ("rate_limited", "*")
+    assert 1700 < met.retry_in_s <= 1801
+
+
+def test_a_path_that_the_hub_does_not_take_fails_alone(store, hub, repo):
+    bad = put(repo, "org/a.json/below-a-file.json", b"{}")
+    store.add_to_outbox([bad, *(put(repo, f"good-{number}.json", b"{}") for number in range(5))])
+    report = drain_outbox(store, hub, repo)
+    assert report.committed == 5
+    assert "is a file, not a directory" in report.failed[bad.key]
+
+
+def test_a_large_file_of_a_real_hub_is_known_by_its_sha256():
+    content = b"parquet" * 1000
+    large = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    assert is_content(content, large)
+    assert not is_content(content + b"x", large)

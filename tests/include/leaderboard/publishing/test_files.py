@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from include.leaderboard.errors import GateError
+from include.leaderboard.errors import GateError, ResultsIncompleteError
 from include.leaderboard.planning import plan_job
-from include.leaderboard.publishing import published_files
+from include.leaderboard.publishing import Cost, published_files
+from include.leaderboard.publishing.settings import PublishingSettings
 from include.leaderboard.results.verify import read_manifest
 from include.leaderboard.scoring import score_results
 from tests.include.leaderboard.results_folder import CANARY, TIMESTAMP, read_manifest_json, write_manifest
@@ -16,16 +18,22 @@ from tests.include.leaderboard.results_folder import CANARY, TIMESTAMP, read_man
 
 @pytest.fixture
 def publish(results_folder, settings, make_submission, make_facts):
-    def run():
+    def run(without=None, **chosen):
         submission = make_submission()
         manifest = read_manifest(results_folder)
+        scored = score_results(results_folder, manifest, settings.suite())
+        scores = {name: score for name, score in scored.scores.items() if name != without}
         return published_files(
             submission,
             plan=plan_job(make_facts(), submission, settings.suite(), settings.cluster()),
             manifest=manifest,
-            scored=score_results(results_folder, manifest, settings.suite()),
+            scored=replace(scored, scores=scores),
             folder=results_folder,
             suite=settings.suite(),
+            cost=Cost(gpu_hours=0.5, carbon_kg=0.1, gpu_power_kw=0.7, carbon_kg_per_kwh=0.2698),
+            settings=PublishingSettings.model_validate(chosen),
+            results_repo="org/results",
+            task_sha256s={"community|bac-fr|0": "e" * 64},
         )
 
     return run
@@ -35,6 +43,7 @@ def test_results_are_public_and_details_private(publish):
     assert [(file.target, file.path) for file in publish()] == [
         ("results", f"org/model/results_{TIMESTAMP}.json"),
         ("results", f"org/model/lm_eval_{TIMESTAMP}.json"),
+        ("results", f"org/model/provenance_{TIMESTAMP}.json"),
         ("details", f"org/model/{TIMESTAMP}/details_community|bac-fr|0_{TIMESTAMP}.parquet"),
         ("details", f"org/model/{TIMESTAMP}/details_community|ifeval-fr|0_{TIMESTAMP}.parquet"),
         ("details", f"org/model/{TIMESTAMP}/details_community|gpqa-fr|0_{TIMESTAMP}.parquet"),
@@ -44,8 +53,28 @@ def test_results_are_public_and_details_private(publish):
     ]
 
 
+EVERY_TARGET = {
+    "eval_results": {"enabled": True, "benchmarks": {"bac-fr": {"id": "org/bac-fr", "task_id": "bac"}}},
+    "every_eval_ever": {"enabled": True},
+}
+
+
+def test_optional_targets_are_written_only_when_asked_for(publish):
+    plain, every = publish(), publish(**EVERY_TARGET)
+
+    added = {file.path for file in every} - {file.path for file in plain}
+    assert {path.split("/")[-1].split("_")[0] for path in added if path.endswith(".yaml")} == {"palmares"}
+    assert {path.split("/")[0] for path in added if path.endswith(".json")} == {"every_eval_ever"}
+    assert len(added) == 2
+
+
+def test_a_result_without_every_task_is_not_published(publish):
+    with pytest.raises(ResultsIncompleteError, match=r"no score of \['community\|gpqa-fr\|0'\]"):
+        publish(without="gpqa-fr")
+
+
 def test_no_public_file_and_no_graded_record_holds_a_hidden_text(publish):
-    for file in publish():
+    for file in publish(**EVERY_TARGET):
         if not file.path.endswith(".parquet"):
             assert CANARY.encode() not in file.content
             assert b"/secret" not in file.content

@@ -99,3 +99,19 @@ def test_true_is_not_one():
 def test_broken_json_is_refused_and_never_repaired(content):
     with pytest.raises(RefusedError, match="invalid_json"):
         edit_request(content, {"a": 2})
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":', '[{"x":['])
+def test_what_is_nested_too_deep_is_refused_before_it_is_parsed(opening):
+    content = ('{"model": "o/m", "x": ' + opening * 100_000).encode()
+    with pytest.raises(RefusedError, match="nested more than 32 deep"):
+        read_object(content)
+
+
+def test_brackets_in_texts_are_no_nesting():
+    assert read_object(json.dumps({"a": "[{" * 1000, "b": '\\"[' * 1000}).encode())["a"] == "[{" * 1000
+
+
+def test_depth_is_counted_in_linear_time_in_a_text_that_never_ends():
+    with pytest.raises(RefusedError, match="invalid_json"):
+        read_object(b'{"a": "' + b'\\"[' * 300_000)

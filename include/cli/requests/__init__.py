@@ -1,0 +1,1 @@
+"""`palmares requests` and `palmares models`: where they find their services, and what they show."""
