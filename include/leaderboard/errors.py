@@ -14,6 +14,7 @@ LeaderboardError
 │   └── StaleCommitError          somebody committed first: read again and re-apply
 ├── StoreError                our database is unreachable or not migrated
 │   └── ClaimLostError            another run holds the evaluation now: leave it to that one
+├── ReportError               a report or a private file cannot be written: say where, and what to do
 └── StackError                the embedded stack cannot start or has lost a part
 """
 
@@ -106,6 +107,10 @@ class StoreError(LeaderboardError):
 
 class ClaimLostError(StoreError):
     """Another run holds the evaluation now, or has replaced it: this one's task has nothing left to do."""
+
+
+class ReportError(LeaderboardError):
+    """A report, or a file that must stay private, cannot be written where it was asked for."""
 
 
 class StackError(LeaderboardError):
