@@ -17,6 +17,9 @@ from include.store.store import EvaluationState
 
 log = logging.getLogger(__name__)
 
+CANARIES_NAME = "canaries.json"
+"""Derived file with every canary's rate; ids and counts only."""
+
 
 def fetch_results(
     services: Services,
@@ -70,7 +73,8 @@ def post_process(
 
     Raises:
         ClaimLostError: Another run than *dag_run_id* holds the model by now.
-        GateError: The numbers look wrong; the evaluation is parked for a person.
+        GateError: The numbers look wrong, or a canary is beyond its limit; the evaluation is parked for a
+            person.
     """
     submission = Submission.from_json(submission_json)
     services.store.update(submission.job_key, held_by=dag_run_id)
@@ -87,6 +91,10 @@ def post_process(
         scorer = scored.scores[task]
         name = f"{scorer.scorer}-{scorer.scorer_version}/{task}.jsonl"
         services.raw.put_derived(raw_url, name, lines.encode())
+    canaries = scored.canaries_json()
+    services.raw.put_derived(raw_url, CANARIES_NAME, json.dumps(canaries, ensure_ascii=False).encode())
+    for task, rates in scored.canaries.items():
+        log.info("%s %s canaries: %s", submission.model_id, task, "; ".join(rate.brief for rate in rates))
     scores = scored.scores_json()
     services.store.update(submission.job_key, state=EvaluationState.SCORED, held_by=dag_run_id, scores=scores)
     for task, score in scores.items():

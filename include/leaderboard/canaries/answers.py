@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from include.leaderboard.canaries.likeness import fold
 from include.leaderboard.canaries.limits import CanarySettings
@@ -19,7 +19,9 @@ from include.leaderboard.canaries.second_look import (
     second_answer,
 )
 from include.leaderboard.details.row import DetailsRow
-from include.leaderboard.scoring.scorer import Grade, Scorer
+
+if TYPE_CHECKING:  # scoring imports this package
+    from include.leaderboard.scoring.scorer import Grade, Scorer
 
 Seen = Iterable[tuple[DetailsRow, bool | None]]
 """Rows, each with whether it has the habit; None: cannot be told, and is not counted."""
@@ -92,13 +94,16 @@ def _rate(name: str, seen: Seen, settings: CanarySettings) -> Rate:
 
 def _constant(rows: Sequence[DetailsRow], grades: Sequence[Grade] | None) -> Seen:
     """The most frequent answer, on the rows where it is wrong: many may rightly expect it."""
-    said = [_said(row, grade) for row, grade in zip(rows, grades or [None] * len(rows), strict=True)]
+    judged: Sequence[Grade | None] = [None] * len(rows) if grades is None else grades
+    said = [_said(row, grade) for row, grade in zip(rows, judged, strict=True)]
     counted = Counter(answer for answer in said if answer)
     if not counted:
         return
     common = min(counted.items(), key=lambda item: (-item[1], item[0]))[0]
     for row, answer in zip(rows, said, strict=True):
-        if not row.gold or certainly_wrong(common, row):
+        expected = None if row.generated or not row.gold else _place(row.gold[0], row)
+        wrong = expected != common if expected else not row.gold or certainly_wrong(common, row)
+        if wrong:
             yield row, answer == common
 
 
@@ -106,9 +111,12 @@ def _said(row: DetailsRow, grade: Grade | None) -> str:
     if grade is not None and grade.extracted is not None:
         return fold(grade.extracted)
     text = row.predictions[0] if row.predictions else ""
-    if not row.generated and text in row.choices:
-        return chr(ord("A") + row.choices.index(text))  # the place, since every row has its own choices
-    return fold(text)
+    return (None if row.generated else _place(text, row)) or fold(text)
+
+
+def _place(text: str, row: DetailsRow) -> str | None:
+    """A choice's place, since every row has choices of its own."""
+    return f"choice {row.choices.index(text) + 1}" if text in row.choices else None
 
 
 def _disagreements(rows: Sequence[DetailsRow], grades: Sequence[Grade], scorer: Scorer, most: int) -> Seen:

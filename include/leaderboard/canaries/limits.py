@@ -96,8 +96,8 @@ class CanarySettings(BaseModel):
 def default_canaries(kind: Literal["generate", "loglikelihood"]) -> CanarySettings:
     """The limits of a task that sets none.
 
-    A choice by log-likelihood is always made, so that no answer of it can be empty or cut off; and small models
-    do prefer one letter on every row, so that a constant choice is shown and stops nothing.
+    A choice by log-likelihood is always made, so that no answer of it can be empty or cut off; and small
+    models do prefer one letter on every row, so that a constant choice is shown and stops nothing.
     """
     if kind == "loglikelihood":
         return CanarySettings(answers=AnswerCanaries(constant=None))

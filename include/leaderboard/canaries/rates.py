@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -38,6 +38,11 @@ class Rate:
         )
 
     @property
+    def brief(self) -> str:
+        """Name and rate, for a log."""
+        return f"{self.name} {self.count}/{self.rows}"
+
+    @property
     def sentence(self) -> str:
         """The rate with its limit and its evidence."""
         limit = ""
@@ -69,7 +74,3 @@ def floor(share: float | None, rows: int) -> int | None:
 def first_ids(row_ids: Iterable[str]) -> tuple[str, ...]:
     """The first few, each once."""
     return tuple(sorted(set(row_ids))[:MOST_IDS])
-
-
-def breaches(rates: Sequence[Rate]) -> list[Rate]:
-    return [rate for rate in rates if rate.breached]

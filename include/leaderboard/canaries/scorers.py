@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from include.leaderboard.canaries.limits import CanarySettings
 from include.leaderboard.canaries.predictors import PREDICTORS, Known, Predictor, known_rows, probes
 from include.leaderboard.canaries.rates import Rate, ceiling, first_ids, floor
 from include.leaderboard.canaries.sample import sample
 from include.leaderboard.details.row import DetailsRow
-from include.leaderboard.scoring.scorer import Scorer
+
+if TYPE_CHECKING:  # scoring imports this package
+    from include.leaderboard.scoring.scorer import Scorer
 
 
 def scorer_rates(scorer: Scorer, rows: Iterable[DetailsRow], settings: CanarySettings) -> tuple[Rate, ...]:

@@ -8,64 +8,20 @@ from include.leaderboard.canaries.likeness import fold, opposite, value
 
 _TAIL = 20_000
 """Characters of a generation's end that are looked at."""
-_TRACE_END = re.compile(r"</th\w{2,6}>|</reasoning>", re.IGNORECASE)
-_TRACE_START = re.compile(r"<(?:th\w{2,6}|reasoning)>", re.IGNORECASE)
+_TRACE_END = re.compile(r"</(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
+_TRACE_START = re.compile(r"<(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
 _BOXED = re.compile(r"\\boxed\s{0,3}\{([^{}\n]{1,200})\}")
 _NUMBER = re.compile(r"(?<![\w.,])[-\u2212]?\d+(?:[.,]\d+)?(?:\s?/\s?\d+)?(?:\s?%)?(?!\w)")
 _TRUTH = re.compile(r"\b(?:vraie?|faux|fausse|oui|non)\b", re.IGNORECASE)
 _LETTER = re.compile(r"(?<![\w'’])[A-H](?![\w'’])")
 _ENDED = re.compile(r"[.!?…»)\]}|`\"*$]\s*\Z")
 _WORD = re.compile(r"[^\W\d_]+")
-_FRENCH = frozenset(
-    [
-        "le",
-        "la",
-        "les",
-        "un",
-        "une",
-        "des",
-        "du",
-        "de",
-        "et",
-        "est",
-        "sont",
-        "dans",
-        "pour",
-        "que",
-        "qui",
-        "sur",
-        "pas",
-        "avec",
-        "donc",
-        "on",
-        "ce",
-        "cette",
-    ]
-)
-_ENGLISH = frozenset(
-    [
-        "the",
-        "a",
-        "an",
-        "of",
-        "and",
-        "is",
-        "are",
-        "in",
-        "for",
-        "that",
-        "which",
-        "on",
-        "not",
-        "with",
-        "so",
-        "we",
-        "this",
-        "these",
-        "it",
-        "to",
-    ]
-)
+_FRENCH = frozenset({
+    "le", "la", "les", "un", "une", "des", "du", "de", "et", "est", "sont", "dans", "pour", "que", "qui",
+})  # fmt: skip
+_ENGLISH = frozenset({
+    "the", "an", "of", "and", "is", "are", "in", "for", "that", "which", "not", "with", "so", "we", "this",
+})  # fmt: skip
 _FEWEST_WORDS = 12
 
 
@@ -79,7 +35,7 @@ def after_trace(text: str) -> str | None:
 
 
 def second_answer(text: str, gold: str) -> str | None:
-    """The last thing of the expected answer's kind: boxed, else a number, a truth value, a letter, a line's end.
+    """The last thing of the expected answer's kind: boxed, a number, a truth value, a letter, a line's end.
 
     Returns:
         None where there is nothing of that kind: then there is nothing to compare.
