@@ -1,0 +1,60 @@
+"""Finds the bare value in a statement: after its verb, after its last equality, at its end."""
+
+from __future__ import annotations
+
+import re
+
+_VERB = re.compile(
+    r"\b(?:est|sont|vaut|valent|était|serait|[ée]gale?s?(?:\s+à)?|on\s+(?:obtient|trouve|a)|obtient|trouve|donne|reste|soit|mesure|p[èe]se|"
+    r"dure|co[ûu]te|contient|poss[èe]de|compte|is|equals|pour\s+(?:coordonnées|affixe|solutions?|valeur|limite|ensemble\s+de\s+d[ée]finition))\b"
+    r"(?:\s+(?:donc|bien|alors|ainsi|égale?s?\s+à|exactement|que|de|d'))*\s*:?\s*",
+    re.IGNORECASE,
+)
+_VALUE_START = re.compile(
+    r"[+±-]?\s*(?:\d|\\[a-zA-Z{]|[√∞π∅ℝℕ½¼¾⅓⅔(\[\]{])|(?<![\w'])[A-Za-z](?:_\{?\w\}?|'{1,2})?\s*(?:\([^()]{1,12}\)\s*)?[=≈∈^]|(?<=\s)[A-Za-z]\s*[-+/*]\s*[\dA-Za-z]"
+)
+_HAZARD = re.compile(
+    r"\b(?:avant|apr[èe]s|plus|moins|presque|pr[èe]s|inf[ée]rieure?s?|sup[ée]rieure?s?|entre|jusqu|pas|non|ne|n|ni|sauf|sans|aucune?|jamais|"
+    r"diff[ée]rente?s?|distincte?s?|question|exercice|page|[ée]tape|num[ée]ro|moiti[ée]|double|triple|tiers|quart|carr[ée]e?|racine|cube|"
+    r"inverse|oppos[ée]|logarithme|multiple|diviseur|puissance|environ|priv[ée]|depuis|vers|ou|et|facteur|multipli\w*|divis\w*|ajout\w*|"
+    r"sur|entre|minimum|maximum|figure|ligne|chapitre|partie|th[ée]or[èe]me|d[ée]passe\w*|exc[èe]de\w*|atteint|jamais|exclu\w*|évit\w*)\b|[=<>≤≥≠+*/^]"
+)
+_BEFORE_VALUE = (" ", ":", "'")
+_WORD = re.compile(r"[^\W\d_]{2}")
+_DECREASE = re.compile(r"\b(?:baiss|diminu|r[ée]duction|r[ée]dui|recul|perte|remise|chut)\w*", re.IGNORECASE)
+_RELATION = re.compile(r"[<>≤≥≠]|\\(?:leq?|geq?|neq?|lt|gt)(?![A-Za-z])")
+_BETWEEN = re.compile(r"\b(?:et|ou|puis)\b|;|,\s")
+_COMMA_PARTS = re.compile(r"^(?:[^=]*,\s+)(?=[^=]*$)")
+
+
+def value_pieces(gold: str, text: str) -> list[str]:
+    """What may be the bare value in a statement, most literal first; one or two for almost all texts.
+
+    The value after the last verb or equality is what a statement says; words before it may only introduce it:
+    « plus de 12 », « avant 1789 » or « le double de 12 » say something else.
+    """
+    pieces = [text]
+    bare = text
+    if _WORD.search(text):
+        bare = _after_verb(text)
+        start = _VALUE_START.search(bare)
+        if start is not None and bare[: start.start()][-1:] in _BEFORE_VALUE and not _HAZARD.search(bare[: start.start()].casefold()):
+            bare = bare[start.start() :]
+            if "%" in bare and gold[:1] in "-−" and _DECREASE.search(text):
+                bare = "-" + bare
+        if bare != text:
+            pieces.append(bare)
+    if "=" in bare and "=" not in gold and not _RELATION.search(bare):
+        head, _, last = bare.rpartition("=")
+        if last.strip() and not _BETWEEN.search(head.rpartition("=")[2] if "=" in head else "") and not _BETWEEN.search(head):
+            pieces.append(last.strip())
+    elif bare.count("=") > 1 and gold.count("=") == 1 and not _BETWEEN.search(bare):
+        pieces.append(f"{bare.partition('=')[0]}={bare.rpartition('=')[2]}")
+    return pieces
+
+
+def _after_verb(text: str) -> str:
+    end = 0
+    for found in _VERB.finditer(text):
+        end = found.end()
+    return text[end:] if text[end:].strip() else text

@@ -1,0 +1,172 @@
+"""Reads sentences: where one ends, what only explains, what is corrected or denied, what is concluded."""
+
+from __future__ import annotations
+
+import re
+
+_SENTENCE_END = re.compile(
+    r"(?<![ .(]M)(?<!\bav)(?<!\bapr)(?<!\benv)(?<!\bp)(?<!J)(?<!-C)(?<!\bcf)(?<!\bMme)(?<!^\d)(?<!^[a-hA-H])[.!?…]+[\"»*_)]*(?:\s+|$)"
+    r"|\n+|[ ];[ ](?=(?:il|elle|on|donc|ainsi|c'est|et|la|le|les|mais)\b)",
+)
+_VERIFICATION = re.compile(
+    r"[*_ ]*(?:on\s+|nous\s+|je\s+|pour\s+|après\s+)?(?:v[ée]rifi|explication|justification|remarque|preuve|d[ée]monstration|"
+    r"d[ée]tails?\b|rappel|en effet|car\b|puisque\b|n'h[ée]site|j'esp[èe]re|i hope|bonne (?:chance|continuation|journ[ée]e)|"
+    r"voir\b|source|note[ :]|explanation|voil[àa]\b|cela (?:correspond|signifie|confirme|veut dire)|ce qui|cette r[ée]ponse|"
+    r"si (?:tu|vous)|avez-vous|as-tu|ce r[ée]sultat|commentaire|m[ée]thode|bon courage|fin\b|total de points|c'est coh[ée]rent|"
+    r"le r[ée]sultat est coh[ée]rent)",
+    re.IGNORECASE,
+)
+_EXPLANATION = re.compile(
+    r"(?:,\s*|\s+|\()(?:car|puisque|parce qu|en effet\b|étant donné|vu que|because|since|c'est-à-dire|autrement dit|d'après\b|selon\b)",
+    re.IGNORECASE,
+)
+_DENIED_TAIL = re.compile(
+    r"(?:\s*[,;(—–]\s*(?:et\s+|mais\s+)?(?:non(?:\s+pas)?|pas)\b(?!\s*,)|\s+et\s+(?:non|pas)(?:\s+pas)?\b(?=\s+\S)|\s*[,(]?\s*(?:plutôt que|au lieu d|contrairement à|à la place d))"
+    r"[^\n]*",
+    re.IGNORECASE,
+)
+_NOT_BUT = re.compile(
+    r"\b(?:pas|non|ni|plus|jamais)\b[^\n]{0,120}?(?:\bmais\b(?!\s+(?:ni|pas|non)\b)(?:\s+(?:bien|plutôt))?|[,;.:]\s*(?:c'est|il s'agit)\b(?!\s+(?:car|parce))|"
+    r"[,;]\s*(?:elle|il)\s+est\b)\s*",
+    re.IGNORECASE,
+)
+_IS_WRONG_BUT = re.compile(
+    r"\b(?:faux|fausses?|incorrecte?s?|erron[ée]e?s?|inexacte?s?|absurde|impossible)\b\s*[,;.:]\s*(?:donc\s+)?(?:c'est|la (?:bonne )?réponse est|il s'agit de|mais)\b\s*",
+    re.IGNORECASE,
+)
+_CORRECTION = re.compile(
+    r"(?:[.,;:!?…]|\s[-–—]|\()\s*(?:(?:ah|oh|euh|mais|oups|ou plutôt|enfin|ou)\s*,?\s*)?"
+    r"(?:non\s*[,:;.!…—–-]+\s*(?:pardon\s*[,:]?\s*)?(?:en fait|plutôt|c'est|je voulais dire)?|en fait|en réalité|erreur(?:\s+de\s+\w+)?\s*[,:;.!]|pardon\b|oups\b|"
+    r"correction\b|rectification\b|je (?:me )?(?:rectifie|corrige|suis trompée?|trompe)|je voulais dire|ou plutôt|plutôt\b|attendez|wait\b|actually\b|no,)\s*[,:;.!…—–-]*\s*"
+    r"(?:(?:c'est|il s'agit de|la réponse est)\s+)?",
+    re.IGNORECASE,
+)
+_CORRECTION_GATES = ("non", "Non", "NON", "n fait", "n réalité", "rreur", "ardon", "ups", "orrection", "ectif", "orrige", "romp", "oulais", "lutôt",
+                     "ttend", "ait,", "ctually", "no,", "No,")  # fmt: skip
+_HEDGE_TAIL = re.compile(
+    r"\s*[,;(—–]?\s*(?:mais\s+)?\b(?:(?:si )?je ne (?:me trompe|suis pas)|si je ne m'abuse|je (?:crois|pense|suppose)\b|sauf erreur|"
+    r"me semble|à vérifier|peut-être|probablement|sans doute|sous réserve|sans certitude|sans garantie)[^\n]*",
+    re.IGNORECASE,
+)
+_HEDGE_HEAD = re.compile(
+    r"^(?:je (?:crois|pense|dirais|suppose)(?:\s+que)?|il me semble que|sans doute|probablement|peut-être|à mon avis|selon moi|d'après moi)\s*,?\s*(?:que\s+|c'est\s+)?",
+    re.IGNORECASE,
+)
+_HEDGE_GATES = ("je ", "Je ", "auf err", "me sembl", "érifier", "eut-être", "robablement", "ans ", "mon avis", "elon", "rès moi", "ous rés")
+_UNKNOWN = re.compile(
+    r"\b(?:je (?:ne |n')?(?:sais|peux|connais|arrive|suis)\s+pas\b(?!\s+(?:sûr|certain))|je l'ignore|i (?:don't|do not|cannot|can't) |"
+    r"impossible de (?:répondre|conclure|déterminer|savoir|le savoir)|on ne peut pas (?:répondre|conclure|savoir|déterminer)|"
+    r"aucune idée|pas de réponse|sans réponse|aucune (?:bonne )?réponse)",
+    re.IGNORECASE,
+)
+_CONNECTOR = re.compile(
+    r"\b(?:donc|d'où|ainsi|finalement|par conséquent|par suite|en conclusion|conclusion|en définitive|au final|soit|alors|puis|enfin|il vient|"
+    r"ce qui (?:donne|fait|nous donne)|c'est-à-dire|autrement dit|on (?:en )?(?:conclut|déduit)(?: que)?|hence|thus|therefore|so)\b\s*[,:]?\s*"
+    r"|⟹|⟺|⇒|⇔|=>|\\(?:iff|implies|Rightarrow|Leftrightarrow|Longrightarrow|to|longrightarrow)(?![A-Za-z])|→|⟶",
+    re.IGNORECASE,
+)
+_UNFINISHED = re.compile(
+    r"(?:^|[\s'(])(?:le|la|les|l'|un|une|des|du|de|d'|et|ou|donc|que|qui|puis|est|sont|vaut|faut|doit|peut|va|a|on|il|elle|nous|je|car|"
+    r"avec|pour|par|dans|sur|en|à|au|aux|obtient|trouve|calcule|soit|mais|la réponse|la solution|le résultat|réponse|the|is)\s*:?\s*$"
+    r"|[=+×*/<>≤≥≈(,:]\s*$|\\(?:[dt]?frac|sqrt|text|mathrm|boxed|left|right|times|cdot|approx|begin|le|ge|leq|geq|in|cup)\s*$",
+    re.IGNORECASE,
+)
+_UNFINISHED_VALUES = frozenset({"a", "d'", "l'", "est", "de"})
+SUBSTANCE = re.compile(r"[^\W_]|[∞½¼¾⅓⅔∅ℝℕℤℚℂ]")
+VALUE = re.compile(
+    r"\d|[∞½¼¾⅓⅔⅕⅙⅛∅ℝℕℤℚℂπ√=^]|\\[a-zA-Z]|[²³]|\b[a-zA-Z]\b\s*[-+*/^)]|"
+    r"\b(?:infini|z[ée]ro|une?|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize|vingts?|trente|"
+    r"quarante|cinquante|soixante|cents?|mille|millions?|milliards?|vide|r[ée]els?|pi|ln|exp|sqrt)\b",
+    re.IGNORECASE,
+)
+
+
+def sentences(text: str) -> list[str]:
+    """Split into sentences and lines that hold something; abbreviations and ``B. 3π`` do not end one."""
+    parts = _SENTENCE_END.split(text)
+    return [part.strip() for part in parts if SUBSTANCE.search(part)]
+
+
+def is_aside(sentence: str) -> bool:
+    """Tell a sentence that checks, explains or takes leave from one that answers."""
+    return _VERIFICATION.match(sentence) is not None
+
+
+def is_unknown(text: str) -> bool:
+    """Tell « je ne sais pas »."""
+    return _UNKNOWN.search(text) is not None
+
+
+def is_unfinished(text: str) -> bool:
+    """Tell a text that stops within a sentence: its last word or sign asks for another."""
+    tail = text[-60:].rstrip(" \n*_`$")
+    match = _UNFINISHED.search(tail)
+    if match is None:
+        return False
+    return len(tail) > len(match.group().strip()) + 1 or len(text) > 60
+
+
+def without_explanation(text: str) -> str:
+    """Cut « car … » and the like off, where something stands before."""
+    match = _EXPLANATION.search(text)
+    if match is not None and SUBSTANCE.search(text[: match.start()]):
+        return text[: match.start()].rstrip(" ,(")
+    return text
+
+
+def obey_corrections(text: str) -> str:
+    """What remains asserted: « 12, non, en fait 13 » is 13, « 42, pas 24 » is 42, « pas 12 mais 14 » is 14."""
+    for gate in _CORRECTION_GATES:
+        if gate in text:
+            break
+    else:
+        return _not_but(text)
+    corrected = None
+    for found in _CORRECTION.finditer(text):
+        if SUBSTANCE.search(text[: found.start()]) and SUBSTANCE.search(text[found.end() :]):
+            corrected = found
+    if corrected is not None:
+        text = text[corrected.end() :]
+    return _not_but(text)
+
+
+def _not_but(text: str) -> str:
+    if "pas" in text or "non" in text or "Pas" in text or "Non" in text or "ni " in text:
+        match = _NOT_BUT.search(text)
+        if match is not None and SUBSTANCE.search(text[match.end() :]):
+            text = text[match.end() :]
+        match = _DENIED_TAIL.search(text)
+        if match is not None and SUBSTANCE.search(text[: match.start()]):
+            text = text[: match.start()]
+    elif "plutôt que" in text or "au lieu d" in text or "contrairement" in text:
+        match = _DENIED_TAIL.search(text)
+        if match is not None and SUBSTANCE.search(text[: match.start()]):
+            text = text[: match.start()]
+    if "fau" in text or "correct" in text or "absurde" in text or "rron" in text or "nexact" in text:
+        match = _IS_WRONG_BUT.search(text)
+        if match is not None and SUBSTANCE.search(text[match.end() :]):
+            text = text[match.end() :]
+    return text
+
+
+def without_hedge(text: str) -> str:
+    """Take « sans doute » or « si je ne me trompe pas » off: one answer is given all the same."""
+    for gate in _HEDGE_GATES:
+        if gate in text:
+            break
+    else:
+        return text
+    text = _HEDGE_HEAD.sub("", text, count=1)
+    match = _HEDGE_TAIL.search(text)
+    if match is not None and SUBSTANCE.search(text[: match.start()]):
+        text = text[: match.start()]
+    return text
+
+
+def conclusion(text: str, *, wanted: re.Pattern[str] = SUBSTANCE) -> str:
+    """What follows the last « donc », « soit », « d'où » or arrow, if it holds what is wanted."""
+    best = None
+    for found in _CONNECTOR.finditer(text):
+        if wanted.search(text, found.end()):
+            best = found.end()
+    return text if best is None else text[best:].strip(" ,:")

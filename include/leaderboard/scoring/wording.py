@@ -1,0 +1,169 @@
+"""Judges answers in words: nouns, adjectives, names of persons and places."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from include.leaderboard.scoring.policy import GradingPolicy
+
+_ARTICLES = frozenset({"le", "la", "les", "l", "un", "une", "des", "du", "de", "d", "the"})
+_LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "Œ": "oe", "Æ": "ae", "’": "'", "‑": "-", "ᵉ": "e", "ʳ": "r"})
+_TOKEN = re.compile(r"[^\W_]+")
+
+_INTRODUCTION = re.compile(
+    r"\b(?:c'est(?:-à-dire)?|ce sont|c'[ée]tait|ce fut|ce f[ûu]rent|il s'agit d|s'agit d|s'appelle|s'appelait|se nomme|se nommait|se situe|se trouve|"
+    r"est|sont|[ée]tait|[ée]taient|fut|furent|devient|sera|serait|correspond(?:ent)? à|on (?:obtient|trouve|parle d|appelle|observe|a)|"
+    r"il se forme|il y a|nomm[ée]e?s?|appel[ée]e?s?|d[ée]signe|s'[ée]crit|vaut|repr[ée]sente|forment|forme|a pour (?:nom|symbole|formule|nature|capitale)|"
+    r"a lieu|s'est d[ée]roul[ée]e?|is|was|conna[îi]t|choisi[rst]?|dite?s?)\b[' ]?"
+    r"(?:\s*(?:donc|bien|alors|ainsi|tout simplement|[ée]galement|en fait|effectivement|toujours|connue? sous le nom d|appel[ée]e?s?|un exemple d)\b)*\s*:?",
+    re.IGNORECASE,
+)
+_NEGATION = re.compile(r"\b(?:pas|non|ni|jamais|aucune?|sans|nullement|sauf|plus que|ne|n'\w+)\b", re.IGNORECASE)
+_SEVERAL = re.compile(r"\b(?:ou|et|puis|ni|soit)\b|/|;", re.IGNORECASE)
+_REMARK = re.compile(r"\s*[(\[][^()\[\]]*[)\]]\s*")
+_COMPLEMENT = re.compile(
+    r"\s*(?:\(|sur\b|de raison\b|de premier terme\b|de rapport\b|vers\b|quand\b|lorsque\b|pour\b|en fonction\b|en (?:l'an )?\d|au voisinage\b|"
+    r"si\b|avec\b|dans (?:ce|cet|cette|le|la|l')\b|,\s*(?![A-ZÀ-Ý])(?!(?:ou|et|puis)\b))",
+)
+_NAME_COMPLEMENT = re.compile(r"\s*(?:\(|en (?:l'an )?\d|,\s*(?![A-ZÀ-Ý])(?!(?:ou|et|puis)\b))")
+_LEADS = frozenset(
+    # Where something is.
+    "a au aux en dans vers chez ville pays fleuve ile "
+    # Titles, which name the same person.
+    "roi reine empereur imperatrice general marechal president premier ministre chancelier consul duc comte prince princesse pape saint "
+    "sainte ecrivain poete romancier peintre philosophe mathematicien physicien chimiste savant compositeur auteur docteur professeur "
+    "capitaine colonel amiral m mme monsieur madame sir lord "
+    # Nouns so general that the answer says all the rest.
+    "suite fonction courbe droite mouvement reaction triangle quadrilatere figure nombre forme nature type notion concept terme mot "
+    "procede phenomene mecanisme famille fonctions molecule ion element gaz metal corps substance compose organite maladie loi regime "
+    "batterie energie force grandeur figure celebre fameux fameuse celle celui elle il".split()
+)
+_GENERIC = frozenset("suite fonction courbe mouvement reaction triangle nombre phenomene famille theoreme gaz element molecule".split())
+_NAMED_AFTER = frozenset("theoreme loi principe formule relation inegalite identite regle constante effet lemme".split())
+_NO_PERSON = frozenset(
+    "bataille traite prise guerre revolution mer mont monts ocean ile iles tour chateau palais cap golfe republique royaume new los "
+    "san santa la le les etats union afrique amerique europe asie pays serment edit conference accords plan affaire front parti cote "
+    "bois val grand grande petite petit empire paix siege declaration code congres pacte nuit journee mur canal lac riviere jean saint".split()
+)
+_ROMAN = re.compile(r"[ivxl]+|\d+|er|ier|premier")
+_LETTERS = re.compile(r"[^\W\d_]{2}")
+_SYMBOLIC = re.compile(r"[\\^*=<>√∞∈∪{}]|\d\s*[+/-]\s*\d")
+_CAPITAL = re.compile(r"[A-ZÀ-Ý]")
+MAX_WORDS = 400
+
+
+def tokens(text: str) -> list[str]:
+    """Words in lower case, without accents, ligatures, hyphens, punctuation or articles."""
+    return [token for token in _all_tokens(text) if token not in _ARTICLES]
+
+
+def _all_tokens(text: str) -> list[str]:
+    folded = text.translate(_LIGATURES).casefold()
+    if not folded.isascii():
+        folded = unicodedata.normalize("NFD", folded)
+        folded = "".join(character for character in folded if not unicodedata.combining(character))
+    return _TOKEN.findall(folded)
+
+
+def predicate(text: str) -> str:
+    """What a sentence says of its subject: what follows its last « est », « c'est », « s'appelle »."""
+    end = 0
+    for found in _INTRODUCTION.finditer(text):
+        if _LETTERS.search(text, found.end()) or text[found.end() :].strip():
+            end = found.end()
+    return text[end:].strip()
+
+
+def same_words(gold: str, text: str, policy: GradingPolicy) -> bool:
+    """Judge a statement against expected words.
+
+    A statement says a word when it is the word, or a sentence that predicates it, after a title or a general
+    noun and before a complement; not when it denies it, offers it beside another, or says it of something else.
+    """
+    text = text[:MAX_WORDS]
+    expected = tokens(gold)
+    if not expected:
+        return gold.strip() == text.strip()
+    given = tokens(text)
+    if given == expected:
+        return _signs(gold) == _signs(text)
+    if _SYMBOLIC.search(gold) or (len(given) > 2 and not _LETTERS.search(gold)):
+        return False
+    if _NEGATION.search(text) and not _NEGATION.search(gold):
+        return False
+    said = predicate(text)
+    core = predicate(gold) if len(expected) > 2 else gold
+    for one in dict.fromkeys((said, _REMARK.sub(" ", said).strip())):
+        if _says(core, tokens(core), one, policy) or (core != gold and _says(gold, expected, one, policy)):
+            return True
+    return False
+
+
+def _signs(text: str) -> list[str]:
+    return re.findall(r"[+<>=]|(?<!\w)-(?=\w)|\d[-+]", text)
+
+
+def _says(gold: str, expected: list[str], said: str, policy: GradingPolicy) -> bool:
+    given = tokens(said)
+    if not given or not expected:
+        return False
+    if given == expected or _inflected(expected, given):
+        return True
+    several = _SEVERAL.search(said) is not None and _SEVERAL.search(gold) is None
+    is_name = _CAPITAL.match(gold) is not None
+    cut = _before_complement(said, is_name=is_name)
+    if cut is not None:
+        if several and _SEVERAL.search(cut):
+            return False
+        rest = said[len(cut) :]
+        if several and (is_name or re.search(r"\b(?:ou|puis)\b", rest) or _says_other(rest)):
+            return False
+        given = tokens(cut)
+        if given == expected or _inflected(expected, given):
+            return True
+    elif several:
+        return False
+    while given and given[0] in _LEADS and given != expected:
+        given = given[1:]
+        if given == expected or _inflected(expected, given):
+            return True
+    if expected[0] in _GENERIC and len(expected) > 1 and given == expected[1:]:
+        return True
+    return policy.partial_name and _is_short_name(gold, expected, given)
+
+
+def _says_other(rest: str) -> bool:
+    """« croissante sur [0;1] et décroissante » says two things; « sur [0;1] et [2;3] » one."""
+    return re.search(r"\b(?:et|ou|puis)\s+(?!(?:sur|en|de|la|le|les)\b)[^\W\d_]{3,}", rest) is not None
+
+
+def _before_complement(said: str, *, is_name: bool) -> str | None:
+    pattern = _NAME_COMPLEMENT if is_name else _COMPLEMENT
+    for space in re.finditer(r"[ ,(]", said):
+        if space.start() and pattern.match(said, space.start()):
+            return said[: space.start()]
+    return None
+
+
+def _inflected(expected: list[str], given: list[str]) -> bool:
+    """Gender and number of long words do not count: « convergent », « convergente », « convergentes »."""
+    if len(expected) != len(given):
+        return False
+    return all(one == other or (min(len(one), len(other)) >= 6 and _stem(one) == _stem(other)) for one, other in zip(expected, given, strict=True))
+
+
+def _stem(word: str) -> str:
+    return word.removesuffix("s").removesuffix("e")
+
+
+def _is_short_name(gold: str, expected: list[str], given: list[str]) -> bool:
+    """« Hugo » for Victor Hugo, « Pythagore » for the theorem; not the first name, not a sovereign's."""
+    if len(expected) < 2 or not given or given != expected[-len(given) :] or len(given) >= len(expected):
+        return False
+    if _ROMAN.fullmatch(expected[-1]) or len(given[-1]) < 3:
+        return False
+    if expected[0] in _NAMED_AFTER:
+        return len(given) == len(expected) - 1
+    words = [word for word in gold.split() if word.casefold() not in {"de", "du", "des", "la", "le", "van", "von", "d'", "da"}]
+    return expected[0] not in _NO_PERSON and 2 <= len(words) <= 4 and all(_CAPITAL.match(word.removeprefix("d'")) for word in words)
