@@ -17,12 +17,12 @@ def _integer(random: Random) -> Forms:
     return Forms(
         str(n),
         (
-            f"{n}", f"{n}.", f"**{n}**", f"Réponse : {n}", f"La réponse est {n}.", f"x = {n}", f"\\boxed{{{n}}}",
-            f"${n}$", f"{n},0", f"{n}.00", f" {n} \n", f"Réponse finale : **{n}**",
+            f"{n}", f"{n}.", f"**{n}**", f"Réponse : {n}", f"La réponse est {n}.", f"x = {n}",
+            f"\\boxed{{{n}}}", f"${n}$", f"{n},0", f"{n}.00", f" {n} \n", f"Réponse finale : **{n}**",
         ),
         (
-            f"{n}0", f"1{n}", f"-{n}", f"{n},2", f"{n} ou {m}", turned, f"{n}/5", f"{n}^2", f"{n % 10 + n + 1}",
-            "Je ne sais pas",
+            f"{n}0", f"1{n}", f"-{n}", f"{n},2", f"{n} ou {m}", turned, f"{n}/5", f"{n}^2",
+            f"{n % 10 + n + 1}", "Je ne sais pas",
         ),
     )  # fmt: skip
 
@@ -166,8 +166,8 @@ def _solution_set(random: Random) -> Forms:
     return Forms(
         f"S={{{a};{b}}}",
         (
-            f"x={a} ou x={b}", f"{{{b};{a}}}", f"{a} et {b}", f"S = \\{{{a} ; {b}\\}}", f"$S=\\{{{a};{b}\\}}$",
-            f"Les solutions sont {a} et {b}.",
+            f"x={a} ou x={b}", f"{{{b};{a}}}", f"{a} et {b}", f"S = \\{{{a} ; {b}\\}}",
+            f"$S=\\{{{a};{b}\\}}$", f"Les solutions sont {a} et {b}.",
         ),
         (f"{{{a}}}", f"{{{-a};{b}}}", f"{a};{b};{b + 1}", f"{b}", f"S={{{a};{b}0}}"),
     )  # fmt: skip

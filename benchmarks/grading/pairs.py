@@ -45,9 +45,9 @@ def length_class(prediction: str) -> int:
 def unique_pairs(count: int, *, seed: int, part: int = 0, parts: int = 1) -> Iterator[Pair]:
     """Draw *count* pairs, none twice; other *parts* of the same whole share none with this one.
 
-    The family and the verdict are drawn first, by the case file's shares; then the length, log-uniform. What was
-    there before is drawn anew, longer, in the same family: so the mix holds, and families with few short texts
-    have longer ones.
+    The family and the verdict are drawn first, by the case file's shares; then the length, log-uniform.
+    What was there before is drawn anew, longer, in the same family: so the mix holds, and families with few
+    short texts have longer ones.
     """
     random = Random(f"{seed}/{part}/{parts}")  # a str: seeded by its SHA-512, the same everywhere
     seen: set[int] = set()

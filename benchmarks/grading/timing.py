@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 
 import psutil
 
-from benchmarks.grading.original_rule import is_right
+from benchmarks.grading.original_rule import is_right, normalize_by_patterns
 from benchmarks.grading.pairs import LENGTH_CLASSES, Pair, length_class, unique_pairs
 from include.leaderboard.scoring.bac_fr import grade_answer
 
@@ -78,6 +78,11 @@ def grade_by_original_rule(pair: Pair) -> tuple[bool, bool]:
     return is_right(pair.gold, pair.prediction), False
 
 
+def grade_by_original_patterns(pair: Pair) -> tuple[bool, bool]:
+    """The same rule, written with regular expressions."""
+    return is_right(pair.gold, pair.prediction, normal_form=normalize_by_patterns), False
+
+
 def grade_by_palmares(pair: Pair) -> tuple[bool, bool]:
     """Verdict, and whether it took the slow path."""
     grade = grade_answer(pair.gold, pair.prediction, instruction=pair.instruction)
@@ -86,6 +91,7 @@ def grade_by_palmares(pair: Pair) -> tuple[bool, bool]:
 
 GRADERS: dict[str, Callable[[Pair], tuple[bool, bool]]] = {
     "original": grade_by_original_rule,
+    "original_patterns": grade_by_original_patterns,
     "palmares": grade_by_palmares,
 }
 
