@@ -1,0 +1,144 @@
+"""Grades a details file, or some of its row groups, in bounded memory; runs in processes of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from include.leaderboard.details.rows import iterate_details
+from include.leaderboard.rescoring.metrics import metric_of, verdict_before
+from include.leaderboard.rescoring.tally import Tally
+
+if TYPE_CHECKING:
+    from include.leaderboard.scoring.scorer import Scorer
+
+PART_ROWS = 20_000
+"""A larger file of several row groups is graded in parts, side by side."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """Graded records of the same details by an earlier scorer."""
+
+    path: Path
+    key: str
+    """Member with the verdict to compare with: ``correct``, or ``before`` if this scorer wrote them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What one process grades at a time; small, since it is sent to it."""
+
+    details: Path
+    task: str
+    """Short name."""
+    output: Path | None
+    """For graded records; None: count only."""
+    first_row: int = 0
+    row_groups: tuple[int, ...] | None = None
+    earlier: Earlier | None = None
+
+
+def scorer_of(task: str) -> Scorer | None:
+    """The scorer of a short task name, if there is one."""
+    from include.leaderboard.scoring.score import SCORERS
+
+    return SCORERS.get(task)
+
+
+def plan_parts(details: Path) -> list[tuple[int, tuple[int, ...] | None]]:
+    """Split a parquet file at its row groups: first row and groups of each part.
+
+    Raises:
+        ResultsFormatError: It cannot be read.
+    """
+    from include.leaderboard.details.parquet import opened
+
+    if details.suffix != ".parquet":
+        return [(0, None)]
+    parts: list[tuple[int, tuple[int, ...] | None]] = []
+    groups: list[int] = []
+    first = row = 0
+    with opened(details) as file:
+        for group in range(file.num_row_groups):
+            groups.append(group)
+            row += file.metadata.row_group(group).num_rows
+            if row - first >= PART_ROWS:
+                parts.append((first, tuple(groups)))
+                groups, first = [], row
+    if groups:
+        parts.append((first, tuple(groups)))
+    return parts if len(parts) > 1 else [(0, None)]
+
+
+def grade_part(part: Part) -> Tally:
+    """Grade the rows of a part and write their records, one JSON object a line; no text is in them.
+
+    Raises:
+        ResultsFormatError: The details cannot be read.
+        OSError: The records cannot be written; what was written of them is removed.
+    """
+    scorer = scorer_of(part.task)
+    if scorer is None:
+        raise ValueError(f"{part.task}: no scorer")
+    metric = metric_of(part.task)
+    tally = Tally()
+    before_records = _verdicts(part) if part.earlier else None
+    try:
+        # Opened before the work, so that a folder that takes no file is found at once.
+        with part.output.open("wb") if part.output else nullcontext() as output:
+            rows = iterate_details(part.details, row_groups=part.row_groups, first_row=part.first_row)
+            for row in rows:
+                grade = scorer.grade(row)
+                before = (
+                    next(before_records, None)
+                    if before_records is not None
+                    else verdict_before(row.metrics, metric)
+                )
+                tally.add(row.row_id, before=before, after=grade.correct, method=grade.method)
+                tally.slow += bool(getattr(grade, "slow", False))
+                tally.written += row.generated
+                if output is None:
+                    continue
+                record = {
+                    "row_id": row.row_id,
+                    "correct": grade.correct,
+                    "method": grade.method,
+                    "reason": grade.reason,
+                    "scorer": scorer.name,
+                    "scorer_version": scorer.version,
+                    "before": before,
+                }
+                output.write(json.dumps(record, ensure_ascii=True).encode() + b"\n")
+            if output is not None:
+                output.flush()
+                os.fsync(output.fileno())
+    except BaseException:
+        if part.output:
+            part.output.unlink(missing_ok=True)
+        raise
+    return tally
+
+
+def records(path: Path) -> Iterator[dict[str, Any]]:
+    """Graded records of a file, one at a time.
+
+    Raises:
+        ValueError: A line is no JSON.
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+def _verdicts(part: Part) -> Iterator[bool | None]:
+    assert part.earlier is not None
+    for record in islice(records(part.earlier.path), part.first_row, None):
+        yield record.get(part.earlier.key)
