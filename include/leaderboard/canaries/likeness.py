@@ -9,21 +9,19 @@ from fractions import Fraction
 _MARKS = re.compile(r"\\(?:text|mathrm|mathbf|left|right|displaystyle|[,;:! ])|[$`]")
 _FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]{1,40})\}\s*\{([^{}]{1,40})\}")
 _THOUSANDS = re.compile(r"(?<=\d)[ \u00a0\u2009\u202f](?=\d{3}(?!\d))")
-_TOKEN = re.compile(r"\d+(?:[.,]\d+)?|[^\W\d_]+")
+_WORD = re.compile(r"[^\W\d_]+")
 _VALUE = re.compile(
     r"(?P<sign>[-+]?)\s*(?P<whole>\d{1,40})(?:[.,](?P<part>\d{1,40}))?(?:\s*/\s*(?P<below>\d{1,40}))?\s*(?P<percent>%?)"
 )
 _STEM = 4
 """Letters of a word that are compared: *vrai* and *vraies* may agree."""
-_SAME = (
-    {"vrai", "oui", "true", "exact", "correct", "juste", "v"},
-    {"faux", "fausse", "non", "false", "incorrect", "inexact", "f"},
-    {"0", "zero", "nul", "nulle", "aucun", "aucune", "rien", "vide", "∅"},
-    {"1", "un", "une", "premier", "premiere"},
-    {"2", "deux"}, {"3", "trois"}, {"4", "quatre"}, {"5", "cinq"}, {"6", "six"}, {"7", "sept"}, {"8", "huit"},
-    {"9", "neuf"}, {"10", "dix"}, {"11", "onze"}, {"12", "douze"}, {"100", "cent"}, {"1000", "mille"},
-)  # fmt: skip
-_MEANS = {word: str(number) for number, words in enumerate(_SAME) for word in words}
+_TRUE = frozenset({"vrai", "vraie", "oui", "true", "exact", "correct", "juste", "v"})
+_FALSE = frozenset({"faux", "fausse", "non", "false", "incorrect", "inexact", "f"})
+_WORDS = {
+    "zero": 0, "nul": 0, "nulle": 0, "aucun": 0, "aucune": 0, "rien": 0, "vide": 0, "un": 1, "une": 1,
+    "deux": 2, "trois": 3, "quatre": 4, "cinq": 5, "six": 6, "sept": 7, "huit": 8, "neuf": 9, "dix": 10, "onze": 11,
+    "douze": 12, "cent": 100, "mille": 1000,
+}  # fmt: skip
 
 
 def fold(text: str) -> str:
@@ -49,9 +47,9 @@ def integer(text: str) -> bool:
 def opposite(text: str) -> str | None:
     """The other truth value; None: the text is none."""
     folded = fold(text)
-    if folded in _SAME[0]:
+    if folded in _TRUE:
         return "faux"
-    return "vrai" if folded in _SAME[1] else None
+    return "vrai" if folded in _FALSE else None
 
 
 def may_agree(text: str, gold: str) -> bool:
@@ -64,10 +62,15 @@ def may_agree(text: str, gold: str) -> bool:
 
 
 def _parts(folded: str) -> set[str | Fraction]:
-    words = [token[:_STEM] if token not in _MEANS else token for token in _TOKEN.findall(folded)]
-    parts: set[str | Fraction] = {word for word in words if not word[0].isdigit()}
-    parts |= {f"={_MEANS[word]}" for word in words if word in _MEANS}
-    parts |= {found for match in _VALUE.finditer(folded) if (found := _fraction(match)) is not None}
+    parts: set[str | Fraction] = set()
+    for word in _WORD.findall(folded):
+        if word in _WORDS:
+            parts.add(Fraction(_WORDS[word]))
+        parts.add("vrai" if word in _TRUE else "faux" if word in _FALSE else word[:_STEM])
+    for number in _VALUE.finditer(folded):
+        found = _fraction(number)
+        if found is not None:
+            parts.add(found)
     return parts
 
 

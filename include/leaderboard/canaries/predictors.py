@@ -186,7 +186,7 @@ PREDICTORS: tuple[Predictor, ...] = (
         name="unfinished_trace",
         says="a reasoning trace that never ends",
         right=False,
-        text=lambda known: f"<think>\nCalculons. On trouve peut-être {known.gold}",
+        text=lambda known: f"<think>\nCalculons pas à pas.\n{known.gold}",
     ),
     Predictor(
         name="wrong_after_trace",
