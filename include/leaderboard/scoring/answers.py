@@ -32,6 +32,11 @@ _HEADING_ASIDE = re.compile(
 )
 _REMARK = re.compile(r"\s+\((?=[^()]*[^\W\d_]{3})(?![^()]*(?:sqrt|frac|pi\b|exp|sin|cos|ln))[^()]{1,160}\)(?=\s*[.!]?$)")
 _WORD = re.compile(r"[^\W\d_]{3,}")
+_FIRST = re.compile(r"([^\n.]{1,40}?)(?:[.!][*_]*\s+|\s*\n+)(?=\S)")
+_ASIDE_GATES = (
+    "xplication", "ustification", "rification", "emarque", "reuve", "monstration", "étail", "éthode",
+    "aisonnement", "xplanation", "éveloppement",
+)  # fmt: skip
 _WORKING = re.compile(r"\s*(?:on|nous|je|il faut|pour|soit|d'abord|puisque|comme)\s", re.IGNORECASE)
 _DENIED_AFTER = re.compile(
     r"[\s$.\])}\\]*(?:(?:est|était|serait)\s+(?:faux|fausse|incorrecte?|erron[ée]e?|absurde)|n'est\s+pas|ne convient pas)", re.IGNORECASE
@@ -74,7 +79,7 @@ def final_answer(prediction: str, *, wanted: re.Pattern[str] = SUBSTANCE) -> Ans
     tagged = announcements.tagged(rest) if "</answer>" in rest else None
     if tagged is not None:
         rest = tagged.strip()
-    return _found(readable(rest), wanted, method="tagged" if tagged is not None else None)
+    return _found(rest, wanted, method="tagged" if tagged is not None else None)
 
 
 def _found(rest: str, wanted: re.Pattern[str], *, method: str | None) -> Answer | None:
@@ -82,8 +87,8 @@ def _found(rest: str, wanted: re.Pattern[str], *, method: str | None) -> Answer 
         found = announcements.boxed(rest)
         if found is None:
             return None
-        content, end = found
-        after = rest[end:]
+        content, end = readable(found[0]), found[1]
+        after = rest[end : end + 4 * MAX_ANSWER]
         if len(after) > 4:
             if _DENIED_AFTER.match(after):
                 return None
@@ -92,7 +97,7 @@ def _found(rest: str, wanted: re.Pattern[str], *, method: str | None) -> Answer 
                 answer = _announced(later.text, wanted, method or "announced")
                 if answer is not None:
                     return answer
-            corrected = statements.obey_corrections("x" + after[:MAX_ANSWER])
+            corrected = statements.obey_corrections("x" + readable(after[:MAX_ANSWER]))
             if not corrected.startswith("x") and wanted.search(corrected):
                 return _answer(corrected, method or "corrected", wanted, last=False)
         content = without_markup(content)
@@ -144,7 +149,9 @@ def _first_line(text: str) -> str:
         if _FENCE.match(line) or not SUBSTANCE.search(line):
             continue
         if line.lstrip()[:2] in {"- ", "* ", "• "}:
-            items = [line_text(one) for one in lines[number:] if one.lstrip()[:2] in {"- ", "* ", "• "}]
+            items = [one.strip()[2:].strip() for one in lines[number:] if one.lstrip()[:2] in {"- ", "* ", "• "}]
+            if len(items) == 1:
+                items = [line_text(line)]
             return " ; ".join(items)[:MAX_ANSWER] if len(items) > 1 else items[0]
         if _DISPLAY.match(line.strip()):
             return _display_row("\n".join(lines[number:]).strip())
@@ -167,39 +174,66 @@ def _display_row(text: str) -> str:
 
 
 def _last(text: str, wanted: re.Pattern[str], method: str) -> Answer | None:
-    text = text[-_TAIL:]
-    aside = _HEADING_ASIDE.search(text)
-    if aside is not None and wanted.search(text[: aside.start()]):
-        text = text[: aside.start()].rstrip()
-    elif statements.is_unfinished(text):
+    head = _bare_head(text)
+    if head is not None:
+        return _answer(readable(head), method, wanted, last=True)
+    text = readable(text[-_TAIL:])
+    for gate in _ASIDE_GATES:
+        if gate in text:
+            aside = _HEADING_ASIDE.search(text)
+            if aside is not None and wanted.search(text, 0, aside.start()):
+                return _last_statement(text[: aside.start()].rstrip(), wanted, method)
+            break
+    if statements.is_unfinished(text):
         return None
-    if "\n" not in text and len(text) <= 80 and ". " not in text and "! " not in text and "? " not in text:
-        found = [text]
-    else:
-        found = _statements(text)
-        if not found:
-            return None
-        if len(found) > 1 and _is_bare(found[0]) and not _continues(found[1:]):
-            return _answer(found[0], method, wanted, last=True)
-    for sentence in reversed(found[-_MAX_LINES:]):
-        if statements.is_unknown(sentence):
-            return None
-        if len(found) > 1 and statements.is_aside(sentence):
-            continue
-        if wanted.search(sentence):
-            return _answer(sentence, method, wanted, last=True)
+    return _last_statement(text, wanted, method)
+
+
+def _last_statement(text: str, wanted: re.Pattern[str], method: str) -> Answer | None:
+    """The last sentence that holds what is wanted, a display counting as one."""
+    if text.endswith(("\\]", "$$", "}")) and "\n" in text:
+        row = _last_display(text)
+        if row is not None:
+            return _answer(row, method, wanted, last=True)
+    end = len(text)
+    for number in range(_MAX_LINES):
+        start = text.rfind("\n", 0, end) + 1
+        line = text[start:end]
+        if SUBSTANCE.search(line) and not _FENCE.match(line):
+            line = line_text(line)
+            if len(line) <= 20 and "." not in line and number == 0:
+                return _answer(line, method, wanted, last=True)
+            for sentence in reversed(statements.sentences(line)):
+                if statements.is_unknown(sentence):
+                    return None
+                if statements.is_aside(sentence) and (start or sentence != line):
+                    continue
+                if wanted.search(sentence):
+                    return _answer(sentence, method, wanted, last=True)
+        if start == 0:
+            break
+        end = start - 1
     return None
 
 
-def _statements(text: str) -> list[str]:
-    """Sentences of a text's end, displays as one each."""
+def _last_display(text: str) -> str | None:
     last = max(text.rfind("\\]"), text.rfind("$$"), text.rfind("\\end{align"))
-    if last >= 0 and len(text) - last <= 20:
-        first = max(text.rfind("\\[", 0, last), text.rfind("$$", 0, last), text.rfind("\\begin{align", 0, last))
-        if first >= 0:
-            return [*statements.sentences(text[:first]), _display_row(text[first:])]
-    lines = [line_text(line) for line in text.split("\n") if not _FENCE.match(line)]
-    return statements.sentences("\n".join(lines))
+    if last < 0 or len(text) - last > 20:
+        return None
+    first = max(text.rfind("\\[", 0, last), text.rfind("$$", 0, last), text.rfind("\\begin{align", 0, last))
+    return _display_row(text[first:]) if first >= 0 else None
+
+
+def _bare_head(text: str) -> str | None:
+    """An answer that stands alone before its explanation: « 12. On multiplie 3 par 4. »."""
+    first = _FIRST.match(text)
+    if first is None or first.end() == len(text):
+        return None
+    head = line_text(first[1])
+    if not SUBSTANCE.search(head) or len(_WORD.findall(head)) > 1:
+        return None
+    later = statements.sentences(readable(text[first.end() :][-_TAIL:]))
+    return head if later and not _continues(later[-_MAX_LINES:]) else None
 
 
 def _is_bare(sentence: str) -> bool:

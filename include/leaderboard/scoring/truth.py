@@ -49,6 +49,9 @@ def said_truth(answer: Answer) -> bool | None:
     text = answer.text
     if text.count("'") and not _WORD.search(text):
         return None
+    contrast = text.rpartition(" mais ")[2]
+    if contrast is not text and _said(contrast):
+        text = contrast
     leading = _LEADING.match(answer.line) or _LEADING.match(text)
     if leading is not None and leading[1].casefold() in TRUTH:
         said = TRUTH[leading[1].casefold()]

@@ -12,11 +12,11 @@ _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "Œ": "oe", "Æ": "ae", "’
 _TOKEN = re.compile(r"[^\W_]+")
 
 _INTRODUCTION = re.compile(
-    r"\b(?:c'est(?:-à-dire)?|ce sont|c'[ée]tait|ce fut|ce f[ûu]rent|il s'agit d|s'agit d|s'appelle|s'appelait|se nomme|se nommait|se situe|se trouve|"
-    r"est|sont|[ée]tait|[ée]taient|fut|furent|devient|sera|serait|correspond(?:ent)? à|on (?:obtient|trouve|parle d|appelle|observe|a)|"
+    r"\b(?:c'est(?:-à-dire)?|ce sont|c'[ée]tait|ce fut|ce f[ûu]rent|s'agit|s'appelle|s'appelait|se nomme|se nommait|se situe|se trouve|"
+    r"est|sont|[ée]tait|[ée]taient|fut|furent|devient|sera|serait|correspond(?:ent)? à|on (?:obtient|trouve|parle|appelle|observe|a)|"
     r"il se forme|il y a|nomm[ée]e?s?|appel[ée]e?s?|d[ée]signe|s'[ée]crit|vaut|repr[ée]sente|forment|forme|a pour (?:nom|symbole|formule|nature|capitale)|"
-    r"a lieu|s'est d[ée]roul[ée]e?|is|was|conna[îi]t|choisi[rst]?|dite?s?)\b[' ]?"
-    r"(?:\s*(?:donc|bien|alors|ainsi|tout simplement|[ée]galement|en fait|effectivement|toujours|connue? sous le nom d|appel[ée]e?s?|un exemple d)\b)*\s*:?",
+    r"a lieu|n'admet|n'a|admet|poss[èe]de|s'est d[ée]roul[ée]e?|is|was|conna[îi]t|choisi[rst]?|dite?s?)\b[' ]?"
+    r"(?:\s*(?:donc|bien|alors|ainsi|tout simplement|[ée]galement|en fait|effectivement|toujours|connue? sous le nom|appel[ée]e?s?)\b)*\s*:?",
     re.IGNORECASE,
 )
 _NEGATION = re.compile(r"\b(?:pas|non|ni|jamais|aucune?|sans|nullement|sauf|plus que|ne|n'\w+)\b", re.IGNORECASE)
@@ -24,9 +24,9 @@ _SEVERAL = re.compile(r"\b(?:ou|et|puis|ni|soit)\b|/|;", re.IGNORECASE)
 _REMARK = re.compile(r"\s*[(\[][^()\[\]]*[)\]]\s*")
 _COMPLEMENT = re.compile(
     r"\s*(?:\(|sur\b|de raison\b|de premier terme\b|de rapport\b|vers\b|quand\b|lorsque\b|pour\b|en fonction\b|en (?:l'an )?\d|au voisinage\b|"
-    r"si\b|avec\b|dans (?:ce|cet|cette|le|la|l')\b|,\s*(?![A-ZÀ-Ý])(?!(?:ou|et|puis)\b))",
+    r"si\b|avec\b|dans (?:ce|cet|cette|le|la|l')\b|,\s*+(?![A-ZÀ-Ý])(?!(?:ou|et|puis)\b))",
 )
-_NAME_COMPLEMENT = re.compile(r"\s*(?:\(|en (?:l'an )?\d|,\s*(?![A-ZÀ-Ý])(?!(?:ou|et|puis)\b))")
+_NAME_COMPLEMENT = re.compile(r"\s*(?:\(|qui\b|en (?:l'an )?\d|,\s*+(?![A-ZÀ-Ý])(?!(?:ou|et|puis)\b))")
 _LEADS = frozenset(
     # Where something is.
     "a au aux en dans vers chez ville pays fleuve ile "
@@ -51,6 +51,20 @@ _LETTERS = re.compile(r"[^\W\d_]{2}")
 _SYMBOLIC = re.compile(r"[\\^*=<>√∞∈∪{}]|\d\s*[+/-]\s*\d")
 _CAPITAL = re.compile(r"[A-ZÀ-Ý]")
 MAX_WORDS = 400
+
+
+_DENIALS = (
+    (re.compile(r"\b(?:n'est|ne sont|n'était)\s+pas\b", re.IGNORECASE), "est non"),
+    (re.compile(r"\b(?:n'(?:a|admet|y a|existe)\s+|ne (?:possède|comporte)\s+)?pas\s+(?:de\s|d')", re.IGNORECASE), "est aucune "),
+    (re.compile(r"\baucun\b", re.IGNORECASE), "aucune"),
+)
+"""Two ways to say the same denial; used where the gold is one."""
+
+
+def _denial(text: str) -> str:
+    for pattern, replacement in _DENIALS:
+        text = pattern.sub(replacement, text)
+    return text
 
 
 def tokens(text: str) -> list[str]:
@@ -82,6 +96,8 @@ def same_words(gold: str, text: str, policy: GradingPolicy) -> bool:
     noun and before a complement; not when it denies it, offers it beside another, or says it of something else.
     """
     text = text[:MAX_WORDS]
+    if _NEGATION.search(gold):
+        gold, text = _denial(gold), _denial(text)
     expected = tokens(gold)
     if not expected:
         return gold.strip() == text.strip()

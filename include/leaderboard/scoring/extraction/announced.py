@@ -5,30 +5,32 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from include.leaderboard.scoring.extraction.markup import readable
+
 MAX_ANSWER = 400
 """Characters of one answer; longer ones are no short answers."""
+_WINDOW = 4 * MAX_ANSWER
 _MAX_TRIES = 24
 """Places that are looked at for an announcement, from the end; bounds the time on hostile texts."""
 
-_STEMS = ("éponse", "eponse", "ÉPONSE", "EPONSE", "nswer", "NSWER", "onclusion", "CONCLUSION", "####")
-"""Announce the final answer wherever they stand. Parts of words that start with either case."""
-_WEAK_STEMS = ("olution", "ésultat", "esultat", "OLUTION", "SULTAT")
+_STEMS = ("ponse", "nswer", "onclusion", "####", "PONSE", "NSWER", "ONCLUSION")
+"""Announce the final answer wherever they stand. Parts of words: they start in either case."""
+_WEAK_STEMS = ("olution", "sultat", "OLUTION", "SULTAT")
 """May also announce an intermediate result: a later conclusion beats them."""
 _QUALIFIED = (
     r"(?:[ ]+(?:finales?|final|correctes?|exactes?|justes?|attendue?s?|demandée?s?|cherchée?s?|recherchée?s?|"
     r"définitives?|définitif|obtenue?s?|uniques?|complètes?|choisie|retenue|proposée))*"
 )
 _ANNOUNCEMENT = re.compile(
-    r"(?:éponse|eponse|ÉPONSE|EPONSE|nswer|NSWER|onclusion|CONCLUSION|olution|ésultat|esultat|OLUTION|SULTAT)"
+    r"(?:ponse|nswer|onclusion|olution|sultat)"
     rf"[sS]?[*_`]*(?P<qualified>{_QUALIFIED}[*_`]*)[ ]*"
-    r"(?:(?P<sign>[:=→][ *_`]*|-{1,2}>[ ]*|[*_`:]*[ ]*(?:\r?\n)+(?:[-=]{3,}\n)?|(?=\d|-\d|[A-H](?:[ .),]|$)))"
+    r"(?:(?P<sign>[:=→][ *_`]*|-{1,2}>[ ]*|[*_`:]*[ ]*(?:\r?\n)+(?:[-=]{3,}\n)?|(?=\d|-\d|(?-i:[A-H])(?:[ .),]|$)))"
     r"|(?P<between>[^\n.:=!?;]{0,80}?)"
     r"(?P<verb>\bn['’]est(?:[ ]+(?:donc|alors))?[ ]+pas\b|\bne[ ]sont[ ]pas\b"
     r"|\b(?:est|sont|vaut|valent|serait|sera|is|are)\b|:))"
     r"(?P<filler>(?:[ ]*(?:donc|alors|bien|ainsi|finalement|égale?[ ]à|évidemment)\b)*[ ]*[:=]?[*_` ]*)",
     re.IGNORECASE,
 )
-_HASHES = re.compile(r"####[ ]*")
 _WRONG_BEFORE = re.compile(
     r"(?:mauvaise?|fausses?|faux|incorrecte?|autres?|première|précédente?|intermédiaires?|partielle?|"
     r"premier|wrong|sans|pas de|aucune?|cette|le nombre de|nombre de)[ ]+\w{0,2}$",
@@ -45,9 +47,7 @@ class Announced:
     """A passage that is said to be the answer."""
 
     text: str
-    """From the answer's first character to the end of the text."""
-    start: int
-    """Where *text* starts."""
+    """From the answer's first character on; readable."""
     weak: bool
     """It may be an intermediate result."""
     negated: bool
@@ -154,16 +154,16 @@ def _last(text: str, stems: tuple[str, ...], *, weak: bool) -> Announced | None:
 
 
 def _at(text: str, stem: str, position: int, *, weak: bool) -> Announced | None:
+    window = readable(text[position : position + _WINDOW])
     if stem == "####":
-        match = _HASHES.match(text, position)
-        assert match is not None
-        start = match.end()
-        return Announced(text[start:], start, weak, negated=False) if text[start : start + 1].strip() else None
-    match = _ANNOUNCEMENT.match(text, position)
+        passage = window.lstrip("# ")
+        return Announced(passage, weak, negated=False) if passage[:1].strip() else None
+    match = _ANNOUNCEMENT.match(window)
     if match is None or _WRONG_BEFORE.search(text[max(0, position - 40) : position]):
         return None
-    if _INTERMEDIATE.search(match["between"] or "") or _INTERMEDIATE.match(text[match.start("verb") :][:20] if match["verb"] else ""):
-        return None
-    start = match.end()
     verb = match["verb"] or ""
-    return Announced(text[start:], start, weak, negated=verb[:1] in "nN" and bool(verb))
+    if _INTERMEDIATE.search(match["between"] or ""):
+        return None
+    if verb and _INTERMEDIATE.match(window[match.start("verb") :][:24]):
+        return None
+    return Announced(window[match.end() :], weak, negated=verb[:1] in "nN" and bool(verb))

@@ -15,8 +15,10 @@ _CHARACTERS = str.maketrans(
         "«": None, "»": None, "“": None, "”": None,
     }
 )  # fmt: skip
+_UNUSUAL = re.compile("[" + re.escape("".join(map(chr, _CHARACTERS))) + "]")
+_COMPATIBLE = re.compile("[\u3000-\U0010ffff]")
 _STRUCK = re.compile(r"~~[^~\n]{0,200}~~")
-_LINE_START = re.compile(r"^\s*(?:#{1,6}\s+|>\s+|[-•‣▪*+]\s+(?=\S))", re.MULTILINE)
+_LINE_START = re.compile(r"^\s*(?:#{1,6}\s+|>\s+|[•‣▪*]\s+(?=\S)|[-+]\s+(?=[^\s\d]))", re.MULTILINE)
 _EMPHASIS = re.compile(r"(?<![\d)])\*\*|\*\*(?![\d(-])|__(?!\w*__\()|(?<![\w\\])\*(?=[^\s*][^*\n]{0,200}[^\s*]?\*(?!\w))|`")
 _SINGLE_STAR_END = re.compile(r"(?<=[\w.!?)%°$])\*(?=\s|$|[.,;:!?])")
 _WRAPPER = re.compile(r"\\[()\[\]]|\$")
@@ -33,18 +35,16 @@ def readable(text: str) -> str:
     """
     if text.isascii():
         return text.replace("\t", " ") if "\t" in text else text
-    text = text.translate(_CHARACTERS)
-    for character in text:
-        if character > "\u2fff":
-            return "".join(_folded(one) for one in text)
+    if _UNUSUAL.search(text):
+        text = text.translate(_CHARACTERS)
+    if _COMPATIBLE.search(text):
+        text = _COMPATIBLE.sub(_folded, text)
     return text
 
 
-def _folded(character: str) -> str:
-    if character <= "\u2fff":
-        return character
-    folded = unicodedata.normalize("NFKC", character)
-    return folded if folded.isascii() else character
+def _folded(match: re.Match[str]) -> str:
+    folded = unicodedata.normalize("NFKC", match.group())
+    return folded if folded.isascii() else match.group()
 
 
 def without_markup(text: str) -> str:
@@ -66,7 +66,7 @@ def _is_amount(text: str) -> bool:
 
 
 def line_text(line: str) -> str:
-    """Take a line's own marks off: heading, quote, bullet, table cell."""
+    """Take a line's own marks off: heading, quote, bullet, table cell; ``- 3`` is a number."""
     line = line.strip()
     if line and line[0] in "#>-•‣▪*+":
         line = _LINE_START.sub("", line, count=1)

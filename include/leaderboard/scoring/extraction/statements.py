@@ -60,21 +60,22 @@ _UNKNOWN = re.compile(
     re.IGNORECASE,
 )
 _CONNECTOR = re.compile(
-    r"\b(?:donc|d'où|ainsi|finalement|par conséquent|par suite|en conclusion|conclusion|en définitive|au final|soit|alors|puis|enfin|il vient|"
+    r"\b(?:donc|d'où|ainsi|finalement|par conséquent|par suite|en conclusion|conclusion|en définitive|au final|il vient|"
     r"ce qui (?:donne|fait|nous donne)|c'est-à-dire|autrement dit|on (?:en )?(?:conclut|déduit)(?: que)?|hence|thus|therefore|so)\b\s*[,:]?\s*"
     r"|⟹|⟺|⇒|⇔|=>|\\(?:iff|implies|Rightarrow|Leftrightarrow|Longrightarrow|to|longrightarrow)(?![A-Za-z])|→|⟶",
     re.IGNORECASE,
 )
+_SEQUEL = re.compile(r"\b(?:soit|alors|puis|enfin)\b\s*[,:]?\s*", re.IGNORECASE)
+"""Lead from one value to the next; between words they do not: « croissante puis décroissante »."""
 _UNFINISHED = re.compile(
-    r"(?:^|[\s'(])(?:le|la|les|l'|un|une|des|du|de|d'|et|ou|donc|que|qui|puis|est|sont|vaut|faut|doit|peut|va|a|on|il|elle|nous|je|car|"
+    r"(?:^|[\s'(])(?:le|la|les|l'|un|une|des|du|de|d'|et|ou|donc|que|qui|puis|est|sont|vaut|faut|doit|peut|va|on|il|elle|nous|je|car|"
     r"avec|pour|par|dans|sur|en|à|au|aux|obtient|trouve|calcule|soit|mais|la réponse|la solution|le résultat|réponse|the|is)\s*:?\s*$"
     r"|[=+×*/<>≤≥≈(,:]\s*$|\\(?:[dt]?frac|sqrt|text|mathrm|boxed|left|right|times|cdot|approx|begin|le|ge|leq|geq|in|cup)\s*$",
     re.IGNORECASE,
 )
-_UNFINISHED_VALUES = frozenset({"a", "d'", "l'", "est", "de"})
 SUBSTANCE = re.compile(r"[^\W_]|[∞½¼¾⅓⅔∅ℝℕℤℚℂ]")
 VALUE = re.compile(
-    r"\d|[∞½¼¾⅓⅔⅕⅙⅛∅ℝℕℤℚℂπ√=^]|\\[a-zA-Z]|[²³]|\b[a-zA-Z]\b\s*[-+*/^)]|"
+    r"[\d⁰¹²³⁴⁵⁶⁷⁸⁹₀-₉∞½¼¾⅓⅔⅕⅙⅛∅ℝℕℤℚℂπ√=^]|\\[a-zA-Z]|\b[a-zA-Z]\b\s*[-+*/^)]|"
     r"\b(?:infini|z[ée]ro|une?|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize|vingts?|trente|"
     r"quarante|cinquante|soixante|cents?|mille|millions?|milliards?|vide|r[ée]els?|pi|ln|exp|sqrt)\b",
     re.IGNORECASE,
@@ -99,11 +100,9 @@ def is_unknown(text: str) -> bool:
 
 def is_unfinished(text: str) -> bool:
     """Tell a text that stops within a sentence: its last word or sign asks for another."""
-    tail = text[-60:].rstrip(" \n*_`$")
+    tail = text[-60:].rstrip(" \n*_`$").rpartition("\n")[2]
     match = _UNFINISHED.search(tail)
-    if match is None:
-        return False
-    return len(tail) > len(match.group().strip()) + 1 or len(text) > 60
+    return match is not None and SUBSTANCE.search(tail, 0, match.start()) is not None
 
 
 def without_explanation(text: str) -> str:
@@ -164,9 +163,13 @@ def without_hedge(text: str) -> str:
 
 
 def conclusion(text: str, *, wanted: re.Pattern[str] = SUBSTANCE) -> str:
-    """What follows the last « donc », « soit », « d'où » or arrow, if it holds what is wanted."""
-    best = None
+    """What follows the last « donc », « d'où » or arrow, or for values « soit », if it holds what is wanted."""
+    best = 0
     for found in _CONNECTOR.finditer(text):
         if wanted.search(text, found.end()):
             best = found.end()
-    return text if best is None else text[best:].strip(" ,:")
+    if wanted is VALUE and text.count("soit") < 2:
+        for found in _SEQUEL.finditer(text, best):
+            if wanted.search(text, found.end()):
+                best = found.end()
+    return text[best:].strip(" ,:") if best else text
