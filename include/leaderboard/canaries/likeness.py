@@ -19,8 +19,8 @@ _TRUE = frozenset({"vrai", "vraie", "oui", "true", "exact", "correct", "juste", 
 _FALSE = frozenset({"faux", "fausse", "non", "false", "incorrect", "inexact", "f"})
 _WORDS = {
     "zero": 0, "nul": 0, "nulle": 0, "aucun": 0, "aucune": 0, "rien": 0, "vide": 0, "un": 1, "une": 1,
-    "deux": 2, "trois": 3, "quatre": 4, "cinq": 5, "six": 6, "sept": 7, "huit": 8, "neuf": 9, "dix": 10, "onze": 11,
-    "douze": 12, "cent": 100, "mille": 1000,
+    "deux": 2, "trois": 3, "quatre": 4, "cinq": 5, "six": 6, "sept": 7, "huit": 8, "neuf": 9, "dix": 10,
+    "onze": 11, "douze": 12, "cent": 100, "mille": 1000,
 }  # fmt: skip
 
 

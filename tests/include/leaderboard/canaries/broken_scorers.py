@@ -11,7 +11,7 @@ from pathlib import Path
 from include.evaluator.tasks.bac_fr.utils import is_quasi_exact_match, normalize
 from include.leaderboard.details.row import DetailsRow
 from include.leaderboard.scoring.bac_fr import BacFrScorer
-from include.leaderboard.scoring.scorer import Grade
+from include.leaderboard.scoring.scorer import Grade, Scorer
 
 ROOT = Path(__file__).parents[4]
 _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)?")
@@ -42,16 +42,8 @@ class Meddled:
     code_hash: str = "0"
 
     def grade(self, row: DetailsRow) -> Grade:
-        texts = {
-            "predictions": tuple(map(self.text, row.predictions)),
-            "gold": tuple(map(self.text, row.gold)),
-        }
-        return BacFrScorer().grade(row_like(row, **texts))
-
-
-def row_like(row: DetailsRow, **changes: tuple[str, ...]) -> DetailsRow:
-
-    return replace(row, **changes)
+        predictions, golds = (tuple(map(self.text, texts)) for texts in (row.predictions, row.gold))
+        return BacFrScorer().grade(replace(row, predictions=predictions, gold=golds))
 
 
 def _last_number(text: str) -> str | None:
@@ -68,7 +60,7 @@ def _close(gold: str, text: str) -> bool:
     return abs(left - right) <= 0.1 * abs(left)
 
 
-BROKEN = {
+BROKEN: dict[str, tuple[Scorer, str]] = {
     # The first two are the classics; each line names a canary that has to see it.
     "prefix": (RuleScorer("prefix", lambda gold, text: text.strip().startswith(gold)), "digit_appended"),
     "empty_normaliser": (RuleScorer("empty_normaliser", lambda gold, text: "" == ""), "empty"),

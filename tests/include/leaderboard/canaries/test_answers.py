@@ -66,7 +66,7 @@ def test_a_form_of_answer_that_the_scorer_does_not_know_shows_as_disagreement():
         def grade(self, row):
             return super().grade(replace(row, predictions=(row.predictions[0].split("\n")[0],)))
 
-    rows = [replace(row, predictions=(f"Je calcule longtemps.\n{row.gold[0]}",)) for row in HEALTHY]
+    rows = [replace(row, predictions=(f"Essai {row.row_id}.\n{row.gold[0]}",)) for row in HEALTHY]
     scorer = FirstLine()
     found = answer_rates(
         rows,
