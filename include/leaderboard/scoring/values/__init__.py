@@ -1,0 +1,116 @@
+"""Compares values of short French answers: numbers, quantities, formulas, equations, regions, sets, tuples."""
+
+from __future__ import annotations
+
+import re
+
+from include.leaderboard.scoring.policy import DEFAULT, GradingPolicy
+from include.leaderboard.scoring.values import french
+from include.leaderboard.scoring.values.compare import Comparison
+from include.leaderboard.scoring.values.engine import stop, warm_up
+from include.leaderboard.scoring.values.kinds import Equation, Members, Region, Scalar, Value
+from include.leaderboard.scoring.values.limits import MAX_CHARACTERS, UnreadableError
+from include.leaderboard.scoring.values.reading import read
+from include.leaderboard.scoring.values.verdict import Verdict
+from include.leaderboard.scoring.values.wanted import read_instruction
+
+__all__ = ["Verdict", "compare_values", "is_value", "stop", "warm_up"]
+
+_NUMBER = re.compile(r"\s*([+\-−]?)\s?([0-9]{1,15})(?:[.,]([0-9]{1,15}))?\s*\.?\s*")
+_LETTERS_ALONE = re.compile(r"[^\W\d_]{2,}(?:[\s'-][^\W\d_]+)*\.?")
+_NEGATIVE_SIGNS = frozenset("-−")
+
+
+def compare_values(
+    gold: str, text: str, *, instruction: str | None = None, policy: GradingPolicy = DEFAULT
+) -> Verdict:
+    """Compare an answer with the expected value; raises nothing, whatever the texts hold.
+
+    Args:
+        gold: Expected answer.
+        text: The final answer, one statement; it may hold ``x =``, a unit, a sentence's verb.
+        instruction: Says which precision, form or unit is asked.
+        policy: What is accepted where that is a choice.
+    """
+    plain_gold = _NUMBER.fullmatch(gold)
+    if plain_gold is not None:
+        plain_text = _NUMBER.fullmatch(text) if len(text) < 40 else None
+        if plain_text is not None and not instruction:
+            equal = _same_digits(plain_gold, plain_text, policy)
+            if equal or not policy.extra_precision:
+                return _EQUAL_NUMBER if equal else _OTHER_NUMBER
+    if gold == text and gold.strip():
+        return _IDENTICAL
+    return _compare(gold, text, instruction, policy)
+
+
+def is_value(gold: str) -> bool:
+    """Whether an expected answer is a value, and no word, name or sentence."""
+    if not gold.strip() or len(gold) > MAX_CHARACTERS:
+        return False
+    if _NUMBER.fullmatch(gold):
+        return True
+    if _LETTERS_ALONE.fullmatch(gold.strip()):
+        return french.translate(gold) != gold.strip() and _readable(gold)
+    return _readable(gold)
+
+
+def _readable(text: str) -> bool:
+    try:
+        read(text)
+    except UnreadableError:
+        return False
+    return True
+
+
+_EQUAL_NUMBER = Verdict(equal=True, method="number", reason="The same number.")
+_OTHER_NUMBER = Verdict(equal=False, method="number", reason="Another number.")
+_IDENTICAL = Verdict(equal=True, method="identical", reason="The same notation.")
+_UNREADABLE = Verdict(equal=False, method="unreadable", reason="The answer is no value that can be read.")
+_UNREADABLE_GOLD = Verdict(
+    equal=False, method="unreadable", reason="The expected answer is no value that can be read."
+)
+
+
+def _same_digits(gold: re.Match[str], text: re.Match[str], policy: GradingPolicy) -> bool:
+    sign, whole, decimals = gold.groups()
+    sign_2, whole_2, decimals_2 = text.groups()
+    decimals, decimals_2 = decimals or "", decimals_2 or ""
+    if len(decimals_2) < len(decimals) and not policy.rounding:
+        return False
+    whole, whole_2 = whole.lstrip("0"), whole_2.lstrip("0")
+    decimals, decimals_2 = decimals.rstrip("0"), decimals_2.rstrip("0")
+    if whole != whole_2 or decimals != decimals_2:
+        return False
+    return (sign in _NEGATIVE_SIGNS) == (sign_2 in _NEGATIVE_SIGNS) or not (whole or decimals)
+
+
+def _compare(gold: str, text: str, instruction: str | None, policy: GradingPolicy) -> Verdict:
+    try:
+        expected = read(gold)
+    except (UnreadableError, RecursionError):
+        return _UNREADABLE_GOLD
+    try:
+        given = read(text, commas_separate=_needs_commas(expected, text))
+    except (UnreadableError, RecursionError):
+        return _UNREADABLE
+    comparison = Comparison(policy, read_instruction(instruction))
+    equal = comparison.same(expected, given)
+    if comparison.too_hard and not equal:
+        reason = "Math-Verify found no answer within its bounds."
+        return Verdict(equal=False, method="too_hard", reason=reason, slow=comparison.slow)
+    method = _METHODS[type(expected)]
+    reason = f"Equal, compared as {method}." if equal else f"Different, compared as {method}."
+    return Verdict(equal=equal, method=method, reason=reason, slow=comparison.slow)
+
+
+_METHODS: dict[type[Value], str] = {Scalar: "number", Equation: "equation", Region: "region", Members: "set"}
+
+
+def _needs_commas(expected: Value, text: str) -> bool:
+    """Whether a comma can only separate: an interval or a pair in marks, without a semicolon."""
+    if ";" in text or "," not in text:
+        return False
+    if isinstance(expected, Region):
+        return "[" in text or "]" in text
+    return isinstance(expected, Members) and expected.ordered and text.count(",") < 2

@@ -1,0 +1,283 @@
+"""Reads a statement into a value: scalars, equations, regions of the line, sets, tuples and matrices."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from include.leaderboard.scoring.values import french, regions
+from include.leaderboard.scoring.values.kinds import Equation, Members, Region, Scalar, Value
+from include.leaderboard.scoring.values.limits import MAX_CHARACTERS, MAX_MEMBERS, UnreadableError
+from include.leaderboard.scoring.values.scalars import read_scalar
+from include.leaderboard.scoring.values.text import clean, splitting_commas, tokens
+from include.leaderboard.scoring.values.tree import Node, parse
+
+_OPENING = {"(": ")", "{": "}", "\\{": "\\}"}
+_EQUALITIES = frozenset({"=", "≈"})
+_LIST_WORDS = frozenset({"ou", "et", "or", "and"})
+_SEPARATORS = frozenset({";", ",", "ou", "et", "or", "and"})
+_LABEL = re.compile(
+    r"(?:\\lim.*|[A-Za-zα-ωΑ-Ω]{1,4}'*(?:_\{?[\w+-]{1,6}\}?)?(?:\(.{0,12}\))?|[^\W\d_]{3,}(?:\(.{0,12}\))?)"
+)
+_NAME_COLON = re.compile(r"^\s*\(?[A-Za-z][\w']{0,3}\)?\s*:(?=\s*[^\d\s])")
+_GLUED = re.compile(r"\d[A-Za-z]$")
+_EDGES = " .,;:!?"
+
+
+def read(text: str, *, commas_separate: bool = False) -> Value:
+    """Read a statement.
+
+    Args:
+        text: As written.
+        commas_separate: Let no comma be a decimal mark.
+
+    Raises:
+        UnreadableError: It is none that this package knows.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise UnreadableError("too long")
+    return read_clean(clean(text), commas_separate=commas_separate)
+
+
+def read_clean(text: str, *, commas_separate: bool = False) -> Value:
+    """Read a statement whose marks are plain.
+
+    Raises:
+        UnreadableError: It is none that this package knows.
+    """
+    text = text.strip(_EDGES)
+    worded = french.WORDS.search(text) is not None
+    if worded:
+        text = french.without_parameter(french.without_pleasantries(text))
+        change = french.signed_change(french.translate(text))
+        text = change or french.translate(text)
+        text = french.after_verb(text).strip(_EDGES)
+    elif "∈" in text:
+        text = french.without_parameter(text)
+    about = french.is_about(text)
+    text = text.lstrip("≈~ ")
+    if commas_separate or text.startswith("[["):
+        text = splitting_commas(text)
+    text = _NAME_COLON.sub("", text)
+    cut = max(text.rfind("⇔"), text.rfind("⇒"))
+    marks = tokens(text[cut + 1 :])
+    if about and marks[-1:] in (["environ"], ["approximativement"]):
+        marks = marks[:-1]
+    return _statement(marks, glued=_GLUED.search(text) is not None)
+
+
+def _statement(marks: list[str], *, glued: bool = False) -> Value:
+    if marks[:2] == ["[", "["] and marks[-2:] == ["]", "]"]:
+        return _rows(marks)
+    union = "ou" in marks and not regions.COMPARISONS.isdisjoint(marks)
+    region = None if union else regions.read_region(marks, _label)
+    if region is not None:
+        return region
+    pieces, separators = _split(marks, _SEPARATORS)
+    if len(pieces) > 1:
+        return _listed(pieces, separators)
+    members, signs = _split(marks, _EQUALITIES)
+    if len(members) > 1:
+        return _chain(members, signs, glued=glued)
+    grouped = _grouped(marks)
+    if grouped is not None:
+        return grouped
+    return _scalar(marks, glued=glued)
+
+
+def _scalar(marks: Sequence[str], *, glued: bool = False, label: str = "") -> Value:
+    """A scalar, or the two of ``1 ± √2``."""
+    if "±" not in marks:
+        return read_scalar(marks, glued=glued, label=label)
+    both = []
+    for plus, minus in (("+", "-"), ("-", "+")):
+        signs = {"±": plus, "∓": minus}
+        both.append(read_scalar([signs.get(mark, mark) for mark in marks], label=label))
+    return Members(items=tuple(both))
+
+
+def _split(marks: Sequence[str], separators: frozenset[str]) -> tuple[list[list[str]], list[str]]:
+    """Cut at separators outside all parentheses and braces."""
+    pieces: list[list[str]] = [[]]
+    found: list[str] = []
+    depth = 0
+    for mark in marks:
+        if mark in _OPENING or mark == "\\begin":
+            depth += 1 if mark != "\\begin" else 8
+        elif mark in {")", "}", "\\}"}:
+            depth -= 1
+        elif mark == "\\end":
+            depth -= 8
+        elif not depth and mark in separators:
+            pieces.append([])
+            found.append(mark)
+            continue
+        pieces[-1].append(mark)
+    if len(pieces) > MAX_MEMBERS:
+        raise UnreadableError("too many members")
+    return pieces, found
+
+
+def _listed(pieces: list[list[str]], separators: list[str]) -> Value:
+    """``-1 et 2``, ``x = -1 ou x = 2``, ``x > 1 ou x < 0``, ``(1;2) et (3;4)``."""
+    items: list[Value] = []
+    for piece in pieces:
+        if not piece:
+            continue
+        value = _statement(piece)
+        items.extend(value.items if isinstance(value, Members) and not value.ordered else [value])
+    if any(isinstance(item, Region) for item in items):
+        if all(isinstance(item, Region) for item in items) and "et" not in separators:
+            return regions.union([item for item in items if isinstance(item, Region)])
+        raise UnreadableError("regions among values")
+    if any(isinstance(item, Equation) for item in items):
+        return Members(items=tuple(items))
+    labels = [item.label for item in items if isinstance(item, Scalar)]
+    bases = {re.sub(r"_.*", "", label) for label in labels if label}
+    if len(bases) > 1 and len(set(labels)) == len(items) and "ou" not in separators:
+        ordered = sorted(items, key=lambda item: item.label if isinstance(item, Scalar) else "")
+        return Members(items=tuple(ordered), ordered=True)
+    if len(bases) > 1:
+        raise UnreadableError("values of different things")
+    return Members(items=tuple(items), bare=not _LIST_WORDS & set(separators))
+
+
+def _chain(members: list[list[str]], signs: list[str], *, glued: bool) -> Value:
+    """``x = 8/2 = 4``: the last member's value; ``2x - y = 1``: an equation."""
+    if not members[-1]:
+        raise UnreadableError("an empty side")
+    label = _label(members[0])
+    if len(members) == 2 and signs == ["="]:
+        if not label:
+            turned = _label(members[1])
+            if turned and turned[0].isalpha() and len(turned) == 1 and turned not in "ei":
+                return _sided(members[1], members[0], turned)
+            equation = _equation(members)
+            if equation is not None:
+                return equation
+        return _sided(members[0], members[1], label, glued=glued)
+    last = _sided([], members[-1], label, glued=glued)
+    if (
+        isinstance(last, Scalar)
+        and signs[-1] == "≈"
+        and len(members) > 1
+        and not (label and len(members) == 2)
+    ):
+        before = _quiet_scalar(members[-2])
+        return replace(last, exact=before)
+    return last
+
+
+def _sided(left: Sequence[str], right: Sequence[str], label: str, *, glued: bool = False) -> Value:
+    grouped = _grouped(right)
+    if grouped is None:
+        region = regions.read_region(list(right), _label)
+        grouped = region if region is not None else None
+    if grouped is not None:
+        return grouped
+    return _scalar(right, glued=glued, label=label)
+
+
+def _quiet_scalar(marks: Sequence[str]) -> Scalar | None:
+    try:
+        return read_scalar(marks)
+    except UnreadableError:
+        return None
+
+
+def _equation(members: list[list[str]]) -> Equation | None:
+    try:
+        left, right = parse(members[0]), parse(members[1])
+    except UnreadableError:
+        return None
+    return Equation(left=left, right=right) if has_letters(left) or has_letters(right) else None
+
+
+def has_letters(node: Node) -> bool:
+    """Whether a formula has unknowns."""
+    return node[0] == "v" or any(isinstance(part, tuple) and has_letters(part) for part in node[1:])
+
+
+def _label(marks: Sequence[str]) -> str:
+    joined = "".join(marks)
+    return joined if _LABEL.fullmatch(joined) and joined not in {"e", "i", "π", "pi"} else ""
+
+
+def _grouped(marks: Sequence[str]) -> Members | None:
+    """A set in braces, a tuple in parentheses, a matrix; None for anything else."""
+    if not marks:
+        return None
+    if marks[0] == "∅" and len(marks) == 1:
+        return Members(items=())
+    if marks[0] == "\\begin":
+        return _matrix(marks)
+    opening = 1 if len(marks) > 1 and marks[1] == "(" and len(marks[0]) == 1 and marks[0].isupper() else 0
+    inner = _inside(marks[opening:])
+    if inner is None or "\\over" in inner:
+        return None
+    mark = marks[opening]
+    pieces, _ = _split(inner, frozenset({";", ","}))
+    if ";" in inner and any(";" in piece for piece in pieces):
+        raise UnreadableError("nested lists")
+    if mark == "(" and len(pieces) == 1:
+        return _grouped(inner)
+    if len(pieces) == 1 and not inner:
+        return Members(items=())
+    items = tuple(_statement(piece) for piece in pieces)
+    if mark == "(" and not all(isinstance(item, Scalar) for item in items):
+        raise UnreadableError("a tuple of other things")
+    return Members(items=items, ordered=mark == "(")
+
+
+def _inside(marks: Sequence[str]) -> list[str] | None:
+    """What one pair of marks encloses, if it encloses all."""
+    closing = _OPENING.get(marks[0])
+    if closing is None or marks[-1] != closing:
+        return None
+    depth = 0
+    for position, mark in enumerate(marks):
+        if mark in _OPENING:
+            depth += 1
+        elif mark in {")", "}", "\\}"}:
+            depth -= 1
+            if not depth and position != len(marks) - 1:
+                return None
+    return list(marks[1:-1]) if not depth else None
+
+
+_MATRICES = frozenset({"matrix", "pmatrix", "bmatrix", "vmatrix", "array"})
+
+
+def _matrix(marks: Sequence[str]) -> Members:
+    """A column is a tuple, as a row is; anything else is a tuple of rows."""
+    if len(marks) < 9 or marks[2] not in _MATRICES - {"vmatrix"} or list(marks[-4:-2]) != ["\\end", "{"]:
+        raise UnreadableError("an environment that is no matrix")
+    rows: list[list[Value]] = []
+    for row in _split(marks[4:-4], frozenset({"\\\\"}))[0]:
+        if row:
+            rows.append([_statement(cell) for cell in _split(row, frozenset({"&"}))[0]])
+    return _as_matrix(rows)
+
+
+def _rows(marks: Sequence[str]) -> Members:
+    rows: list[list[Value]] = []
+    current: list[str] = []
+    for mark in [*marks[1:-1], ","]:
+        if mark == "[":
+            current = []
+        elif mark == "]":
+            rows.append([_statement(cell) for cell in _split(current, frozenset({",", ";"}))[0]])
+        else:
+            current.append(mark)
+    return _as_matrix(rows)
+
+
+def _as_matrix(rows: list[list[Value]]) -> Members:
+    if not rows or len({len(row) for row in rows}) != 1:
+        raise UnreadableError("rows of different lengths")
+    if len(rows[0]) == 1:
+        return Members(items=tuple(row[0] for row in rows), ordered=True)
+    if len(rows) == 1:
+        return Members(items=tuple(rows[0]), ordered=True)
+    return Members(items=tuple(Members(items=tuple(row), ordered=True) for row in rows), ordered=True)

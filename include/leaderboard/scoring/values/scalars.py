@@ -1,0 +1,136 @@
+"""Reads one number, quantity or expression from its tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from include.leaderboard.scoring.values.french import is_noun
+from include.leaderboard.scoring.values.kinds import Scalar
+from include.leaderboard.scoring.values.limits import UnreadableError
+from include.leaderboard.scoring.values.tree import Node, number, parse
+from include.leaderboard.scoring.values.units import Unit, read_unit, unit_at_end
+
+INFINITY: Node = ("c", "oo")
+MAX_NOUNS = 3
+_TIMES_TEN = ("*", "10", "^")
+
+
+def read_scalar(tokens: Sequence[str], *, glued: bool = False, label: str = "") -> Scalar:
+    """Read a value with its unit or what it counts.
+
+    Args:
+        tokens: Of the value alone.
+        glued: Whether the text ends with a digit and a letter, without a space.
+        label: What it is the value of.
+
+    Raises:
+        UnreadableError: It is none.
+    """
+    if not tokens:
+        raise UnreadableError("nothing")
+    if len(tokens) <= 2 and tokens[-1][0].isdigit():
+        return _literal(tokens, label)
+    if tokens[-1] == "∞" and len(tokens) <= 2:
+        return _infinity(tokens, label)
+    end = unit_at_end(tokens)
+    if end < len(tokens):
+        return _quantity(tokens[:end], tokens[end:], glued=glued, label=label)
+    if len(tokens) >= 3 and tokens[-1][0].isdigit() and tokens[-2] in {"h", "H", "heures", "heure"}:
+        return _quantity(tokens[:-1], ["min"], glued=False, label=label, last=tokens[-1])
+    end = _noun_start(tokens)
+    if end < len(tokens):
+        return _with(_plain(tokens[:end], label), noun=" ".join(tokens[end:]))
+    return _plain(tokens, label)
+
+
+def _literal(tokens: Sequence[str], label: str) -> Scalar:
+    digits = tokens[-1]
+    node: Node = ("n", number(digits))
+    if len(tokens) == 2:
+        if tokens[0] == "-":
+            node = ("n", -node[1])
+        elif tokens[0] != "+":
+            return _plain(tokens, label)
+    mantissa, _, exponent = digits.lower().partition("e")
+    decimals = len(mantissa.partition(".")[2])
+    if exponent:
+        return Scalar(node=node, label=label, scientific=1 <= Fraction(mantissa) < 10)
+    return Scalar(node=node, decimals=decimals, label=label)
+
+
+def _infinity(tokens: Sequence[str], label: str) -> Scalar:
+    if len(tokens) == 1:
+        return Scalar(node=INFINITY, signed=False, label=label)
+    if tokens[0] not in {"+", "-"}:
+        raise UnreadableError("an infinity in a formula")
+    return Scalar(node=INFINITY if tokens[0] == "+" else ("neg", INFINITY), label=label)
+
+
+def _plain(tokens: Sequence[str], label: str) -> Scalar:
+    if len(tokens) <= 2 and tokens[-1][0].isdigit() and tokens[0] in {"+", "-", tokens[-1]}:
+        return _literal(tokens, label)
+    node = parse(tokens)
+    return Scalar(node=_unwrapped(node), label=label, scientific=_is_scientific(tokens))
+
+
+def _unwrapped(node: Node) -> Node:
+    """Join a sign to its number."""
+    return ("n", -node[1][1]) if node[0] == "neg" and node[1][0] == "n" else node
+
+
+def _is_scientific(tokens: Sequence[str]) -> bool:
+    rest = list(tokens[1:] if tokens[0] in {"+", "-"} else tokens)
+    return (
+        len(rest) >= 5
+        and rest[0][0].isdigit()
+        and "e" not in rest[0]
+        and 1 <= number(rest[0]) < 10
+        and tuple(rest[1:4]) == _TIMES_TEN
+        and all(token in {"(", ")", "{", "}", "-", "+"} or token.isdigit() for token in rest[4:])
+    )
+
+
+def _quantity(
+    head: Sequence[str], unit_tokens: Sequence[str], *, glued: bool, label: str, last: str | None = None
+) -> Scalar:
+    """A number with its unit, or with several: ``1 h 30 min``, ``1 h 30``."""
+    unit = read_unit(unit_tokens)
+    if unit is None:
+        raise UnreadableError("no unit")
+    if last is not None:
+        head = [*head, last]
+    if len(head) >= 3 and head[-1][0].isdigit() and (head[-2][0].isalpha() or head[-2] == "°"):
+        first = read_scalar(head[:-1])
+        if first.unit is None or first.unit.dimensions != unit.dimensions or first.unit.factor <= unit.factor:
+            raise UnreadableError("units that do not add")
+        ratio = first.unit.factor / unit.factor
+        return Scalar(
+            node=("+", ("*", first.node, ("n", ratio)), ("n", number(head[-1]))), unit=unit, label=label
+        )
+    value = _plain(head, label)
+    letter = unit_tokens[0] if glued and len(unit_tokens) == 1 and len(unit_tokens[0]) == 1 else ""
+    if letter.isalpha():
+        unit = Unit(
+            dimensions=unit.dimensions, factor=unit.factor, pi=unit.pi, name=unit.name or letter, glued=True
+        )
+    return _with(value, unit=unit)
+
+
+def _noun_start(tokens: Sequence[str]) -> int:
+    """Where the words start that follow a number: ``12 cases``."""
+    start = len(tokens)
+    while (
+        start > 0
+        and len(tokens) - start < MAX_NOUNS
+        and (is_noun(tokens[start - 1]) or tokens[start - 1] == "de")
+    ):
+        start -= 1
+    return start if start and tokens[start - 1][0].isdigit() and tokens[start:][:1] != ["de"] else len(tokens)
+
+
+def _with(scalar: Scalar, *, unit: Unit | None = None, noun: str = "") -> Scalar:
+    return Scalar(
+        node=scalar.node, unit=unit, noun=noun, decimals=scalar.decimals, scientific=scalar.scientific,
+        signed=scalar.signed, label=scalar.label,
+    )  # fmt: skip

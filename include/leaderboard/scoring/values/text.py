@@ -1,0 +1,184 @@
+"""Writes the marks of Unicode, LaTeX and Markdown in one plain way, and cuts a text into tokens."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from include.leaderboard.scoring.values.limits import MAX_TOKENS, UnreadableError
+
+_SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿˣⁱ"
+_SUPERSCRIPT_MAP = str.maketrans(_SUPERSCRIPTS, "0123456789+-=()nxi")
+_SUPERSCRIPT_RUN = re.compile(f"[{_SUPERSCRIPTS}]+")
+_SUBSCRIPT_MAP = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋ₙ", "0123456789+-n")
+_SUBSCRIPT_RUN = re.compile("[₀₁₂₃₄₅₆₇₈₉₊₋ₙ]+")
+_MARKS = str.maketrans(
+    {
+        "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "‒": "-", "﹣": "-", "－": "-", "➖": "-",
+        "×": "*", "·": "*", "⋅": "*", "∙": "*", "•": "*", "∗": "*", "÷": "/", "⁄": "/", "∕": "/",
+        "’": "'", "‘": "'", "ʼ": "'", "′": "'", "″": "''", "\u2062": "*",
+        "\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u200a": " ", "\u2007": " ", "\u2008": " ",
+        "\u2002": " ", "\u2003": " ", "\u2004": " ", "\u2005": " ", "\u2006": " ", "\t": " ",
+        "\n": " ", "\r": " ",
+        "\u200b": None, "\u200c": None, "\u200d": None, "\u200e": None, "\u200f": None, "\u2060": None,
+        "\ufeff": None, "\u00ad": None, "\u2061": None, "\ufe0f": None,
+        "½": "(1/2)", "¼": "(1/4)", "¾": "(3/4)", "⅓": "(1/3)", "⅔": "(2/3)", "⅕": "(1/5)", "⅖": "(2/5)",
+        "⅗": "(3/5)", "⅘": "(4/5)", "⅙": "(1/6)", "⅚": "(5/6)", "⅛": "(1/8)", "⅜": "(3/8)", "⅝": "(5/8)",
+        "⅞": "(7/8)", "≃": "≈", "≅": "≈", "∼": "≈", "≤": "≤", "⩽": "≤", "≦": "≤", "⩾": "≥", "≧": "≥",
+        "ℝ": "\\R ", "ℕ": "\\N ", "ℤ": "\\Z ", "ℚ": "\\Q ", "ℂ": "\\C ", "∖": "∖", "℃": "°C",
+        "⟺": "⇔", "⟹": "⇒", "→": "→", "⟶": "→", "«": " ", "»": " ", "“": " ", "”": " ", "ª": None,
+        "₊": "_+", "₋": "_-", "º": "°", "˚": "°", "ϕ": "φ", "ϵ": "ε", "\u2126": "Ω", "\u00b5": "μ",
+        "⟨": "(", "⟩": ")",
+    }
+)  # fmt: skip
+_VULGAR = re.compile(r"\d[½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞]")
+_LATEX = re.compile(
+    r"(?P<row>\\\\)|\\(?:left|right|displaystyle|textstyle|limits|mathstrut|bigl|bigr|Bigl|Bigr|big|Big|boldsymbol)(?![A-Za-z])"
+    r"|\\(?P<text>text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|mathbb|mathcal|operatorname\*?|boxed"
+    r"|mbox|hbox|bm|rm|bf|it|vec|overrightarrow|fbox)(?![A-Za-z])\s*"
+    r"|\\(?P<space>[,;:! ]|quad(?![A-Za-z])|qquad(?![A-Za-z]))"
+    r"|(?P<comma>\{[,.]\})"
+    r"|\\(?P<escaped>[%$#&_€])"
+    r"|\\(?P<command>[A-Za-z]+)\s*"
+    r"|(?P<dollars>\$+|\\[()\[\]]|(?<!\\)~)"
+)
+_COMMANDS = {
+    "dfrac": "\\frac ", "tfrac": "\\frac ", "cfrac": "\\frac ", "frac": "\\frac ", "sqrt": "√", "times": "*",
+    "cdot": "*", "cdotp": "*", "div": "/", "ast": "*", "approx": "≈", "simeq": "≈", "sim": "≈", "thickapprox": "≈",
+    "infty": "∞", "pi": "π", "in": "∈", "notin": "∉", "cup": "∪", "cap": "∩", "pm": "±", "mp": "∓",
+    "setminus": "∖", "backslash": "∖", "smallsetminus": "∖", "emptyset": "∅", "varnothing": "∅",
+    "lbrace": "\\{", "rbrace": "\\}", "lbrack": "[", "rbrack": "]", "le": "≤", "leq": "≤", "leqslant": "≤",
+    "leqq": "≤", "ge": "≥", "geq": "≥", "geqslant": "≥", "geqq": "≥", "lt": "<", "gt": ">", "ne": "≠",
+    "neq": "≠", "circ": "°", "degree": "°", "deg": "°", "to": "→", "rightarrow": "→", "longrightarrow": "→",
+    "iff": "⇔", "Leftrightarrow": "⇔", "Longleftrightarrow": "⇔", "implies": "⇒", "mapsto": "→", "Rightarrow": "⇒",
+    "Longrightarrow": "⇒", "quad": " ", "euro": "€", "eur": "€", "percent": "%", "mu": "μ", "Omega": "Ω", "theta": "θ",
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "Delta": "Δ", "lambda": "λ", "omega": "ω", "rho": "ρ",
+    "phi": "φ", "varphi": "φ", "sigma": "σ", "tau": "τ", "epsilon": "ε", "varepsilon": "ε", "eta": "η",
+    "lor": " ou ", "vee": " ou ", "land": " et ", "wedge": " et ", "imath": "i", "lvert": "|", "rvert": "|",
+    "vert": "|", "langle": "(", "rangle": ")", "ldots": "…", "dots": "…", "prime": "'", "colon": ":",
+    "R": "\\R ", "N": "\\N ", "Z": "\\Z ", "C": "\\C ", "ell": "L", "newline": " ", "mathbb": "",
+    "exp": " exp ", "ln": " ln ", "log": " log ", "lg": " log ", "sin": " sin ", "cos": " cos ", "tan": " tan ",
+    "arctan": " arctan ", "arccos": " arccos ", "arcsin": " arcsin ", "sinh": " sinh ", "cosh": " cosh ",
+    "tanh": " tanh ", "cot": " cot ", "over": "\\over ", "begin": "\\begin ", "end": "\\end ", "binom": "\\binom ",
+    "dbinom": "\\binom ", "tbinom": "\\binom ",
+}  # fmt: skip
+_STYLED = re.compile(
+    r"\\(?:text|textbf|textit|textrm|textnormal|mathrm|mathbf|mathit|mathsf|mathcal|operatorname|boxed|mbox|hbox|vec"
+    r"|overrightarrow|fbox|bm)\*?\s*\{([^{}]*)\}"
+)
+_LETTER_SETS = re.compile(r"\\mathbb\s*\{?\s*([RNZQC])\s*\}?")
+_WITHOUT = re.compile(r"(\\R)\s+\\\s*(?=\\?\{\s*[-\d])")
+_TIMES = re.compile(r"(?<=[\d)])\s*[xX]\s*(?=10\s*(?:\^|\*\*))|(?<=\d) [xX] (?=\d)")
+_STRUCK = re.compile(r"~~[^~]{0,200}~~")
+_BOLD = re.compile(r"^\s*(?:\*\*|__|`)+\s*|\s*(?:\*\*|__|`)+\s*$")
+_INNER_BOLD = re.compile(r"(?<![\w)*])\*\*(?!\*)([^*]{1,300})\*\*(?![\w(*])")
+_SPACES = re.compile(r"\s{2,}")
+
+
+def clean(text: str) -> str:
+    """Rewrite marks; linear in the text's length, and shorter than twice of it."""
+    if not text.isascii():
+        if _VULGAR.search(text):
+            text = re.sub(r"(\d)([½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞])", r"\1+\2", text) if _MIXED.fullmatch(text) else text
+        text = _SUPERSCRIPT_RUN.sub(lambda run: f"^({run.group().translate(_SUPERSCRIPT_MAP)})", text)
+        text = _SUBSCRIPT_RUN.sub(lambda run: f"_{{{run.group().translate(_SUBSCRIPT_MAP)}}}", text)
+        text = text.translate(_MARKS)
+        if not text.isascii():
+            text = unicodedata.normalize("NFKC", text)
+    if "~~" in text:
+        text = _STRUCK.sub(" ", text)
+    if "\\" in text or "$" in text or "{" in text or "~" in text:
+        text = _LETTER_SETS.sub(r"\\\1 ", text)
+        text = _WITHOUT.sub(r"\1 ∖", text)
+        text = _LATEX.sub(_latex, _STYLED.sub(r" \1 ", text))
+    if "*" in text or "_" in text or "`" in text:
+        text = _BOLD.sub("", text)
+        if "**" in text:
+            text = _INNER_BOLD.sub(r"\1", text).replace("**", "^")
+    if "x" in text or "X" in text:
+        text = _TIMES.sub("*", text)
+    if "=" in text:
+        text = text.replace("<=", "≤").replace(">=", "≥").replace("!=", "≠").replace("=>", "⇒")
+    return _SPACES.sub(" ", text).strip()
+
+
+_MIXED = re.compile(r"\s*\d+[½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞]\s*")
+
+
+def _latex(match: re.Match[str]) -> str:
+    kind = match.lastgroup
+    if kind == "command":
+        name = match["command"]
+        return _COMMANDS.get(name) or f"\\{name} "
+    if kind == "row":
+        return "\\\\ "
+    if kind == "text":
+        return " "
+    if kind == "space":
+        return "" if match["space"] == "!" else " "
+    if kind == "comma":
+        return match["comma"][1]
+    if kind == "escaped":
+        return match["escaped"]
+    if kind == "dollars":
+        return " " if match["dollars"] == "~" else _dollars(match)
+    return ""
+
+
+def _dollars(match: re.Match[str]) -> str:
+    """A dollar after a number with none before is money; else it opens or closes a formula."""
+    text, start = match.string, match.start()
+    money = (
+        match["dollars"] == "$"
+        and text.count("$") == 1
+        and start > 0
+        and text[:start].rstrip()[-1:].isdigit()
+    )
+    return "$" if money else " "
+
+
+_TOKEN = re.compile(
+    r"\s*(?:"
+    r"(?P<grouped>\d{1,3}(?: \d{3})+(?!\d)(?:[.,]\d+(?![.,]?\d))?)"
+    r"|(?P<english>\d{1,3}(?:,\d{3})+\.\d+(?![.,]?\d)|\d{1,3}(?:,\d{3}){2,}(?![.,]?\d))"
+    r"|(?P<german>\d{1,3}(?:\.\d{3})+,\d+(?![.,]?\d)|\d{1,3}(?:\.\d{3}){2,}(?![.,]?\d))"
+    r"|(?P<number>(?:(?<!\d[.,])\d+[.,](?:\d{3}(?: \d{3})+(?: \d{1,2})?(?!\d)|\d+)(?![.,]?\d)|\d+)"
+    r"(?:[eE][+-]?\d+(?![\w^]))?)"
+    r"|(?P<name>\\[A-Za-z]+|[^\W\d_]+)"
+    r"|(?P<sign>\\[{}\\]|''|.))",
+    re.DOTALL,
+)
+_SPLITTING = re.compile(r"(?<=\d),(?=\d)")
+
+
+def tokens(text: str) -> list[str]:
+    """Cut a clean text: numbers as Python writes them, names, and single signs.
+
+    A comma that a digit follows at once is the decimal mark of a number, if the number has no other.
+
+    Raises:
+        UnreadableError: There are too many.
+    """
+    found: list[str] = []
+    for match in _TOKEN.finditer(text):
+        kind = match.lastgroup
+        if kind is None:
+            break
+        token = match[kind]
+        if kind == "number":
+            token = token.replace(",", ".").replace(" ", "")
+        elif kind == "grouped":
+            token = token.replace(" ", "").replace(",", ".")
+        elif kind == "english":
+            token = token.replace(",", "")
+        elif kind == "german":
+            token = token.replace(".", "").replace(",", ".")
+        found.append(token)
+        if len(found) > MAX_TOKENS:
+            raise UnreadableError("too many tokens")
+    return found
+
+
+def splitting_commas(text: str) -> str:
+    """Let every comma separate: what ``[0,1]`` means, where two bounds are needed."""
+    return _SPLITTING.sub(", ", text)

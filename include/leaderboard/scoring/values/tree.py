@@ -1,0 +1,305 @@
+"""Reads a formula into a tree, from the tokens of plain, French or LaTeX notation.
+
+A tree is a tuple: ``("n", Fraction)`` a number, ``("v", name)`` a letter, ``("c", name)`` one of π, e, i and oo,
+``("+" | "-" | "*" | "/" | "^", left, right)``, ``("neg", tree)``, ``("!", tree)`` and ``("f", name, tree, …)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from include.leaderboard.scoring.values.limits import MAX_BITS, MAX_DEPTH, UnreadableError
+
+Node = tuple[Any, ...]
+
+FUNCTIONS = frozenset(
+    {
+        "ln",
+        "log",
+        "exp",
+        "sin",
+        "cos",
+        "tan",
+        "arcsin",
+        "arccos",
+        "arctan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "cot",
+        "sqrt",
+        "abs",
+    }
+)
+_SYNONYMS = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "sh": "sinh", "ch": "cosh", "th": "tanh"}
+_CONSTANTS = {"π": "pi", "pi": "pi", "e": "e", "i": "i", "∞": "oo"}
+_CLOSING = {"(": ")", "{": "}", "[": "]", "|": "|"}
+_GREEK = frozenset("αβγδεζηθλμνξρστφχψωΔΣΦΩΓΛ")
+NEVER_FACTORS = frozenset(
+    {"ou", "et", "or", "and", "où", "si", "de", "le", "la", "un", "km", "cm", "mm", "kg"}
+)
+
+
+def parse(tokens: Sequence[str]) -> Node:
+    """Read all tokens as one formula.
+
+    Raises:
+        UnreadableError: They are none, or nested too deep.
+    """
+    parser = _Parser(tokens)
+    node = parser.sum()
+    if not parser.at_end():
+        raise UnreadableError("text after the formula")
+    return node
+
+
+def number(token: str) -> Fraction:
+    """Read a number token.
+
+    Raises:
+        UnreadableError: It has too many digits, or too large an exponent.
+    """
+    mantissa, _, exponent = token.lower().partition("e")
+    if len(mantissa) > MAX_BITS // 4 or len(exponent) > 5 or abs(int(exponent or 0)) > MAX_BITS // 4:
+        raise UnreadableError("too large a number")
+    if "." in mantissa or exponent:
+        whole, _, decimals = mantissa.partition(".")
+        shift = int(exponent or 0) - len(decimals)
+        digits = int(whole + decimals)
+        return Fraction(digits * 10**shift) if shift >= 0 else Fraction(digits, 10**-shift)
+    return Fraction(int(token))
+
+
+class _Parser:
+    """Recursive descent: sums of products of powers; a missing sign between factors multiplies."""
+
+    def __init__(self, tokens: Sequence[str]) -> None:
+        self._tokens = tokens
+        self._depth = 0
+        self._bars = 0
+        self.position = 0
+
+    def at_end(self) -> bool:
+        return self.position == len(self._tokens)
+
+    def _peek(self, ahead: int = 0) -> str:
+        position = self.position + ahead
+        return self._tokens[position] if position < len(self._tokens) else ""
+
+    def _take(self, wanted: str) -> bool:
+        if self._peek() == wanted:
+            self.position += 1
+            return True
+        return False
+
+    def _expect(self, wanted: str) -> None:
+        if not self._take(wanted):
+            raise UnreadableError("a mark is open")
+
+    def _enter(self) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise UnreadableError("nested too deep")
+
+    def sum(self) -> Node:
+        self._enter()
+        node = self._product()
+        while (sign := self._peek()) in {"+", "-"}:
+            self.position += 1
+            node = (sign, node, self._product())
+        self._depth -= 1
+        return node
+
+    def _product(self) -> Node:
+        node = self._signed()
+        while True:
+            token = self._peek()
+            if token in {"*", "/"} or (token == ":" and self._peek(1)[:1].isdigit()):
+                self.position += 1
+                node = ("/" if token == ":" else token, node, self._signed())
+            elif self._starts_factor(token):
+                node = ("*", node, self._power())
+            else:
+                return node
+
+    def _starts_factor(self, token: str) -> bool:
+        """Whether a factor may follow without a sign; a number after a number may not."""
+        if not token:
+            return False
+        if token in {"(", "{", "√", "∛", "π", "∞"} or (token == "|" and not self._bars):
+            return True
+        if token[0].isdigit():
+            # "2 3" is no product; "(2) 3" and "π 3" are not written.
+            return False
+        return token in {"\\frac", "\\binom"} or _is_name(token)
+
+    def _signed(self) -> Node:
+        self._enter()
+        sign = self._peek()
+        if sign in {"+", "-"}:
+            self.position += 1
+            node = self._signed()
+            if sign == "-":
+                node = ("neg", node)
+        else:
+            node = self._power()
+        self._depth -= 1
+        return node
+
+    def _power(self) -> Node:
+        base = self._atom()
+        while self._take("!"):
+            base = ("!", base)
+        if self._peek() == "^" and self._peek(1) != "°":
+            self.position += 1
+            return ("^", base, self._exponent())
+        return base
+
+    def _exponent(self) -> Node:
+        """A group, or one signed atom: ``x^-2`` and ``2^3^2`` = 2^9."""
+        if self._peek() in {"+", "-"}:
+            return self._signed()
+        self._enter()
+        node = self._power()
+        self._depth -= 1
+        return node
+
+    def _atom(self) -> Node:
+        token = self._peek()
+        self.position += 1
+        if not token:
+            raise UnreadableError("something is missing")
+        if token[0].isdigit():
+            return ("n", number(token))
+        if token in {"(", "{", "|"}:
+            return self._group(token)
+        if token == "√":
+            return self._root()
+        if token == "∛":
+            return ("^", self._argument_atom(), ("n", Fraction(1, 3)))
+        if token == "\\frac":
+            return ("/", self._short_argument(), self._short_argument())
+        if token == "\\binom":
+            return ("f", "binom", self._short_argument(), self._short_argument())
+        if token in _CONSTANTS:
+            return ("c", _CONSTANTS[token])
+        name = _SYNONYMS.get(token, token)
+        if name in FUNCTIONS:
+            return self._call(name)
+        if _is_name(token):
+            return self._letters(token)
+        raise UnreadableError("an unknown sign")
+
+    def _group(self, opening: str) -> Node:
+        bars, self._bars = self._bars, self._bars + 1 if opening == "|" else 0
+        node = self.sum()
+        if opening == "{" and self._take("\\over"):
+            node = ("/", node, self.sum())
+        self._expect(_CLOSING[opening])
+        self._bars = bars
+        return ("f", "abs", node) if opening == "|" else node
+
+    def _root(self) -> Node:
+        index: Node = ("n", Fraction(2))
+        if self._take("["):
+            index = self.sum()
+            self._expect("]")
+        return ("^", self._argument_atom(), ("/", ("n", Fraction(1)), index))
+
+    def _argument_atom(self) -> Node:
+        self._enter()
+        node = self._atom()
+        self._depth -= 1
+        return node
+
+    def _short_argument(self) -> Node:
+        """A group, or one sign as TeX takes it: ``\\frac34`` is 3/4."""
+        token = self._peek()
+        if token and token[0].isdigit() and token.isdigit() and len(token) > 1:
+            if len(token) != 2 or self._peek(-1) != "\\frac":
+                raise UnreadableError("digits that TeX would divide otherwise")
+            self._tokens = [
+                *self._tokens[: self.position],
+                token[0],
+                token[1],
+                *self._tokens[self.position + 1 :],
+            ]
+        return self._argument_atom()
+
+    def _call(self, name: str) -> Node:
+        """``ln(2)``, ``ln 2x``, ``ln²(2)``, ``log_2(3)``, ``exp(-x)``; without parentheses, one product's letters."""
+        base: Node | None = None
+        power: Node | None = None
+        if name == "log" and self._take("_"):
+            base = self._argument_atom()
+        if self._take("^"):
+            power = self._exponent()
+        self._enter()
+        if self._peek() in {"(", "{"}:
+            argument = self._atom()
+        else:
+            argument = self._signed()
+            while (token := self._peek()) and (
+                token in {"π", "√"} or (_is_name(token) and token not in FUNCTIONS)
+            ):
+                argument = ("*", argument, self._power())
+        self._depth -= 1
+        node: Node = ("f", name, argument)
+        if name == "sqrt":
+            node = ("^", argument, ("n", Fraction(1, 2)))
+        elif name == "exp":
+            node = ("^", ("c", "e"), argument)
+        elif base is not None:
+            node = ("/", ("f", "ln", argument), ("f", "ln", base))
+        return node if power is None else ("^", node, power)
+
+    def _letters(self, token: str) -> Node:
+        """One letter with its index and primes, or the product of a few: ``xy``, ``xe^x``, ``cosx``."""
+        if len(token) > 1 and token not in _GREEK:
+            return self._split(token)
+        name = token
+        while self._take("'"):
+            name += "'"
+        if self._take("_"):
+            name += "_" + self._index()
+        return ("v", name)
+
+    def _split(self, token: str) -> Node:
+        head, rest = next(
+            (
+                (name, token[len(name) :])
+                for name in ("sqrt", "exp", "sin", "cos", "tan", "ln")
+                if token.startswith(name)
+            ),
+            (token[0], token[1:]),
+        )
+        if (
+            token.startswith("\\")
+            or (len(head) == 1 and len(token) > 3)
+            or token in NEVER_FACTORS
+            or not rest
+        ):
+            raise UnreadableError("a word")
+        self._tokens = [*self._tokens[: self.position - 1], head, rest, *self._tokens[self.position :]]
+        self.position -= 1
+        return self._atom() if head in FUNCTIONS else ("*", self._atom(), self._power())
+
+    def _index(self) -> str:
+        if not self._take("{"):
+            token = self._peek()
+            self.position += 1
+            if not token or not token[0].isalnum():
+                raise UnreadableError("an index is missing")
+            return token
+        parts = []
+        while (token := self._peek()) and token != "}":
+            parts.append(token)
+            self.position += 1
+        self._expect("}")
+        return "".join(parts)
+
+
+def _is_name(token: str) -> bool:
+    return token[0].isalpha() and token not in NEVER_FACTORS and len(token) < 8

@@ -1,0 +1,275 @@
+"""Reads units of measurement, French and SI, and says how one turns into another.
+
+Factors: the SI brochure (BIPM, 9th edition), tables 1 to 8.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+
+MAX_UNIT_TOKENS = 16
+Dimensions = tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """A unit, by what it measures."""
+
+    dimensions: Dimensions
+    """Base quantities with their exponents, in order; empty for %, ‰, ° and rad."""
+    factor: Fraction
+    """To the coherent unit of the same dimensions."""
+    pi: bool = False
+    """Whether the factor is to be multiplied by π besides: degrees."""
+    name: str = ""
+    """``percent``, ``degree`` or ``radian`` for the units without dimensions; else how it was written."""
+    glued: bool = False
+    """One letter right behind the number, that may be a variable as well."""
+
+    @property
+    def is_share(self) -> bool:
+        return self.name in {"percent", "permille"}
+
+    @property
+    def is_angle(self) -> bool:
+        return self.name in {"degree", "radian"}
+
+
+_TEN = Fraction(10)
+_PREFIXES = {
+    "p": -12, "n": -9, "μ": -6, "m": -3, "c": -2, "d": -1, "da": 1, "h": 2, "k": 3, "M": 6, "G": 9, "T": 12,
+}  # fmt: skip
+_PREFIX_WORDS = {
+    "pico": -12, "nano": -9, "micro": -6, "milli": -3, "centi": -2, "deci": -1, "deca": 1, "hecto": 2, "kilo": 3,
+    "mega": 6, "giga": 9, "tera": 12,
+}  # fmt: skip
+# Symbol: dimensions, factor to the coherent unit, names in the singular without accents.
+_SI: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "m": ("m", "1", ("metre",)),
+    "g": ("kg", "1/1000", ("gramme",)),
+    "s": ("s", "1", ("seconde",)),
+    "A": ("A", "1", ("ampere",)),
+    "K": ("K", "1", ("kelvin",)),
+    "mol": ("mol", "1", ("mole",)),
+    "L": ("m3", "1/1000", ("litre",)),
+    "l": ("m3", "1/1000", ()),
+    "N": ("kg m s-2", "1", ("newton",)),
+    "J": ("kg m2 s-2", "1", ("joule",)),
+    "W": ("kg m2 s-3", "1", ("watt",)),
+    "Wh": ("kg m2 s-2", "3600", ("wattheure",)),
+    "Pa": ("kg m-1 s-2", "1", ("pascal",)),
+    "bar": ("kg m-1 s-2", "100000", ()),
+    "V": ("kg m2 s-3 A-1", "1", ("volt",)),
+    "Ω": ("kg m2 s-3 A-2", "1", ("ohm",)),
+    "C": ("A s", "1", ("coulomb",)),
+    "F": ("kg-1 m-2 s4 A2", "1", ("farad",)),
+    "H": ("kg m2 s-2 A-2", "1", ("henry",)),
+    "T": ("kg s-2 A-1", "1", ("tesla",)),
+    "Hz": ("s-1", "1", ("hertz",)),
+    "eV": ("kg m2 s-2", "1602176634/10000000000000000000000000000", ("electronvolt",)),
+    "Bq": ("s-1 bq", "1", ("becquerel",)),
+    "Gy": ("m2 s-2 gy", "1", ("gray",)),
+    "Sv": ("m2 s-2 sv", "1", ("sievert",)),
+    "cd": ("cd", "1", ("candela",)),
+    "lm": ("cd lm", "1", ("lumen",)),
+    "B": ("dB", "10", ("bel",)),
+    "o": ("octet", "1", ("octet",)),
+    "bit": ("octet", "1/8", ()),
+    "cal": ("kg m2 s-2", "4184/1000", ("calorie",)),
+}
+_OTHERS: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "min": ("s", "60", ("minute", "mn")),
+    "h": ("s", "3600", ("heure",)),
+    "j": ("s", "86400", ("jour", "d")),
+    "an": ("year", "1", ("annee",)),
+    "mois": ("year", "1/12", ()),
+    "semaine": ("s", "604800", ("sem",)),
+    "siecle": ("year", "100", ()),
+    "t": ("kg", "1000", ("tonne",)),
+    "q": ("kg", "100", ("quintal",)),
+    "ha": ("m2", "10000", ("hectare",)),
+    "°C": ("°C", "1", ("celsius", "°celsius")),
+    "°F": ("°F", "1", ("fahrenheit",)),
+    "€": ("euro", "1", ("euro", "eur", "EUR")),
+    "centime": ("euro", "1/100", ()),
+    "$": ("dollar", "1", ("dollar", "usd", "USD")),
+    "£": ("pound", "1", ("livre",)),
+    "ohm": ("kg m2 s-3 A-2", "1", ()),
+    "u": ("u", "1", ("uma",)),
+    "atm": ("kg m-1 s-2", "101325", ("atmosphere",)),
+    "nœud": ("knot", "1", ("noeud",)),
+    "tr": ("turn", "1", ("tour",)),
+    "al": ("lightyear", "1", ()),
+    "ua": ("au", "1", ("UA",)),
+    "dioptrie": ("m-1 dioptre", "1", ("δ",)),
+    "molecule": ("molecule", "1", ()),
+}
+_PLAIN = {
+    "%": ("percent", "1/100", False), "‰": ("permille", "1/1000", False), "°": ("degree", "1/180", True),
+    "degre": ("degree", "1/180", True), "rad": ("radian", "1", False), "radian": ("radian", "1", False),
+    "deg": ("degree", "1/180", True),
+}  # fmt: skip
+_DIMENSION = re.compile(r"([^\W\d]+|°C|°F)(-?\d*)")
+_POWER_WORDS = {"carre": 2, "cube": 3}
+UNSAFE_GLUED = frozenset("tshljdqauoCHTFABLN")
+"""One-letter symbols that are letters of formulas as well, where no space stands before them: ``3t``."""
+
+
+def _dimensions(text: str) -> dict[str, int]:
+    return {name: int(power or 1) for name, power in _DIMENSION.findall(text)}
+
+
+def _powers(parts: dict[str, int]) -> Dimensions:
+    return tuple(sorted((name, power) for name, power in parts.items() if power))
+
+
+@cache
+def _table() -> dict[str, tuple[Dimensions, Fraction, str]]:
+    """Symbols as they are written, and names in lower case without accents and plural."""
+    found: dict[str, tuple[Dimensions, Fraction, str]] = {}
+    for symbol, (dimensions, factor, names) in _OTHERS.items():
+        for name in (symbol, *names):
+            found[name] = (_powers(_dimensions(dimensions)), Fraction(factor), "")
+    for symbol, (dimensions, factor, names) in _SI.items():
+        entry = _powers(_dimensions(dimensions))
+        for name in (symbol, *names):
+            found[name] = (entry, Fraction(factor), "")
+        for prefix, power in _PREFIXES.items():
+            found.setdefault(prefix + symbol, (entry, Fraction(factor) * _TEN**power, ""))
+        for name in names:
+            for prefix, power in _PREFIX_WORDS.items():
+                found[prefix + name] = (entry, Fraction(factor) * _TEN**power, "")
+    for symbol, (name, factor, _) in _PLAIN.items():
+        found[symbol] = ((), Fraction(factor), name)
+    return found
+
+
+def fold(word: str) -> str:
+    """Lower case without accents."""
+    word = word.casefold()
+    if word.isascii():
+        return word
+    return "".join(sign for sign in unicodedata.normalize("NFD", word) if not unicodedata.combining(sign))
+
+
+def lookup(word: str) -> tuple[Dimensions, Fraction, str] | None:
+    """Find a symbol (case decides) or a name (it does not)."""
+    table = _table()
+    entry = table.get(word)
+    if entry is None and len(word) > 2:
+        folded = fold(word)
+        entry = table.get(folded) or (table.get(folded[:-1]) if folded[-1] in "sx" else None)
+    return entry
+
+
+def unit_at_end(tokens: Sequence[str]) -> int:
+    """Find where a unit starts that the tokens end with; their number, if there is none.
+
+    A unit starts with a symbol or name from the table, right after a number, a closing mark, π or a letter of
+    a unit that ``carrés`` or ``par`` continues.
+    """
+    for start in range(max(1, len(tokens) - MAX_UNIT_TOKENS), len(tokens)):
+        before = tokens[start - 1]
+        if not (before[0].isdigit() or before in {")", "}", "π", "!"}):
+            continue
+        first = (
+            tokens[start + 1]
+            if tokens[start] in {"{", "^", "*"} and start + 1 < len(tokens)
+            else tokens[start]
+        )
+        if (first[0].isalpha() or first in _MARKS) and read_unit(tokens[start:]) is not None:
+            return start
+    return len(tokens)
+
+
+_MARKS = frozenset("%‰°€$£")
+_IGNORED = frozenset({"{", "}", "(", ")"})
+
+
+def read_unit(tokens: Sequence[str]) -> Unit | None:
+    """Read ``m/s²``, ``m.s^{-1}``, ``kilomètres par heure``, ``°C``; None if a token is no part of a unit."""
+    dimensions: dict[str, int] = {}
+    factor, pi, name, sign, expect = Fraction(1), False, "", 1, True
+    position, count = 0, 0
+    while position < len(tokens):
+        token = tokens[position]
+        position += 1
+        if token in _IGNORED or (token in {"d", "'", "de", "^", "*", "."} and _separates(tokens, position)):
+            continue
+        if token in {"/", "par"}:
+            if not count:
+                return None
+            sign, expect = -1, True
+            continue
+        if token == "°" and position < len(tokens) and tokens[position] in {"{", "C", "F"}:
+            letters = [other for other in tokens[position : position + 3] if other not in _IGNORED]
+            if letters[:1] in (["C"], ["F"]):
+                token = "°" + letters[0]
+                position += 1 + (tokens[position] == "{") * 2
+        if (
+            fold(token) in {"degre", "degres"}
+            and position < len(tokens)
+            and fold(tokens[position]) in _SCALES
+        ):
+            token, position = _SCALES[fold(tokens[position])], position + 1
+        entry = lookup(token)
+        if entry is None:
+            return None
+        power, position = _exponent(tokens, position)
+        if power is None or not -9 <= power <= 9:
+            return None
+        base, scale, plain = entry
+        if plain:
+            name, pi = plain, pi or plain == "degree"
+            if count or position < len(tokens) or power != 1:
+                return None
+        for dimension, exponent in base:
+            dimensions[dimension] = dimensions.get(dimension, 0) + exponent * power * sign
+        factor *= scale ** (power * sign)
+        count += 1
+        # "m/s/s" divides twice, "m/s.kg" is not written in schools.
+        expect = False
+    if not count or expect:
+        return None
+    return Unit(dimensions=_powers(dimensions), factor=factor, pi=pi, name=name)
+
+
+_SCALES = {"celsius": "°C", "fahrenheit": "°F", "c": "°C"}
+
+
+def _separates(tokens: Sequence[str], position: int) -> bool:
+    """Whether the mark before *position* only joins two factors, or lifts a degree sign."""
+    return position < len(tokens) and (tokens[position][0].isalpha() or tokens[position] in {"°", "{"})
+
+
+def _exponent(tokens: Sequence[str], position: int) -> tuple[int | None, int]:
+    """Read ``^{-2}``, ``^2``, ``2`` or ``carrés`` after a symbol; 1 if there is none."""
+    rest = list(tokens[position : position + 6])
+    if rest and fold(rest[0]).rstrip("s") in _POWER_WORDS:
+        return _POWER_WORDS[fold(rest[0]).rstrip("s")], position + 1
+    skipped = 0
+    while rest[skipped : skipped + 1] in (["}"], [")"]):
+        skipped += 1
+    marks = rest[skipped:]
+    if marks[:1] == ["^"] and marks[1:2] != ["°"]:
+        digits = "".join(mark for mark in marks[1:5] if mark in "-+" or mark.isdigit())
+        used = 1
+        for mark in marks[1:5]:
+            if mark not in {"{", "}", "(", ")", "-", "+"} and not mark.isdigit():
+                break
+            used += 1
+            if mark.isdigit():
+                used += marks[used : used + 1] in (["}"], [")"])
+                break
+        try:
+            return int(digits), position + skipped + used
+        except ValueError:
+            return None, position
+    if rest and rest[0] in {"2", "3"}:
+        return int(rest[0]), position + 1
+    return 1, position
