@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from include.leaderboard.publishing.ranking import rank
@@ -14,7 +14,7 @@ class Move:
 
     model: str
     before: int | None
-    """None: not ranked, since a score was missing."""
+    """None: not ranked, since a score is missing before or after."""
     after: int | None
     average_before: float | None
     """What the rank is by, as a fraction."""
@@ -22,33 +22,41 @@ class Move:
 
     @property
     def up(self) -> int | None:
-        """Places won, negative if lost; None if not ranked both times."""
+        """Places won, negative if lost; None if not ranked."""
         if self.before is None or self.after is None:
             return None
         return self.before - self.after
 
 
-def moves(before: Mapping[str, float], after: Mapping[str, float]) -> tuple[Move, ...]:
-    """Rank models twice.
+def moves(
+    before: Mapping[str, float], after: Mapping[str, float], *, unranked: Iterable[str] = ()
+) -> tuple[Move, ...]:
+    """Rank models twice, those that can be ranked both times: a newcomer's place is no move of the others.
 
     Args:
         before: What models were ranked by, as a fraction; a model that is missing was not ranked.
         after: The same, now.
+        unranked: Models that shall be listed all the same.
 
     Returns:
-        All models of either, in the order of today's ranks.
+        All models of any, in the order of today's ranks; the unranked ones last.
     """
-    models = [{"model": model} for model in {**before, **after}]
-    old = {row["model"]: row["rank"] for row in rank(models, average=lambda row: before.get(row["model"]))}
+    both = before.keys() & after.keys()
+    models = [{"model": model} for model in {**before, **after, **dict.fromkeys(unranked)}]
+
+    def value(averages: Mapping[str, float], model: str) -> float | None:
+        return averages[model] if model in both else None
+
+    old = {row["model"]: row["rank"] for row in rank(models, average=lambda row: value(before, row["model"]))}
     return tuple(
         Move(
             model=row["model"],
             before=old[row["model"]],
             after=row["rank"],
             average_before=before.get(row["model"]),
-            average_after=row["average"],
+            average_after=after.get(row["model"]),
         )
-        for row in rank(models, average=lambda row: after.get(row["model"]))
+        for row in rank(models, average=lambda row: value(after, row["model"]))
     )
 
 

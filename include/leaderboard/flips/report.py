@@ -127,7 +127,9 @@ def overall(
     ]
     lines.sort(key=_order)
     tasks = sorted({flips.task for flips in models})
-    moved = moves(_averages(before, baselines or {}), _averages(after, baselines or {}))
+    moved = moves(
+        _averages(before, baselines or {}), _averages(after, baselines or {}), unranked=sorted(after)
+    )
     return FlipReport(
         lines=tuple(lines),
         tasks=tuple(_summary(task, [flips for flips in models if flips.task == task]) for task in tasks),
