@@ -17,6 +17,8 @@ COMMANDS = (
     "include.cli.commands.stack",
     "include.cli.commands.doctor",
     "include.cli.commands.plan",
+    "include.cli.commands.rescore",
+    "include.cli.commands.grade",
 )
 """Modules with a ``register(app)``, in the order of the help page."""
 

@@ -46,6 +46,8 @@ class ScoresOutcome:
 
     path: Path
     model: str
+    time: str
+    """Of the evaluation, digits only."""
     state: Literal["updated", "unchanged", "would_update"]
     changes: tuple[Change, ...]
     before: dict[str, tuple[float, float | None]]

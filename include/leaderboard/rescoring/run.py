@@ -31,6 +31,9 @@ _AHEAD = 4
 """Jobs in flight for each worker: enough to keep it busy, few enough to hold in memory."""
 
 
+Advance = Callable[[DetailsFile, float], None]
+
+
 class Rescoring:
     """One run over a tree."""
 
@@ -40,7 +43,6 @@ class Rescoring:
         matcher: Matcher,
         pool: Pool,
         options: Options,
-        advance: Callable[[DetailsFile, float], None] = lambda _file, _share: None,
     ) -> None:
         """Prepare a run.
 
@@ -49,12 +51,12 @@ class Rescoring:
             matcher: Finds their results files.
             pool: Where they are graded.
             options: How.
-            advance: Told of each file the share that was done since it was last told.
         """
         self.outcome = Outcome()
-        self._matcher, self._pool, self._options, self._advance = matcher, pool, options, advance
+        self._matcher, self._pool, self._options = matcher, pool, options
+        self._advance: Advance = _unheard
         self._scorers: dict[str, ScorerId | None] = {}
-        self._files = [file for file in files if self._is_wanted(file)]
+        self.files = [file for file in files if self._is_wanted(file)]
         self._named: set[Problem] = set()
         self._unfinished: dict[int, Job] = {}
         self._flying: dict[Future[Any], Task] = {}
@@ -62,16 +64,17 @@ class Rescoring:
         self._orphans: list[Task] = []
         """Tasks whose process died, by their own fault or by another's."""
 
-    def run(self) -> Outcome:
+    def run(self, advance: Advance | None = None) -> Outcome:
         """Do it.
 
-        Raises:
-            ValueError: There is no scorer for a task of ``options.tasks``.
+        Args:
+            advance: Told of each file the share that was done since it was last told.
         """
-        counts = Counter(self._key(file) for file in self._files)
+        self._advance = advance or _unheard
+        counts = Counter(self._key(file) for file in self.files)
         evaluations = {key: Evaluation(left=count) for key, count in counts.items()}
         try:
-            for file in self._files:
+            for file in self.files:
                 self._settle(most=_AHEAD * self._pool.workers - 1)
                 if self.outcome.stopped:
                     break
@@ -80,6 +83,10 @@ class Rescoring:
         finally:
             for future in self._flying:
                 future.cancel()
+        # By path, not by which process was the quicker one.
+        self.outcome.graded.sort(key=lambda one: one.file.path)
+        self.outcome.scores.sort(key=lambda one: one.path)
+        self.outcome.problems.sort(key=lambda one: one.path)
         return self.outcome
 
     def _is_wanted(self, file: DetailsFile) -> bool:
@@ -280,6 +287,10 @@ class Rescoring:
             if part.output is not None:
                 with contextlib.suppress(OSError):
                     part.output.unlink(missing_ok=True)
+
+
+def _unheard(_file: DetailsFile, _share: float) -> None:
+    """Nobody wants to know how far it is."""
 
 
 _REST = "The file was left as it was; the rest went on."

@@ -44,7 +44,7 @@ class Change:
     task_key: str
     metric: str
     before: float | None
-    """None: the metric was not there, or no number."""
+    """What the last re-scoring replaced; None: the metric was not there, or no number."""
     before_stderr: float | None
     after: float
     after_stderr: float | None
@@ -149,6 +149,9 @@ def _change(scores: Scores, score: NewScore, task_key: str, at: MetricAt) -> Cha
         and entry.get(at.key) == score.value
     )
     before, before_stderr = _number(entry.get(at.key)), _number(entry.get(at.stderr_key))
+    if already and record.get("history"):
+        last = record["history"][-1]
+        before, before_stderr = _number(last.get("value")), _number(last.get("stderr"))
     if not at.there:
         shown = next((name for name in score.metric.shown_before if name in entry), None)
         before, before_stderr = _number(entry.get(shown)), _number(entry.get(f"{shown}_stderr"))

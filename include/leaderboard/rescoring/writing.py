@@ -13,7 +13,7 @@ from include.leaderboard.rescoring.naming import DetailsFile, short_name
 from include.leaderboard.rescoring.outcome import GradedFile, Outcome, ScoresOutcome
 from include.leaderboard.rescoring.scores import Scores, read_scores
 from include.leaderboard.rescoring.tally import Tally
-from include.leaderboard.rescoring.update import Change, NewScore, updated
+from include.leaderboard.rescoring.update import NewScore, updated
 
 _SHOWN = {
     "bac-fr": (("bac-fr-qem",), ("qem",)),
@@ -76,11 +76,16 @@ def update_scores(
     if changed and not dry_run:
         with atomic.replacing(path) as file:
             file.write(update.text.encode())
-    before = _shown(scores)
+    before = _shown(scores) | {
+        short_name(one.task_key): (one.before, one.before_stderr)
+        for one in update.changes
+        if one.before is not None
+    }
     outcome.scores.append(
         ScoresOutcome(
             path=path,
             model=graded[0][0].model,
+            time=graded[0][0].file.time,
             state="unchanged" if not changed else "would_update" if dry_run else "updated",
             changes=update.changes,
             before=before,
@@ -122,6 +127,3 @@ def _shown(scores: Scores) -> dict[str, tuple[float, float | None]]:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-__all__ = ["Change", "put_in_place", "update_scores"]
