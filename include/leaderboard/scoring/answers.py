@@ -201,7 +201,7 @@ def _last_statement(text: str, wanted: re.Pattern[str], method: str) -> Answer |
         line = text[start:end]
         if SUBSTANCE.search(line) and not _FENCE.match(line):
             line = line_text(line)
-            if len(line) <= 20 and "." not in line and number == 0:
+            if number == 0 and len(line) <= 20 and "." not in line and len(_WORD.findall(line)) <= 1:
                 return _answer(line, method, wanted, last=True)
             for sentence in reversed(statements.sentences(line)):
                 if statements.is_unknown(sentence):

@@ -39,7 +39,7 @@ _LEADS = frozenset(
     "procede phenomene mecanisme famille fonctions molecule ion element gaz metal corps substance compose organite maladie loi regime "
     "batterie energie force grandeur figure celebre fameux fameuse celle celui elle il".split()
 )
-_GENERIC = frozenset("suite fonction courbe mouvement reaction triangle nombre phenomene famille theoreme gaz element molecule".split())
+_GENERIC = frozenset("suite fonction courbe mouvement reaction triangle nombre phenomene famille gaz element molecule".split())
 _NAMED_AFTER = frozenset("theoreme loi principe formule relation inegalite identite regle constante effet lemme".split())
 _NO_PERSON = frozenset(
     "bataille traite prise guerre revolution mer mont monts ocean ile iles tour chateau palais cap golfe republique royaume new los "

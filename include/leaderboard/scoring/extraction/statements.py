@@ -17,7 +17,7 @@ _VERIFICATION = re.compile(
     re.IGNORECASE,
 )
 _EXPLANATION = re.compile(
-    r"(?:,\s*|\s+|\()(?:car|puisque|parce qu|en effet\b|étant donné|vu que|because|since|c'est-à-dire|autrement dit|d'après\b|selon\b)",
+    r"(?:,\s*|\s+|\()(?:car\b|puisque|parce qu|en effet\b|étant donné|vu que|because|since|c'est-à-dire|autrement dit|d'après\b|selon\b)",
     re.IGNORECASE,
 )
 _DENIED_TAIL = re.compile(
@@ -44,8 +44,8 @@ _CORRECTION = re.compile(
 _CORRECTION_GATES = ("non", "Non", "NON", "n fait", "n réalité", "rreur", "ardon", "ups", "orrection", "ectif", "orrige", "romp", "oulais", "lutôt",
                      "ttend", "ait,", "ctually", "no,", "No,")  # fmt: skip
 _HEDGE_TAIL = re.compile(
-    r"\s*[,;(—–]?\s*(?:mais\s+)?\b(?:(?:si )?je ne (?:me trompe|suis pas)|si je ne m'abuse|je (?:crois|pense|suppose)\b|sauf erreur|"
-    r"me semble|à vérifier|peut-être|probablement|sans doute|sous réserve|sans certitude|sans garantie)[^\n]*",
+    r"\s*[,;(—–]?\s*(?:mais\s+)?\b(?:(?:(?:si )?je ne (?:me trompe|suis pas)|si je ne m'abuse|je (?:crois|pense|suppose)\b(?! que)|sauf erreur|"
+    r"me semble|à vérifier|sous réserve|sans certitude|sans garantie)[^\n\d]*|(?:peut-être|probablement|sans doute)[\s.,!?)]*)$",
     re.IGNORECASE,
 )
 _HEDGE_HEAD = re.compile(
@@ -102,7 +102,9 @@ def is_unfinished(text: str) -> bool:
     """Tell a text that stops within a sentence: its last word or sign asks for another."""
     tail = text[-60:].rstrip(" \n*_`$").rpartition("\n")[2]
     match = _UNFINISHED.search(tail)
-    return match is not None and SUBSTANCE.search(tail, 0, match.start()) is not None
+    if match is None:
+        return False
+    return SUBSTANCE.search(tail, 0, match.start()) is not None or len(match.group().strip()) > 3
 
 
 def without_explanation(text: str) -> str:

@@ -16,7 +16,7 @@ from include.leaderboard.scoring.bac_fr import BacFrScorer, grade_answer
 CASES = Path(__file__).parents[3] / "data" / "bac_fr_cases.jsonl"
 
 
-def test_errors_on_the_labelled_cases_stay_below_two_percent_with_no_false_positive():
+def test_errors_on_the_labelled_cases_stay_below_one_percent_with_no_false_positive():
     cases = [json.loads(line) for line in CASES.read_text(encoding="utf-8").splitlines()]
     verdicts = [
         (case, grade_answer(case["gold"], case["prediction"], instruction=case["instruction"]).correct)
@@ -27,16 +27,15 @@ def test_errors_on_the_labelled_cases_stay_below_two_percent_with_no_false_posit
 
     assert len(cases) == 266
     assert [case for case in wrong if not case["correct"]] == []
-    assert len(wrong) / len(cases) < 0.02
+    assert len(wrong) / len(cases) <= 0.01
 
 
-# Kinds that the file lacks. Of these 30, written before the grader was run on them, it first missed two
-# (the litres and the coordinates), both refusals of right answers.
+# Kinds that the file lacks.
 @pytest.mark.parametrize(
     ("gold", "prediction", "correct"),
     [
         ("1500", "Le volume est de 1 500 litres.", True),
-        ("0,25", "25 %", False),
+        ("0,25", "25 %", True),
         ("7", "Donc x = 7.", True),
         ("7", "x = 7 ou x = -7", False),
         ("7", "7 et 8", False),
@@ -145,4 +144,4 @@ def test_fractions_are_equal_exactly_when_they_are(one, other):
 def test_the_scorer_says_who_it_is():
     scorer = BacFrScorer()
 
-    assert (scorer.name, scorer.version, len(scorer.code_hash)) == ("bac-fr", "1", 64)
+    assert (scorer.name, scorer.version, len(scorer.code_hash)) == ("bac-fr", "2", 64)
