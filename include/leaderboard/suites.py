@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from include.leaderboard.canaries.limits import CanarySettings, default_canaries
+from include.leaderboard.canaries.limits import CanarySettings, limits_for
 from include.leaderboard.errors import SettingsError
 
 
@@ -72,8 +72,8 @@ class SuiteTask(BaseModel):
 
     @property
     def canary_limits(self) -> CanarySettings:
-        """The canaries that are set, or else those of the task's kind."""
-        return self.canaries or default_canaries(self.kind)
+        """What is given, over what is right for the task's kind."""
+        return limits_for(self.kind, self.canaries)
 
     def requests(self, limit_samples: int | None = None) -> int:
         """Requests to expect: rows times choices (lm-eval on vLLM computes every choice's prompt anew)."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from include.leaderboard.canaries.likeness import fold
-from include.leaderboard.canaries.limits import CanarySettings
+from include.leaderboard.canaries.limits import CanarySettings, Kind
 from include.leaderboard.canaries.predictors import certainly_wrong
 from include.leaderboard.canaries.rates import Rate, ceiling, first_ids
 from include.leaderboard.canaries.sample import draw
@@ -43,7 +43,7 @@ def answer_rates(
     settings: CanarySettings,
     *,
     scorer: Scorer | None,
-    kind: Literal["generate", "loglikelihood"],
+    kind: Kind,
     max_generated_tokens: int,
 ) -> tuple[Rate, ...]:
     """Count a model's habits on all its rows.

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
+Kind = Literal["generate", "loglikelihood"]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 """Of the rows on which a canary's verdict is certain."""
 
@@ -93,12 +94,15 @@ class CanarySettings(BaseModel):
     answers: AnswerCanaries = AnswerCanaries()
 
 
-def default_canaries(kind: Literal["generate", "loglikelihood"]) -> CanarySettings:
-    """The limits of a task that sets none.
+def limits_for(kind: Kind, given: CanarySettings | None = None) -> CanarySettings:
+    """The limits of a task: what leaderboard.yaml gives, over what is right for its kind.
 
     A choice by log-likelihood is always made, so that no answer of it can be empty or cut off; and small
-    models do prefer one letter on every row, so that a constant choice is shown and stops nothing.
+    models do prefer one letter on every row, so that a constant choice is shown and stops nothing, unless
+    its limit is given.
     """
-    if kind == "loglikelihood":
-        return CanarySettings(answers=AnswerCanaries(constant=None))
-    return CanarySettings()
+    settings = given or CanarySettings()
+    if kind == "loglikelihood" and "constant" not in settings.answers.model_fields_set:
+        answers = settings.answers.model_copy(update={"constant": None})
+        return settings.model_copy(update={"answers": answers})
+    return settings

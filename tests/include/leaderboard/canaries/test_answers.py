@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from include.leaderboard.canaries.answers import answer_rates
-from include.leaderboard.canaries.limits import AnswerCanaries, CanarySettings, default_canaries
+from include.leaderboard.canaries.limits import AnswerCanaries, CanarySettings, limits_for
 from include.leaderboard.scoring.bac_fr import BacFrScorer
 from tests.include.leaderboard.canaries.broken_scorers import row_of
 
@@ -20,7 +20,7 @@ def rates(rows, *, settings=None, graded=True, kind="generate", most_tokens=1024
         for rate in answer_rates(
             rows,
             [SCORER.grade(row) for row in rows] if graded else None,
-            settings or default_canaries(kind),
+            settings or limits_for(kind),
             scorer=SCORER if graded else None,
             kind=kind,
             max_generated_tokens=most_tokens,

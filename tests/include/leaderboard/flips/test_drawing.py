@@ -14,12 +14,14 @@ from include.leaderboard.flips.drawing import MOST_MOVERS
 def report(models: int, *, names: str = "org/model"):
     return overall(
         [
-            compare(
-                f"{names}{number}", "bac-fr", ((f"r{row}", row % 2 == 0, row % 3 == 0) for row in range(rows))
-            )
+            compare(f"{names}{number}", "bac-fr", _verdicts(rows))
             for number, rows in enumerate(range(6, 6 + models))
         ]
     )
+
+
+def _verdicts(rows: int) -> list[tuple[str, bool | None, bool]]:
+    return [(f"r{row}", row % 2 == 0, row % 3 == 0) for row in range(rows)]
 
 
 def size(path: Path) -> tuple[int, int]:

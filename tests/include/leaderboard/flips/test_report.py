@@ -20,7 +20,7 @@ def test_scores_come_from_the_counts_with_their_errors():
 
     assert line.before is not None
     assert line.after is not None
-    assert (line.before.value, line.after.value) == (pytest.approx(0.5), pytest.approx(0.6))
+    assert [line.before.value, line.after.value] == pytest.approx([0.5, 0.6])
     assert line.after.stderr == pytest.approx(math.sqrt(0.6 * 0.4 / 9))
     assert line.p_value == mcnemar(2, 1)
 
