@@ -90,6 +90,8 @@ def _compare(gold: str, text: str, instruction: str | None, policy: GradingPolic
         expected = read(gold)
     except (UnreadableError, RecursionError):
         return _UNREADABLE_GOLD
+    if isinstance(expected, Region) and text.strip(" .$") == "R" and policy.notation:
+        text = "ℝ"
     try:
         given = read(text, commas_separate=_needs_commas(expected, text))
     except (UnreadableError, RecursionError):

@@ -30,6 +30,7 @@ _PARTS = {
 }  # fmt: skip
 _PART = re.compile(r"\b(\d+) (?:(demie?|tiers|quarts?)|(\w+i[eè]mes?))\b", re.IGNORECASE)
 _HALF_UNIT = re.compile(r"(\d+)( [^\W\d_]+)? et demie?\b", re.IGNORECASE)
+_UNIT_ONE = re.compile(r"\bune?\b(?= (?:heures?|jours?|ans?|années?|mètres?|litres?|kilomètres?|minutes?)\b)", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+")
 WORDS = re.compile(r"(?<!\\)[^\W\d_]{2}")
 """Whether a text may hold words at all."""
@@ -81,7 +82,7 @@ _VERB = re.compile(
     r"(?:\b(?:est|sont|vaut|valent|vaudra|[ée]tait|fait|mesure|co[ûu]te|p[èe]se|contient|donne|tend|[ée]gale?s?|obtient|"
     r"obtenons|trouve|trouvons|donc|soit|d'o[ùu]|alors|ainsi|c'est|conclut|on a|nous avons|"
     r"pour (?:coordonn[ée]es|affixe|solutions?|valeur|limite|[ée]quation|ensemble)|[àa] partir d[eu]|lorsque|quand"
-    r"|environ|approximativement|[àa] peu pr[èe]s|presque|d'environ)\b|:(?!\d+\s*$))",
+    r"|environ|approximativement|[àa] peu pr[èe]s|d'environ)\b|:(?!\d+\s*$))",
     re.IGNORECASE,
 )
 _AFTER_VERB = re.compile(
@@ -91,7 +92,7 @@ _AFTER_VERB = re.compile(
     re.IGNORECASE,
 )
 _ABOUT = re.compile(
-    r"^(?:≈|~|(?:environ|approximativement|[àa] peu pr[èe]s|presque)\b)|\b(?:environ|approximativement)$",
+    r"^(?:≈|~|(?:environ|approximativement|[àa] peu pr[èe]s)\b)|\b(?:environ|approximativement)$",
     re.IGNORECASE,
 )
 _TOUR = re.compile(
@@ -111,7 +112,9 @@ def translate(text: str) -> str:
     if _TRIGGERS.search(text):
         for pattern, replacement in _PHRASES[:12]:
             text = pattern.sub(replacement, text)
-    text = _number_words(text)
+    text = _number_words(_UNIT_ONE.sub("1", text))
+    if "demi" in text:
+        text = _HALF_UNIT.sub(r"\1,5\2", text)
     if _TRIGGERS.search(text):
         for pattern, replacement in _PHRASES[12:]:
             text = pattern.sub(replacement, text)
@@ -196,7 +199,9 @@ def _finish(text: str, run: list[re.Match[str]], result: list[str], position: in
     value = None
     if digits and len(words) == 1 and (words[0] in _SCALES or _ordinal(words[0])):
         value = _scaled(words[0])
-    elif (not digits and words in (["un"], ["une"]) and (start, end) != (0, len(text))) or (not digits and len(words) == 1 and _ordinal(words[0]) and words[0] not in {"demi", "moitie"}):
+    elif (not digits and words in (["un"], ["une"]) and (start, end) != (0, len(text))) or (
+        not digits and len(words) == 1 and _ordinal(words[0]) and words[0] not in {"demi", "moitie"}
+    ):
         value = None
     elif not digits:
         value = _spelled(words)
@@ -234,7 +239,11 @@ def _spelled(words: list[str]) -> str | None:
             value = _NUMBERS[word]
             if value == 20 and current % 100 == 4:
                 current += 76
-            elif (value and current % 10 and current % 100 not in (60, 80)) or (value >= 20 and current % 100) or (current % 100 >= 20 and value >= 20):
+            elif (
+                (value and current % 10 and current % 100 not in (60, 80))
+                or (value >= 20 and current % 100)
+                or (current % 100 >= 20 and value >= 20)
+            ):
                 return None
             else:
                 current += value

@@ -11,7 +11,7 @@ from include.leaderboard.scoring.values.kinds import Equation, Members, Region, 
 from include.leaderboard.scoring.values.limits import MAX_CHARACTERS, MAX_MEMBERS, UnreadableError
 from include.leaderboard.scoring.values.scalars import read_scalar
 from include.leaderboard.scoring.values.text import clean, splitting_commas, tokens
-from include.leaderboard.scoring.values.tree import Node, parse
+from include.leaderboard.scoring.values.tree import has_letters, parse
 
 _OPENING = {"(": ")", "{": "}", "\\{": "\\}"}
 _EQUALITIES = frozenset({"=", "≈"})
@@ -22,7 +22,7 @@ _LABEL = re.compile(
 )
 _NAME_COLON = re.compile(r"^\s*\(?[A-Za-z][\w']{0,3}\)?\s*:(?=\s*[^\d\s])")
 _GLUED = re.compile(r"\d[A-Za-z]$")
-_EDGES = " .,;:!?"
+_LEFT_EDGES, _RIGHT_EDGES = " .,;:!?", " .;:?"
 
 
 def read(text: str, *, commas_separate: bool = False) -> Value:
@@ -46,13 +46,13 @@ def read_clean(text: str, *, commas_separate: bool = False) -> Value:
     Raises:
         UnreadableError: It is none that this package knows.
     """
-    text = text.strip(_EDGES)
+    text = _trimmed(text)
     worded = french.WORDS.search(text) is not None
     if worded:
         text = french.without_parameter(french.without_pleasantries(text))
         change = french.signed_change(french.translate(text))
         text = change or french.translate(text)
-        text = french.after_verb(text).strip(_EDGES)
+        text = _trimmed(french.after_verb(text))
     elif "∈" in text:
         text = french.without_parameter(text)
     about = french.is_about(text)
@@ -67,10 +67,16 @@ def read_clean(text: str, *, commas_separate: bool = False) -> Value:
     return _statement(marks, glued=_GLUED.search(text) is not None)
 
 
+def _trimmed(text: str) -> str:
+    """Take punctuation off the edges; a comma at the end stays, since a decimal may be missing there."""
+    text = text.lstrip(_LEFT_EDGES).rstrip(_RIGHT_EDGES)
+    return text[:-1].rstrip() if text.endswith(" !") else text
+
+
 def _statement(marks: list[str], *, glued: bool = False) -> Value:
     if marks[:2] == ["[", "["] and marks[-2:] == ["]", "]"]:
         return _rows(marks)
-    union = "ou" in marks and not regions.COMPARISONS.isdisjoint(marks)
+    union = not _LIST_WORDS.isdisjoint(marks) and not regions.COMPARISONS.isdisjoint(marks)
     region = None if union else regions.read_region(marks, _label)
     if region is not None:
         return region
@@ -124,12 +130,13 @@ def _listed(pieces: list[list[str]], separators: list[str]) -> Value:
     items: list[Value] = []
     for piece in pieces:
         if not piece:
-            continue
+            raise UnreadableError("a member is missing")
         value = _statement(piece)
         items.extend(value.items if isinstance(value, Members) and not value.ordered else [value])
     if any(isinstance(item, Region) for item in items):
-        if all(isinstance(item, Region) for item in items) and "et" not in separators:
-            return regions.union([item for item in items if isinstance(item, Region)])
+        found = [item for item in items if isinstance(item, Region)]
+        if len(found) == len(items):
+            return regions.union(found) if "et" not in separators else regions.intersection(found)
         raise UnreadableError("regions among values")
     if any(isinstance(item, Equation) for item in items):
         return Members(items=tuple(items))
@@ -170,10 +177,7 @@ def _chain(members: list[list[str]], signs: list[str], *, glued: bool) -> Value:
 
 
 def _sided(left: Sequence[str], right: Sequence[str], label: str, *, glued: bool = False) -> Value:
-    grouped = _grouped(right)
-    if grouped is None:
-        region = regions.read_region(list(right), _label)
-        grouped = region if region is not None else None
+    grouped = _grouped(right) or regions.read_region(list(right), _label)
     if grouped is not None:
         return grouped
     return _scalar(right, glued=glued, label=label)
@@ -194,11 +198,6 @@ def _equation(members: list[list[str]]) -> Equation | None:
     return Equation(left=left, right=right) if has_letters(left) or has_letters(right) else None
 
 
-def has_letters(node: Node) -> bool:
-    """Whether a formula has unknowns."""
-    return node[0] == "v" or any(isinstance(part, tuple) and has_letters(part) for part in node[1:])
-
-
 def _label(marks: Sequence[str]) -> str:
     joined = "".join(marks)
     return joined if _LABEL.fullmatch(joined) and joined not in {"e", "i", "π", "pi"} else ""
@@ -212,16 +211,14 @@ def _grouped(marks: Sequence[str]) -> Members | None:
         return Members(items=())
     if marks[0] == "\\begin":
         return _matrix(marks)
-    opening = 1 if len(marks) > 1 and marks[1] == "(" and len(marks[0]) == 1 and marks[0].isupper() else 0
+    opening = 1 if len(marks) > 1 and marks[1] == "(" and marks[0].isalpha() and len(marks[0]) <= 3 else 0
     inner = _inside(marks[opening:])
     if inner is None or "\\over" in inner:
         return None
     mark = marks[opening]
     pieces, _ = _split(inner, frozenset({";", ","}))
-    if ";" in inner and any(";" in piece for piece in pieces):
-        raise UnreadableError("nested lists")
     if mark == "(" and len(pieces) == 1:
-        return _grouped(inner)
+        return None if opening else _grouped(inner)
     if len(pieces) == 1 and not inner:
         return Members(items=())
     items = tuple(_statement(piece) for piece in pieces)

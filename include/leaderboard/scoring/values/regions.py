@@ -46,7 +46,7 @@ def read_region(marks: list[str], label: Callable[[Sequence[str]], str]) -> Regi
             break
     if not marks:
         return None
-    if marks[0] == "\\R" or (marks[0] == "R" and marks[1:2] in (["∖"], ["*"])):
+    if marks[0] == "\\R" or (marks[0] == "R" and marks[1:2] == ["∖"]):
         return _reals(marks)
     if (
         (marks[0] in _BRACKETS and marks[1:2] != ["["])
@@ -82,6 +82,23 @@ def union(regions: list[Region]) -> Region:
                 continue
         joined.append(part)
     return Region(parts=tuple(joined), foreign=any(region.foreign for region in regions))
+
+
+def intersection(regions: list[Region]) -> Region:
+    """What single intervals have in common: ``x > -2 et x < 3``.
+
+    Raises:
+        UnreadableError: One has more parts, or they have nothing in common.
+    """
+    if any(len(region.parts) != 1 for region in regions):
+        raise UnreadableError("an intersection of unions")
+    lows = [(_position(region.parts[0].low), region.parts[0].low_open, region.parts[0].low) for region in regions]
+    highs = [
+        (-_position(region.parts[0].high), region.parts[0].high_open, region.parts[0].high) for region in regions
+    ]
+    _, low_open, low = max(lows, key=lambda end: end[:2])
+    _, high_open, high = max(highs, key=lambda end: end[:2])
+    return union([Region(parts=(Interval(low=low, high=high, low_open=low_open, high_open=high_open),))])
 
 
 def _position(node: Node) -> float:

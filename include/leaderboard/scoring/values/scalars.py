@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 
 from include.leaderboard.scoring.values.french import is_noun
 from include.leaderboard.scoring.values.kinds import Scalar
 from include.leaderboard.scoring.values.limits import UnreadableError
-from include.leaderboard.scoring.values.tree import Node, number, parse
-from include.leaderboard.scoring.values.units import Unit, read_unit, unit_at_end
+from include.leaderboard.scoring.values.tree import Node, has_letters, number, parse
+from include.leaderboard.scoring.values.units import LETTERS_GLUED, Unit, read_unit, unit_at_end
 
 INFINITY: Node = ("c", "oo")
 MAX_NOUNS = 3
+_CENTS = re.compile(r"[0-9]{2}")
 _TIMES_TEN = ("*", "10", "^")
 
 
@@ -33,6 +35,8 @@ def read_scalar(tokens: Sequence[str], *, glued: bool = False, label: str = "") 
         return _literal(tokens, label)
     if tokens[-1] == "∞" and len(tokens) <= 2:
         return _infinity(tokens, label)
+    if len(tokens) == 3 and tokens[1] == "€" and tokens[0][0].isdigit() and _CENTS.fullmatch(tokens[2]):
+        tokens = [f"{tokens[0]}.{tokens[2]}", "€"]
     end = unit_at_end(tokens)
     if end < len(tokens):
         return _quantity(tokens[:end], tokens[end:], glued=glued, label=label)
@@ -87,7 +91,7 @@ def _is_scientific(tokens: Sequence[str]) -> bool:
         and "e" not in rest[0]
         and 1 <= number(rest[0]) < 10
         and tuple(rest[1:4]) == _TIMES_TEN
-        and all(token in {"(", ")", "{", "}", "-", "+"} or token.isdigit() for token in rest[4:])
+        and all(mark in {"(", ")", "{", "}", "-", "+"} or mark.isdigit() for mark in rest[4:])
     )
 
 
@@ -108,7 +112,12 @@ def _quantity(
         return Scalar(
             node=("+", ("*", first.node, ("n", ratio)), ("n", number(head[-1]))), unit=unit, label=label
         )
+    single = len(unit_tokens) == 1 and len(unit_tokens[0]) == 1
+    if single and glued and unit_tokens[0] in LETTERS_GLUED:
+        return _plain([*head, *unit_tokens], label)
     value = _plain(head, label)
+    if single and unit_tokens[0].isalpha() and has_letters(value.node):
+        return _plain([*head, *unit_tokens], label)
     letter = unit_tokens[0] if glued and len(unit_tokens) == 1 and len(unit_tokens[0]) == 1 else ""
     if letter.isalpha():
         unit = Unit(

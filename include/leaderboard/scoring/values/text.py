@@ -64,12 +64,13 @@ _COMMANDS = {
 }  # fmt: skip
 _STYLED = re.compile(
     r"\\(?:text|textbf|textit|textrm|textnormal|mathrm|mathbf|mathit|mathsf|mathcal|operatorname|boxed|mbox|hbox|vec"
-    r"|overrightarrow|fbox|bm)\*?\s*\{([^{}]*)\}"
+    r"|overrightarrow|fbox|bm)\*?\s*\{((?:[^{}]++|\{[^{}]*+\})*+)\}"
 )
 _LETTER_SETS = re.compile(r"\\mathbb\s*\{?\s*([RNZQC])\s*\}?")
 _WITHOUT = re.compile(r"(\\R)\s+\\\s*(?=\\?\{\s*[-\d])")
 _TIMES = re.compile(r"(?<=[\d)])\s*[xX]\s*(?=10\s*(?:\^|\*\*))|(?<=\d) [xX] (?=\d)")
 _STRUCK = re.compile(r"~~[^~]{0,200}~~")
+_POINT_TEN = re.compile(r"(?<=\d)\.(?=10\s*\^)")
 _BOLD = re.compile(r"^\s*(?:\*\*|__|`)+\s*|\s*(?:\*\*|__|`)+\s*$")
 _INNER_BOLD = re.compile(r"(?<![\w)*])\*\*(?!\*)([^*]{1,300})\*\*(?![\w(*])")
 _SPACES = re.compile(r"\s{2,}")
@@ -92,11 +93,13 @@ def clean(text: str) -> str:
         text = _WITHOUT.sub(r"\1 ∖", text)
         text = _LATEX.sub(_latex, _STYLED.sub(r" \1 ", text))
     if "*" in text or "_" in text or "`" in text:
-        text = _BOLD.sub("", text)
         if "**" in text:
-            text = _INNER_BOLD.sub(r"\1", text).replace("**", "^")
+            text = _INNER_BOLD.sub(r"\1", text)
+        text = _BOLD.sub("", text).replace("**", "^")
     if "x" in text or "X" in text:
         text = _TIMES.sub("*", text)
+    if ".10" in text:
+        text = _POINT_TEN.sub("*", text)
     if "=" in text:
         text = text.replace("<=", "≤").replace(">=", "≥").replace("!=", "≠").replace("=>", "⇒")
     return _SPACES.sub(" ", text).strip()
@@ -164,16 +167,16 @@ def tokens(text: str) -> list[str]:
         kind = match.lastgroup
         if kind is None:
             break
-        token = match[kind]
+        mark = match[kind]
         if kind == "number":
-            token = token.replace(",", ".").replace(" ", "")
+            mark = mark.replace(",", ".").replace(" ", "")
         elif kind == "grouped":
-            token = token.replace(" ", "").replace(",", ".")
+            mark = mark.replace(" ", "").replace(",", ".")
         elif kind == "english":
-            token = token.replace(",", "")
+            mark = mark.replace(",", "")
         elif kind == "german":
-            token = token.replace(".", "").replace(",", ".")
-        found.append(token)
+            mark = mark.replace(".", "").replace(",", ".")
+        found.append(mark)
         if len(found) > MAX_TOKENS:
             raise UnreadableError("too many tokens")
     return found

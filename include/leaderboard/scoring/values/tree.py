@@ -37,6 +37,7 @@ _SYNONYMS = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "sh": "sinh",
 _CONSTANTS = {"π": "pi", "pi": "pi", "e": "e", "i": "i", "∞": "oo"}
 _CLOSING = {"(": ")", "{": "}", "[": "]", "|": "|"}
 _GREEK = frozenset("αβγδεζηθλμνξρστφχψωΔΣΦΩΓΛ")
+_NUMBER_SETS = frozenset({"\\N", "\\Z", "\\Q", "\\C"})
 NEVER_FACTORS = frozenset(
     {"ou", "et", "or", "and", "où", "si", "de", "le", "la", "un", "km", "cm", "mm", "kg"}
 )
@@ -55,13 +56,18 @@ def parse(tokens: Sequence[str]) -> Node:
     return node
 
 
-def number(token: str) -> Fraction:
-    """Read a number token.
+def has_letters(node: Node) -> bool:
+    """Whether a formula has unknowns."""
+    return node[0] == "v" or any(isinstance(part, tuple) and has_letters(part) for part in node[1:])
+
+
+def number(mark: str) -> Fraction:
+    """Read a number mark.
 
     Raises:
         UnreadableError: It has too many digits, or too large an exponent.
     """
-    mantissa, _, exponent = token.lower().partition("e")
+    mantissa, _, exponent = mark.lower().partition("e")
     if len(mantissa) > MAX_BITS // 4 or len(exponent) > 5 or abs(int(exponent or 0)) > MAX_BITS // 4:
         raise UnreadableError("too large a number")
     if "." in mantissa or exponent:
@@ -69,7 +75,7 @@ def number(token: str) -> Fraction:
         shift = int(exponent or 0) - len(decimals)
         digits = int(whole + decimals)
         return Fraction(digits * 10**shift) if shift >= 0 else Fraction(digits, 10**-shift)
-    return Fraction(int(token))
+    return Fraction(int(mark))
 
 
 class _Parser:
@@ -115,25 +121,25 @@ class _Parser:
     def _product(self) -> Node:
         node = self._signed()
         while True:
-            token = self._peek()
-            if token in {"*", "/"} or (token == ":" and self._peek(1)[:1].isdigit()):
+            mark = self._peek()
+            if mark in {"*", "/"} or (mark == ":" and self._peek(1)[:1].isdigit()):
                 self.position += 1
-                node = ("/" if token == ":" else token, node, self._signed())
-            elif self._starts_factor(token):
+                node = ("/" if mark == ":" else mark, node, self._signed())
+            elif self._starts_factor(mark):
                 node = ("*", node, self._power())
             else:
                 return node
 
-    def _starts_factor(self, token: str) -> bool:
+    def _starts_factor(self, mark: str) -> bool:
         """Whether a factor may follow without a sign; a number after a number may not."""
-        if not token:
+        if not mark:
             return False
-        if token in {"(", "{", "√", "∛", "π", "∞"} or (token == "|" and not self._bars):
+        if mark in {"(", "{", "√", "∛", "π", "∞"} or (mark == "|" and not self._bars):
             return True
-        if token[0].isdigit():
+        if mark[0].isdigit():
             # "2 3" is no product; "(2) 3" and "π 3" are not written.
             return False
-        return token in {"\\frac", "\\binom"} or _is_name(token)
+        return mark in {"\\frac", "\\binom"} or _is_name(mark)
 
     def _signed(self) -> Node:
         self._enter()
@@ -167,29 +173,31 @@ class _Parser:
         return node
 
     def _atom(self) -> Node:
-        token = self._peek()
+        mark = self._peek()
         self.position += 1
-        if not token:
+        if not mark:
             raise UnreadableError("something is missing")
-        if token[0].isdigit():
-            return ("n", number(token))
-        if token in {"(", "{", "|"}:
-            return self._group(token)
-        if token == "√":
+        if mark[0].isdigit():
+            return ("n", number(mark))
+        if mark in {"(", "{", "|"}:
+            return self._group(mark)
+        if mark == "√":
             return self._root()
-        if token == "∛":
+        if mark == "∛":
             return ("^", self._argument_atom(), ("n", Fraction(1, 3)))
-        if token == "\\frac":
+        if mark == "\\frac":
             return ("/", self._short_argument(), self._short_argument())
-        if token == "\\binom":
+        if mark == "\\binom":
             return ("f", "binom", self._short_argument(), self._short_argument())
-        if token in _CONSTANTS:
-            return ("c", _CONSTANTS[token])
-        name = _SYNONYMS.get(token, token)
+        if mark in _CONSTANTS:
+            return ("c", _CONSTANTS[mark])
+        name = _SYNONYMS.get(mark, mark)
         if name in FUNCTIONS:
             return self._call(name)
-        if _is_name(token):
-            return self._letters(token)
+        if mark in _NUMBER_SETS:
+            return ("v", mark)
+        if _is_name(mark):
+            return self._letters(mark)
         raise UnreadableError("an unknown sign")
 
     def _group(self, opening: str) -> Node:
@@ -216,14 +224,14 @@ class _Parser:
 
     def _short_argument(self) -> Node:
         """A group, or one sign as TeX takes it: ``\\frac34`` is 3/4."""
-        token = self._peek()
-        if token and token[0].isdigit() and token.isdigit() and len(token) > 1:
-            if len(token) != 2 or self._peek(-1) != "\\frac":
+        mark = self._peek()
+        if mark and mark[0].isdigit() and mark.isdigit() and len(mark) > 1:
+            if len(mark) != 2 or self._peek(-1) != "\\frac":
                 raise UnreadableError("digits that TeX would divide otherwise")
             self._tokens = [
                 *self._tokens[: self.position],
-                token[0],
-                token[1],
+                mark[0],
+                mark[1],
                 *self._tokens[self.position + 1 :],
             ]
         return self._argument_atom()
@@ -241,8 +249,8 @@ class _Parser:
             argument = self._atom()
         else:
             argument = self._signed()
-            while (token := self._peek()) and (
-                token in {"π", "√"} or (_is_name(token) and token not in FUNCTIONS)
+            while (mark := self._peek()) and (
+                mark in {"π", "√"} or (_is_name(mark) and mark not in FUNCTIONS)
             ):
                 argument = ("*", argument, self._power())
         self._depth -= 1
@@ -255,32 +263,27 @@ class _Parser:
             node = ("/", ("f", "ln", argument), ("f", "ln", base))
         return node if power is None else ("^", node, power)
 
-    def _letters(self, token: str) -> Node:
+    def _letters(self, mark: str) -> Node:
         """One letter with its index and primes, or the product of a few: ``xy``, ``xe^x``, ``cosx``."""
-        if len(token) > 1 and token not in _GREEK:
-            return self._split(token)
-        name = token
+        if len(mark) > 1 and mark not in _GREEK:
+            return self._split(mark)
+        name = mark
         while self._take("'"):
             name += "'"
         if self._take("_"):
             name += "_" + self._index()
         return ("v", name)
 
-    def _split(self, token: str) -> Node:
+    def _split(self, mark: str) -> Node:
         head, rest = next(
             (
-                (name, token[len(name) :])
+                (name, mark[len(name) :])
                 for name in ("sqrt", "exp", "sin", "cos", "tan", "ln")
-                if token.startswith(name)
+                if mark.startswith(name)
             ),
-            (token[0], token[1:]),
+            (mark[0], mark[1:]),
         )
-        if (
-            token.startswith("\\")
-            or (len(head) == 1 and len(token) > 3)
-            or token in NEVER_FACTORS
-            or not rest
-        ):
+        if mark.startswith("\\") or (len(head) == 1 and len(mark) > 3) or mark in NEVER_FACTORS or not rest:
             raise UnreadableError("a word")
         self._tokens = [*self._tokens[: self.position - 1], head, rest, *self._tokens[self.position :]]
         self.position -= 1
@@ -288,18 +291,18 @@ class _Parser:
 
     def _index(self) -> str:
         if not self._take("{"):
-            token = self._peek()
+            mark = self._peek()
             self.position += 1
-            if not token or not token[0].isalnum():
+            if not mark or not mark[0].isalnum():
                 raise UnreadableError("an index is missing")
-            return token
+            return mark
         parts = []
-        while (token := self._peek()) and token != "}":
-            parts.append(token)
+        while (mark := self._peek()) and mark != "}":
+            parts.append(mark)
             self.position += 1
         self._expect("}")
         return "".join(parts)
 
 
-def _is_name(token: str) -> bool:
-    return token[0].isalpha() and token not in NEVER_FACTORS and len(token) < 8
+def _is_name(mark: str) -> bool:
+    return mark[0].isalpha() and mark not in NEVER_FACTORS and len(mark) < 8

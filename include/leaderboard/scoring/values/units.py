@@ -116,8 +116,10 @@ _PLAIN = {
 }  # fmt: skip
 _DIMENSION = re.compile(r"([^\W\d]+|°C|°F)(-?\d*)")
 _POWER_WORDS = {"carre": 2, "cube": 3}
-UNSAFE_GLUED = frozenset("tshljdqauoCHTFABLN")
-"""One-letter symbols that are letters of formulas as well, where no space stands before them: ``3t``."""
+UNSAFE_GLUED = frozenset("hslLACN")
+"""One-letter symbols that may be letters of formulas as well, where no space stands before them: ``3h``."""
+LETTERS_GLUED = frozenset("tquaodjTFHB")
+"""One-letter symbols that are letters of formulas where no space stands before them: ``3t``."""
 
 
 def _dimensions(text: str) -> dict[str, int]:
@@ -175,7 +177,7 @@ def unit_at_end(tokens: Sequence[str]) -> int:
     """
     for start in range(max(1, len(tokens) - MAX_UNIT_TOKENS), len(tokens)):
         before = tokens[start - 1]
-        if not (before[0].isdigit() or before in {")", "}", "π", "!"}):
+        if not (before[0].isdigit() or before in {")", "}", "π", "!"}) or (before == "}" and tokens[start] == "{"):
             continue
         first = (
             tokens[start + 1]
@@ -192,32 +194,28 @@ _IGNORED = frozenset({"{", "}", "(", ")"})
 
 
 def read_unit(tokens: Sequence[str]) -> Unit | None:
-    """Read ``m/s²``, ``m.s^{-1}``, ``kilomètres par heure``, ``°C``; None if a token is no part of a unit."""
+    """Read ``m/s²``, ``m.s^{-1}``, ``kilomètres par heure``, ``°C``; None if a mark is no part of a unit."""
     dimensions: dict[str, int] = {}
     factor, pi, name, sign, expect = Fraction(1), False, "", 1, True
     position, count = 0, 0
     while position < len(tokens):
-        token = tokens[position]
+        mark = tokens[position]
         position += 1
-        if token in _IGNORED or (token in {"d", "'", "de", "^", "*", "."} and _separates(tokens, position)):
+        if mark in _IGNORED or (mark in {"d", "'", "de", "^", "*", "."} and _separates(tokens, position)):
             continue
-        if token in {"/", "par"}:
+        if mark in {"/", "par"}:
             if not count:
                 return None
             sign, expect = -1, True
             continue
-        if token == "°" and position < len(tokens) and tokens[position] in {"{", "C", "F"}:
+        if mark == "°" and position < len(tokens) and tokens[position] in {"{", "C", "F"}:
             letters = [other for other in tokens[position : position + 3] if other not in _IGNORED]
             if letters[:1] in (["C"], ["F"]):
-                token = "°" + letters[0]
+                mark = "°" + letters[0]
                 position += 1 + (tokens[position] == "{") * 2
-        if (
-            fold(token) in {"degre", "degres"}
-            and position < len(tokens)
-            and fold(tokens[position]) in _SCALES
-        ):
-            token, position = _SCALES[fold(tokens[position])], position + 1
-        entry = lookup(token)
+        if fold(mark) in {"degre", "degres"} and position < len(tokens) and fold(tokens[position]) in _SCALES:
+            mark, position = _SCALES[fold(tokens[position])], position + 1
+        entry = lookup(mark)
         if entry is None:
             return None
         power, position = _exponent(tokens, position)
