@@ -61,7 +61,7 @@ def answer_rates(
     """
     habits: list[tuple[str, Seen]] = [("constant", _constant(rows, grades))]
     if kind == "generate":
-        texts = [(row, row.predictions[0] if row.predictions else "") for row in rows]
+        texts = [(row, row.predictions[0] if row.predictions else "") for row in rows if row.generated]
         habits += [
             ("empty", ((row, not text.strip()) for row, text in texts)),
             ("unfinished_trace", ((row, after_trace(text) is None) for row, text in texts)),
@@ -69,7 +69,7 @@ def answer_rates(
             ("other_language", ((row, is_other_language(text)) for row, text in texts)),
         ]
         if grades is not None:
-            found = zip(rows, grades, strict=True)
+            found = [(row, grade) for row, grade in zip(rows, grades, strict=True) if row.generated]
             habits.append(("no_answer", ((row, grade.extracted is None) for row, grade in found)))
         if grades is not None and scorer is not None:
             habits.append(("disagreement", _disagreements(rows, grades, scorer, settings.sample)))

@@ -11,7 +11,7 @@ from include.leaderboard.canaries.likeness import fold, integer, may_agree, oppo
 from include.leaderboard.canaries.sample import draw
 from include.leaderboard.details.row import DetailsRow
 
-_LETTER = re.compile(r"\(?[A-Ha-h]\)?[.)]?")
+_LETTER = re.compile(r"\(?([A-Ha-h])\)?[.)]?")
 _SEVERAL = re.compile(r"[;{}∪±\n]|\b(?:ou|et)\b")
 _TRIES = 24
 """Golds of other rows that are tried before a row is left out."""
@@ -49,10 +49,30 @@ class Predictor:
 
 
 def certainly_wrong(text: str, row: DetailsRow) -> bool:
-    """Whether no accepted answer of the row, and no letter of its choices, may be meant by *text*."""
-    if row.choices and (_LETTER.fullmatch(text.strip()) or any(map(_is_letter, row.gold))):
-        return False
-    return not any(may_agree(text, gold) for gold in row.gold)
+    """Whether none of the row's accepted answers may be meant by *text*: no answer, no letter of a choice."""
+    said, expected = letter(text), expected_letter(row)
+    if said is not None and (row.choices or expected is not None):
+        return expected is not None and said != expected
+    accepted = list(row.gold)
+    if expected is not None and ord(expected) - ord("A") < len(row.choices):
+        accepted.append(row.choices[ord(expected) - ord("A")])
+    return not any(may_agree(text, one) for one in accepted)
+
+
+def expected_letter(row: DetailsRow) -> str | None:
+    """The right choice's letter; None: not a multiple choice, or the row does not tell."""
+    for gold in row.gold:
+        if (said := letter(gold)) is not None:
+            return said
+        if gold in row.choices:
+            return chr(ord("A") + row.choices.index(gold))
+    return None
+
+
+def letter(text: str) -> str | None:
+    """The letter that a text is, brackets and point apart; None: it is something else."""
+    found = _LETTER.fullmatch(text.strip())
+    return None if found is None else found[1].upper()
 
 
 def known_rows(rows: Sequence[DetailsRow]) -> list[Known]:
@@ -75,10 +95,6 @@ def _other(place: int, rows: Sequence[DetailsRow], golds: Sequence[str]) -> str 
         if certainly_wrong(text, rows[place]):
             return text
     return None
-
-
-def _is_letter(text: str) -> bool:
-    return _LETTER.fullmatch(text.strip()) is not None
 
 
 def _digit_changed(known: Known) -> str | None:
@@ -129,10 +145,15 @@ def _sentence(known: Known) -> str | None:
 
 def _hedged(known: Known) -> str | None:
     """The answer and a rival of its own kind; a number beside a truth value would be no second answer."""
-    rival = opposite(known.gold) or _digit_changed(known)
+    rival = opposite(known.gold) or _digit_changed(known) or _next_letter(known)
     if rival is None or _SEVERAL.search(known.gold):
         return None
     return f"{known.gold} ou {rival}"
+
+
+def _next_letter(known: Known) -> str | None:
+    said = letter(known.gold)
+    return None if said is None else "BCDA"["ABCD".index(said)] if said in "ABCD" else "A"
 
 
 def _every_choice(known: Known) -> str | None:

@@ -27,7 +27,8 @@ def scorer_rates(scorer: Scorer, rows: Iterable[DetailsRow], settings: CanarySet
     Returns:
         One rate a predictor that applies to these rows. Deterministic.
     """
-    known = known_rows(sample(rows, settings.sample))
+    # A choice by log-likelihood has no text to grade.
+    known = known_rows(sample((row for row in rows if row.generated), settings.sample))
     rates = []
     for predictor in PREDICTORS:
         share = getattr(settings.scorer, predictor.name)

@@ -15,15 +15,15 @@ from include.leaderboard.canaries.scorers import scorer_rates
 from include.leaderboard.details.rows import DetailsRow, read_details
 from include.leaderboard.errors import GateError, ResultsFormatError
 from include.leaderboard.results.manifest import Manifest, ManifestTask
-from include.leaderboard.scoring.bac_fr import BacFrScorer
+from include.leaderboard.scoring import statistics
+from include.leaderboard.scoring.registry import AVERAGERS, SCORERS
 from include.leaderboard.scoring.scorer import Grade, Scorer, hash_sources
 from include.leaderboard.scoring.statistics import mean, normalize, ratio_influences, standard_error
 from include.leaderboard.suites import Suite, SuiteTask
 
-SCORERS: Mapping[str, Scorer] = {"bac-fr": BacFrScorer()}
-"""By short task name, for tasks that settings mark ``graded_by: scorer``."""
-
 EVALUATOR_SCORER = ("evaluator-metrics", "1")
+"""Of tasks whose rows hold their verdicts and that nobody else averages; its hash is of the statistics alone,
+so that only a change of these makes a score stale."""
 AGREEMENT = 1e-6
 """Between our mean over the rows and the evaluator's own number."""
 
@@ -118,7 +118,7 @@ def score_results(folder: Path, manifest: Manifest, suite: Suite) -> ScoredResul
         else:
             scores[task.name] = _averaged(task, values, reported)
             graded[task.name] = [
-                {"row_id": row.row_id, "scorer": EVALUATOR_SCORER[0]}
+                {"row_id": row.row_id, "scorer": scores[task.name].scorer}
                 | {metric: row.metrics[metric] for metric in task.metric.of}
                 for row in rows
             ]
@@ -196,7 +196,13 @@ def _averaged(
     """Mean of the metrics; a row's value is the mean of its pulls on them, so that stderr is right."""
     pulls = [ratio_influences(per_row) for per_row in values.values()]
     parts = {metric: mean(pull) for metric, pull in zip(values, pulls, strict=True)}
-    return _score(task, [mean(row) for row in zip(*pulls, strict=True)], parts, reported)
+    score = _score(task, [mean(row) for row in zip(*pulls, strict=True)], parts, reported)
+    averager = AVERAGERS.get(task.name)
+    if averager is None:
+        return score
+    return replace(
+        score, scorer=averager.name, scorer_version=averager.version, scorer_hash=averager.code_hash
+    )
 
 
 def _score(
@@ -216,7 +222,7 @@ def _score(
         reported={metric: reported.metrics[metric] for metric in task.metric.of},
         scorer=EVALUATOR_SCORER[0],
         scorer_version=EVALUATOR_SCORER[1],
-        scorer_hash=hash_sources(Path(__file__)),
+        scorer_hash=hash_sources(Path(str(statistics.__file__))),
     )
 
 

@@ -133,3 +133,18 @@ def labelled_rows() -> list[DetailsRow]:
             row_of(case["gold"], row_id=case["id"], choices=choices, instruction=case.get("instruction")),
         )
     return list(rows.values())
+
+
+def gpqa_rows(*, letters: bool) -> list[DetailsRow]:
+    """The demo's gpqa-fr questions, answered by a letter; *letters*: which is also how the gold is said."""
+    import pyarrow.parquet as pq
+
+    rows = []
+    for number, record in enumerate(
+        pq.read_table(ROOT / "include/demo/datasets/gpqa-fr/train.parquet").to_pylist()
+    ):
+        choices = [record[f"Réponse incorrecte {place}"] for place in (1, 2, 3)]
+        choices.insert(number % 4, record["Réponse correcte"])
+        gold = "ABCD"[number % 4] if letters else record["Réponse correcte"]
+        rows.append(row_of(gold, row_id=f"gpqa{number}", choices=choices))
+    return rows

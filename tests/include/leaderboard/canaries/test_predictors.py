@@ -65,11 +65,24 @@ def test_a_meddled_number_is_another_number(name, gold):
         assert int(text) != int(gold)
 
 
-def test_a_letter_is_never_certain_where_there_are_choices():
-    row = row_of("Paris", row_id="a", choices=["Rome", "Paris"])
+@pytest.mark.parametrize(
+    ("gold", "choices", "wrong", "open_"),
+    [
+        ("Paris", ["Rome", "Paris"], ["A", "Rome", "c)"], ["B", "(b)", "Paris", "C'est Paris"]),
+        ("B", ["Rome", "Paris"], ["A", "Rome", "D"], ["B", "b.", "Paris"]),
+        ("B", [], ["A", "Rome"], ["B"]),
+        ("Lyon", ["Rome", "Paris"], ["Rome", "Nice"], ["A", "B", "Lyon"]),
+        ("12", [], ["A", "Rome", "13"], ["12"]),
+    ],
+)
+def test_letters_stand_for_their_choices(gold, choices, wrong, open_):
+    row = row_of(gold, row_id="a", choices=choices)
 
-    assert not certainly_wrong("A", row)
-    assert certainly_wrong("Rome", row)
+    assert [text for text in [*wrong, *open_] if certainly_wrong(text, row)] == wrong
+
+
+def test_two_letters_at_once_are_a_hedge():
+    assert texts("hedged", row_of("D", row_id="a", choices="ABCD")) == ["D ou A"]
 
 
 def test_another_row_s_answer_is_one_that_is_wrong_here():

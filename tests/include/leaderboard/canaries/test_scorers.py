@@ -10,10 +10,12 @@ from include.leaderboard.canaries.limits import CanarySettings, ScorerCanaries
 from include.leaderboard.canaries.predictors import PREDICTORS
 from include.leaderboard.canaries.scorers import scorer_rates
 from include.leaderboard.scoring.bac_fr import BacFrScorer
+from include.leaderboard.scoring.gpqa_fr import GpqaFrScorer
 from tests.include.leaderboard.canaries.broken_scorers import (
     BROKEN,
     RuleScorer,
     demo_rows,
+    gpqa_rows,
     labelled_rows,
     row_of,
 )
@@ -48,6 +50,34 @@ def test_every_canary_stops_some_mistake():
     stopped = frozenset().union(*(breached(name, rows) for name in BROKEN for rows in ROWS))
 
     assert stopped == {predictor.name for predictor in PREDICTORS}
+
+
+@pytest.mark.parametrize("letters", [True, False])
+def test_the_scorer_of_letters_keeps_every_floor_and_ceiling(letters):
+    rates = scorer_rates(GpqaFrScorer(), gpqa_rows(letters=letters), SETTINGS)
+
+    assert [rate.sentence for rate in rates if rate.breached] == []
+    assert {"constant_a", "shuffled", "every_choice", "gold"} <= {rate.name for rate in rates}
+
+
+@pytest.mark.parametrize(
+    ("rule", "canary"),
+    [
+        (lambda gold, text: gold in text, "every_choice"),
+        (lambda gold, text: text[:1] in "ABCD", "constant_a"),
+        (lambda gold, text: text.startswith(gold), "hedged"),
+    ],
+)
+def test_a_broken_scorer_of_letters_is_stopped(rule, canary):
+    rates = scorer_rates(RuleScorer("letters", rule), gpqa_rows(letters=True), SETTINGS)
+
+    assert canary in {rate.name for rate in rates if rate.breached}
+
+
+def test_choices_by_log_likelihood_are_no_texts_to_grade():
+    rows = [replace(row, generated=False, metrics={"acc": 1}) for row in gpqa_rows(letters=False)]
+
+    assert scorer_rates(GpqaFrScorer(), rows, SETTINGS) == ()
 
 
 def test_a_constant_may_be_right_as_often_as_it_is_expected():
