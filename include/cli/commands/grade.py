@@ -124,5 +124,6 @@ def _summary(counts: Counter[str], errors: Any) -> None:
         share = 100 * counts["agree"] / counts["labelled"]
         errors.print(
             f"Labels: {counts['agree']:,} of {counts['labelled']:,} agree ({share:.1f} %); "
-            f"called right against the label: {counts['false_positive']:,}, called wrong against it: {counts['false_negative']:,}."
+            f"called right against the label: {counts['false_positive']:,}, "
+            f"called wrong against it: {counts['false_negative']:,}."
         )

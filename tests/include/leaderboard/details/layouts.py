@@ -72,23 +72,11 @@ def as_struct_strings(path: Path, answers: Sequence[Answer], metric: str = "bac-
 
 def as_samples(path: Path, answers: Sequence[Answer], metric: str = "bac-fr-qem") -> None:
     """lm-eval, with a second filter's line for each row."""
-    lines = []
-    for number, answer in enumerate(answers):
-        for name in ("none", "other"):
-            lines.append({
-                "doc_id": number,
-                "doc": {
-                    "row_id": answer.row_id, "enonce": f"Question {number}", "instruction": answer.instruction,
-                    "choix": list(answer.choices) or None, "reponse": answer.gold,
-                },
-                "target": answer.gold,
-                "arguments": {"gen_args_0": {"arg_0": "…"}},
-                "resps": [[answer.said]],
-                "filtered_resps": [answer.said],
-                "filter": name,
-                "metrics": [metric],
-                metric: answer.before,
-            })  # fmt: skip
+    lines = [
+        _sample(number, answer, metric, name)
+        for number, answer in enumerate(answers)
+        for name in ("none", "other")
+    ]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
 
@@ -100,6 +88,27 @@ LAYOUTS: dict[str, tuple[str, Callable[..., None]]] = {
     "samples": ("samples_bac-fr_{time}.jsonl", as_samples),
 }
 """File name and writer of each layout."""
+
+
+def _sample(number: int, answer: Answer, metric: str, name: str) -> dict[str, Any]:
+    doc = {
+        "row_id": answer.row_id,
+        "enonce": f"Question {number}",
+        "instruction": answer.instruction,
+        "choix": list(answer.choices) or None,
+        "reponse": answer.gold,
+    }
+    return {
+        "doc_id": number,
+        "doc": doc,
+        "target": answer.gold,
+        "arguments": {"gen_args_0": {"arg_0": "…"}},
+        "resps": [[answer.said]],
+        "filtered_resps": [answer.said],
+        "filter": name,
+        "metrics": [metric],
+        metric: answer.before,
+    }
 
 
 def _prompt(answer: Answer) -> str:
