@@ -9,6 +9,7 @@ from include.store.outbox_entries import OutboxEntry, OutboxStatus, PendingEntry
 from include.store.outbox_table import OutboxTable
 from include.store.records import AcceptedResults, Attempt, Evaluation, FinishedJob, StoredRefusal
 from include.store.refusals import Refusals
+from include.store.rescorings import Rescorable, Rescoring, RescoringOutcome, Rescorings
 from include.store.states import LIVE, REPLACED, STOPPED, ClaimOutcome, EvaluationState
 
 __all__ = [
@@ -24,13 +25,16 @@ __all__ = [
     "OutboxEntry",
     "OutboxStatus",
     "PendingEntry",
+    "Rescorable",
+    "Rescoring",
+    "RescoringOutcome",
     "Store",
     "StoredRefusal",
 ]
 
 
-class Store(Evaluations, Attempts, FinishedJobs, Refusals, OutboxTable):
-    """One PostgreSQL database: evaluations, attempts, accepted results, refusals and the outbox.
+class Store(Evaluations, Attempts, FinishedJobs, Refusals, Rescorings, OutboxTable):
+    """One PostgreSQL database: evaluations, attempts, results, re-scorings, refusals and the outbox.
 
     Every method is one transaction, is safe to run twice, and raises `StoreError` when the database is
     unreachable. A store may be shared by threads; open one in each process.

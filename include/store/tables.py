@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0003"
 """The newest migration; a test holds it equal to the one in ``migrations/versions``."""
 
 metadata = MetaData(
@@ -142,4 +142,38 @@ outbox = Table(
         name="has_payload",
     ),
     Index("ix_outbox_pending", "repo_id", "id", postgresql_where=text("status = 'pending'")),
+)
+
+rescorings = Table(
+    "rescorings",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("job_key", Text, ForeignKey("evaluations.job_key"), nullable=False),
+    Column("dag_run_id", Text, nullable=False),
+    _json("scorers", nullable=False),
+    _json("previous_scores", nullable=False),
+    _json("scores"),
+    _json("flips"),
+    Column("outcome", Text, nullable=False),
+    Column("reason", Text),
+    _now("created_at"),
+    Column("settled_at", DateTime(timezone=True)),
+    UniqueConstraint("job_key", "dag_run_id"),
+    CheckConstraint(
+        "outcome IN ('graded', 'published', 'unchanged', 'parked', 'left_alone')",
+        name="outcome",
+    ),
+    CheckConstraint("outcome IN ('parked', 'left_alone') OR scores IS NOT NULL", name="has_scores"),
+    Index("ix_rescorings_dag_run_id", "dag_run_id"),
+)
+
+scorers = Table(
+    "scorers",
+    metadata,
+    Column("task", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("code_hash", Text, nullable=False),
+    Column("dag_run_id", Text, nullable=False, comment="the run that saw it first"),
+    _now("seen_at"),
 )
