@@ -60,10 +60,27 @@ def _close(gold: str, text: str) -> bool:
     return abs(left - right) <= 0.1 * abs(left)
 
 
+def _emptied(text: str) -> str:
+    """A normaliser that upper-cases, then keeps words of lower-case letters: nothing stays."""
+    return " ".join(re.findall(r"\b[a-z]+\b", text.upper()))
+
+
+def _letters(text: str) -> str:
+    """A normaliser that drops digits with the punctuation: all numbers become the same nothing."""
+    return re.sub(r"[\W\d_]", "", text.casefold())
+
+
 BROKEN: dict[str, tuple[Scorer, str]] = {
     # The first two are the classics; each line names a canary that has to see it.
     "prefix": (RuleScorer("prefix", lambda gold, text: text.strip().startswith(gold)), "digit_appended"),
-    "empty_normaliser": (RuleScorer("empty_normaliser", lambda gold, text: "" == ""), "empty"),
+    "empty_normaliser": (
+        RuleScorer("empty_normaliser", lambda gold, text: _emptied(gold) == _emptied(text)),
+        "empty",
+    ),
+    "letters_only": (
+        RuleScorer("letters_only", lambda gold, text: _letters(gold) == _letters(text)),
+        "digit_changed",
+    ),
     "original": (RuleScorer("original", lambda gold, text: is_quasi_exact_match(text, gold)), "negated"),
     "suffix": (RuleScorer("suffix", lambda gold, text: text.endswith(gold)), "digit_prepended"),
     "contains": (RuleScorer("contains", lambda gold, text: gold in text), "wrong_after_trace"),

@@ -55,3 +55,15 @@ def test_the_shipped_settings_keep_the_limits_of_the_kinds(settings):
     assert [task.canary_limits for task in settings.suite().tasks] == [
         limits_for(task.kind) for task in settings.suite().tasks
     ]
+
+
+def test_the_documentation_names_every_canary_with_its_default():
+    text = (DEFAULT_CONFIG_DIR.parents[1] / "docs" / "canaries.md").read_text(encoding="utf-8")
+    cells = [[cell.strip() for cell in line.split("|")] for line in text.splitlines() if line.startswith("|")]
+    told = [(row[1].strip("`"), row[3].strip("≤≥ ")) for row in cells if len(row) == 5]
+
+    limits = CanarySettings()
+    for canaries in (limits.scorer, limits.answers):
+        for name, share in canaries.model_dump().items():
+            shown = "none: shown only" if share is None else f"{share:g}"
+            assert (name, shown) in told
