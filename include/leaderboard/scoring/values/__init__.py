@@ -1,4 +1,4 @@
-"""Compares values of short French answers: numbers, quantities, formulas, equations, regions, sets, tuples."""
+"""Compares values of short French answers: numbers, quantities, formulas, equations, regions and sets."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from include.leaderboard.scoring.values.compare import Comparison
 from include.leaderboard.scoring.values.engine import stop, warm_up
 from include.leaderboard.scoring.values.kinds import Equation, Members, Region, Scalar, Value
 from include.leaderboard.scoring.values.limits import MAX_CHARACTERS, UnreadableError
-from include.leaderboard.scoring.values.reading import read
+from include.leaderboard.scoring.values.reading import closed, read
 from include.leaderboard.scoring.values.verdict import Verdict
 from include.leaderboard.scoring.values.wanted import read_instruction
 
 __all__ = ["Verdict", "compare_values", "is_value", "stop", "warm_up"]
 
 _NUMBER = re.compile(r"\s*([+\-−]?)\s?([0-9]{1,15})(?:[.,]([0-9]{1,15}))?\s*\.?\s*")
-_LETTERS_ALONE = re.compile(r"[^\W\d_]{2,}(?:[\s'-][^\W\d_]+)*\.?")
+MAX_PLAIN = 40
+"""Characters of a text that the quickest way looks at."""
+_LETTERS_ALONE = re.compile(r"(?![eiπ]$)[^\W\d_]+(?:[\s'-][^\W\d_]+)*\.?")
 _NEGATIVE_SIGNS = frozenset("-−")
 
 
@@ -32,9 +34,9 @@ def compare_values(
         instruction: Says which precision, form or unit is asked.
         policy: What is accepted where that is a choice.
     """
-    plain_gold = _NUMBER.fullmatch(gold)
+    plain_gold = _NUMBER.fullmatch(gold) if len(gold) < MAX_PLAIN else None
     if plain_gold is not None:
-        plain_text = _NUMBER.fullmatch(text) if len(text) < 40 else None
+        plain_text = _NUMBER.fullmatch(text) if len(text) < MAX_PLAIN else None
         if plain_text is not None and not instruction:
             equal = _same_digits(plain_gold, plain_text, policy)
             if equal or not policy.extra_precision:
@@ -58,7 +60,7 @@ def is_value(gold: str) -> bool:
 def _readable(text: str) -> bool:
     try:
         read(text)
-    except UnreadableError:
+    except (UnreadableError, RecursionError):
         return False
     return True
 
@@ -67,6 +69,7 @@ _EQUAL_NUMBER = Verdict(equal=True, method="number", reason="The same number.")
 _OTHER_NUMBER = Verdict(equal=False, method="number", reason="Another number.")
 _IDENTICAL = Verdict(equal=True, method="identical", reason="The same notation.")
 _UNREADABLE = Verdict(equal=False, method="unreadable", reason="The answer is no value that can be read.")
+_DOUBTFUL = Verdict(equal=False, method="doubt", reason="The answer is given with doubt.")
 _UNREADABLE_GOLD = Verdict(
     equal=False, method="unreadable", reason="The expected answer is no value that can be read."
 )
@@ -92,10 +95,14 @@ def _compare(gold: str, text: str, instruction: str | None, policy: GradingPolic
         return _UNREADABLE_GOLD
     if isinstance(expected, Region) and text.strip(" .$") == "R" and policy.notation:
         text = "ℝ"
+    if policy.broken_notation:
+        text = closed(text)
     try:
         given = read(text, commas_separate=_needs_commas(expected, text))
     except (UnreadableError, RecursionError):
         return _UNREADABLE
+    if not policy.hedge and french.is_doubtful(text):
+        return _DOUBTFUL
     comparison = Comparison(policy, read_instruction(instruction))
     equal = comparison.same(expected, given)
     if comparison.too_hard and not equal:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import cmath
 import math
+from collections.abc import Callable
 
 from include.leaderboard.scoring.values.tree import Node
 
 TOLERANCE = 1e-9
-"""Relative; rounding errors of school formulas stay far below, and what is nearer goes to exact comparison."""
+"""Relative; rounding errors of school formulas stay far below, and what is nearer is compared exactly."""
 _POINTS = (0.6180339887, 1.3247179572)
 _CONSTANTS = {"pi": complex(math.pi), "e": complex(math.e), "i": 1j}
-_FUNCTIONS = {
+_FUNCTIONS: dict[str, Callable[[complex], complex]] = {
     "ln": cmath.log, "log": cmath.log10, "sin": cmath.sin, "cos": cmath.cos, "tan": cmath.tan,
     "arcsin": cmath.asin, "arccos": cmath.acos, "arctan": cmath.atan, "sinh": cmath.sinh, "cosh": cmath.cosh,
     "tanh": cmath.tanh, "cot": lambda value: 1 / cmath.tan(value), "abs": lambda value: complex(abs(value)),
@@ -19,7 +20,11 @@ _FUNCTIONS = {
 
 
 def value(node: Node, point: int = 0) -> complex | None:
-    """Evaluate at one of two points, where each letter has a positive value of its own; None: undefined or too large."""
+    """Evaluate at one of two points, where each letter has a positive value of its own.
+
+    Returns:
+        None for what is undefined or too large.
+    """
     try:
         result = _evaluate(node, _POINTS[point])
     except (ArithmeticError, ValueError):

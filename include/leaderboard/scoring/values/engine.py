@@ -1,9 +1,9 @@
 """Asks Math-Verify whether two formulas are equal, in a process of its own that is killed at the limit.
 
-Math-Verify limits its time with signals, which work in a main thread alone and do not stop a long operation on
-integers. So its timeouts are off, and one kept child process does its work: started when it is first needed, on
-its standard streams, in any thread and below any kind of worker. Trees go there, never texts: nothing is parsed by
-``parse_expr`` or ``sympify``, which evaluate what they read.
+Math-Verify limits its time with signals, which work in a main thread alone and do not stop a long operation
+on integers. So its timeouts are off, and one kept child process does its work: started when it is first
+needed, spoken to on its standard streams, in any thread and below any kind of worker. Trees go there, never
+texts: nothing is parsed by ``parse_expr`` or ``sympify``, which evaluate what they read.
 """
 
 from __future__ import annotations

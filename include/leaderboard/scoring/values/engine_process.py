@@ -23,7 +23,7 @@ def main(memory_bytes: int) -> None:
     import logging
 
     logging.disable(logging.CRITICAL)
-    import math_verify
+    import math_verify  # type: ignore[import-untyped]
 
     builder = _Builder()
     # Touch what is slow at first use, before the address space is limited and the clock runs.
@@ -58,7 +58,7 @@ class _Builder:
     """Makes sympy objects of trees, with exact numbers and real letters."""
 
     def __init__(self) -> None:
-        import sympy
+        import sympy  # type: ignore[import-untyped]
 
         self._sympy = sympy
         self._functions = {

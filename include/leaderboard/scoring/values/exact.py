@@ -2,8 +2,9 @@
 
 A form is a quotient of two polynomials over the rationals. Their generators are letters, i, π, roots and
 logarithms of primes, and powers of e; radicals of primes are linearly independent over the rationals
-(Besicovitch 1940), so two forms of these alone are equal only if they are the same. What has no such form (sines,
-roots of sums, absolute values) becomes an opaque generator: equal forms still prove equality, others nothing.
+(Besicovitch 1940), so two forms of these alone are equal only if they are the same. What has no such form
+(sines, roots of sums, absolute values) becomes an opaque generator: equal forms still prove equality, others
+nothing.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ def same(one: Form, other: Form) -> bool:
 
 
 def proportional(one: Form, other: Form) -> bool:
-    """Whether each is a number other than zero times the other: equations ``… = 0`` with the same solutions."""
+    """Whether one is a number other than zero times the other: ``… = 0`` has the same solutions."""
     first, second = one.top, other.top
     if not first or not second or first.keys() != second.keys():
         return not first and not second
@@ -251,7 +252,7 @@ def _whole_power(base: Form, exponent: int) -> Form:
     if exponent > MAX_POWER:
         raise UnreadableError("too large a power")
     result = Form(_ONE, _ONE)
-    for bit in bin(exponent)[2:]:
+    for bit in f"{exponent:b}":
         result = _product(result, result)
         if bit == "1":
             result = _product(result, base)

@@ -10,13 +10,15 @@ _NUMBERS = {
     word: value
     for value, word in enumerate(
         (
-            "zero", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix", "onze", "douze",
+            "zero", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix", "onze",
+            "douze",
             "treize", "quatorze", "quinze", "seize",
         )
     )
 } | {
     "une": 1, "vingt": 20, "vingts": 20, "trente": 30, "quarante": 40, "cinquante": 50, "soixante": 60,
-    "septante": 70, "huitante": 80, "octante": 80, "nonante": 90, "dizaine": 10, "douzaine": 12, "centaine": 100,
+    "septante": 70, "huitante": 80, "octante": 80, "nonante": 90, "dizaine": 10, "douzaine": 12,
+    "centaine": 100,
 }  # fmt: skip
 _SCALES = {
     "mille": 10**3, "millier": 10**3, "milliers": 10**3, "million": 10**6, "millions": 10**6,
@@ -25,12 +27,15 @@ _SCALES = {
 _HUNDREDS = {"cent": 100, "cents": 100}
 _PARTS = {
     "demi": 2, "demie": 2, "moitie": 2, "tiers": 3, "quart": 4, "quarts": 4, "cinquieme": 5, "sixieme": 6,
-    "septieme": 7, "huitieme": 8, "neuvieme": 9, "dixieme": 10, "onzieme": 11, "douzieme": 12, "quinzieme": 15,
+    "septieme": 7, "huitieme": 8, "neuvieme": 9, "dixieme": 10, "onzieme": 11, "douzieme": 12,
+    "quinzieme": 15,
     "seizieme": 16, "vingtieme": 20, "trentieme": 30, "centieme": 100, "millieme": 1000,
 }  # fmt: skip
 _PART = re.compile(r"\b(\d+) (?:(demie?|tiers|quarts?)|(\w+i[eè]mes?))\b", re.IGNORECASE)
 _HALF_UNIT = re.compile(r"(\d+)( [^\W\d_]+)? et demie?\b", re.IGNORECASE)
-_UNIT_ONE = re.compile(r"\bune?\b(?= (?:heures?|jours?|ans?|années?|mètres?|litres?|kilomètres?|minutes?)\b)", re.IGNORECASE)
+_UNIT_ONE = re.compile(
+    r"\bune?\b(?= (?:heures?|jours?|ans?|années?|mètres?|litres?|kilomètres?|minutes?)\b)", re.IGNORECASE
+)
 _WORD = re.compile(r"[^\W\d_]+")
 WORDS = re.compile(r"(?<!\\)[^\W\d_]{2}")
 """Whether a text may hold words at all."""
@@ -81,14 +86,14 @@ _CHANGE = re.compile(
 _VERB = re.compile(
     r"(?:\b(?:est|sont|vaut|valent|vaudra|[ée]tait|fait|mesure|co[ûu]te|p[èe]se|contient|donne|tend|[ée]gale?s?|obtient|"
     r"obtenons|trouve|trouvons|donc|soit|d'o[ùu]|alors|ainsi|c'est|conclut|on a|nous avons|"
-    r"pour (?:coordonn[ée]es|affixe|solutions?|valeur|limite|[ée]quation|ensemble)|[àa] partir d[eu]|lorsque|quand"
-    r"|environ|approximativement|[àa] peu pr[èe]s|d'environ)\b|:(?!\d+\s*$))",
+    r"pour (?:coordonn[ée]es|affixe|solutions?|valeur|limite|[ée]quation|ensemble)|[àa] partir d[eu]"
+    r"|lorsque|quand|environ|approximativement|[àa] peu pr[èe]s|d'environ)\b|(?<!\d)(?<!\d ):)",
     re.IGNORECASE,
 )
 _AFTER_VERB = re.compile(
-    r"\s*(?:(?:donc|alors|bien|[ée]gale?s?|vers|que|rang|valeur|solutions?|l'intervalle|l'ensemble|le nombre|la valeur"
-    r"|le point|le couple|le vecteur|la droite|d'[ée]quation|d'environ|environ|approximativement|exactement|de|du|d'|[àa]|au|les|"
-    r"l'entier|le r[ée]el|la fraction|:|≈)(?=[\s(\[\]{\d√π+-]|$)\s*)+",
+    r"\s*(?:(?:donc|alors|bien|[ée]gale?s?|vers|que|rang|valeur|solutions?|l'intervalle|l'ensemble|le nombre"
+    r"|la valeur|le point|le couple|le vecteur|la droite|d'[ée]quation|d'environ|environ|approximativement"
+    r"|exactement|de|du|d'|[àa]|au|les|l'entier|le r[ée]el|la fraction|:|≈)(?=[\s(\[\]{\d√π+-]|$)\s*)+",
     re.IGNORECASE,
 )
 _ABOUT = re.compile(
@@ -100,9 +105,16 @@ _TOUR = re.compile(
 )
 NEGATION = re.compile(r"(?<![\w'])(?:pas|non|ni|jamais|aucune?|n'\w+|ne|sans|faux)(?![\w'])", re.IGNORECASE)
 _PLEASANTRIES = re.compile(
-    r"^(?:sans doute|probablement|peut-[êe]tre|sûrement|certainement|exactement|exact|oui|bref|finalement|enfin)\b[\s,:]*"
-    r"|[\s,]*(?:si je ne (?:me trompe|m'abuse) pas|je (?:crois|pense)|sans doute|probablement|peut-[êe]tre|exactement"
-    r"|unit[ée]s?|au total|en tout)\s*$",
+    r"^(?:sans doute|probablement|peut-[êe]tre|sûrement|certainement|exactement|exact|oui|bref|finalement"
+    r"|enfin)\b[\s,:]*"
+    r"|[\s,]*(?:si je ne (?:me trompe|m'abuse) pas|je (?:crois|pense)|sans doute|probablement|peut-[êe]tre"
+    r"|exactement|unit[ée]s?|au total|en tout)\s*$",
+    re.IGNORECASE,
+)
+
+
+_DOUBT = re.compile(
+    r"\b(?:sans doute|probablement|peut-[êe]tre|je crois|je pense|si je ne (?:me trompe|m'abuse))\b",
     re.IGNORECASE,
 )
 
@@ -126,6 +138,11 @@ def translate(text: str) -> str:
 def without_pleasantries(text: str) -> str:
     """Take doubt and emphasis off, that say nothing of the value."""
     return _PLEASANTRIES.sub("", text).strip()
+
+
+def is_doubtful(text: str) -> bool:
+    """Whether a text gives its value with doubt."""
+    return _DOUBT.search(text) is not None
 
 
 def signed_change(text: str) -> str | None:
@@ -207,6 +224,8 @@ def _finish(text: str, run: list[re.Match[str]], result: list[str], position: in
         value = _spelled(words)
     if value is None:
         return position
+    if text[end : end + 1] == "^":
+        value = f"({value})"
     result.append(text[position:start] + value)
     rest = text[end:]
     scaled_noun = re.match(r"\s+d(?:e\s+|')(?=[^\W\d_])", rest)

@@ -37,7 +37,19 @@ def read(text: str, *, commas_separate: bool = False) -> Value:
     """
     if len(text) > MAX_CHARACTERS:
         raise UnreadableError("too long")
-    return read_clean(clean(text), commas_separate=commas_separate)
+    text = clean(text)
+    if text.count("{") != text.count("}"):
+        raise UnreadableError("a brace is open")
+    return read_clean(text, commas_separate=commas_separate)
+
+
+def closed(text: str) -> str:
+    """Drop the marks at a text's start that it does not close, or close them at its end."""
+    for opening, closing in (("(", ")"), ("{", "}")):
+        for _ in range(min(text.count(opening) - text.count(closing), MAX_CHARACTERS)):
+            text = text.strip()
+            text = text[1:] if text.startswith(opening) else text + closing
+    return text
 
 
 def read_clean(text: str, *, commas_separate: bool = False) -> Value:
@@ -250,11 +262,9 @@ def _matrix(marks: Sequence[str]) -> Members:
     """A column is a tuple, as a row is; anything else is a tuple of rows."""
     if len(marks) < 9 or marks[2] not in _MATRICES - {"vmatrix"} or list(marks[-4:-2]) != ["\\end", "{"]:
         raise UnreadableError("an environment that is no matrix")
-    rows: list[list[Value]] = []
-    for row in _split(marks[4:-4], frozenset({"\\\\"}))[0]:
-        if row:
-            rows.append([_statement(cell) for cell in _split(row, frozenset({"&"}))[0]])
-    return _as_matrix(rows)
+    lines = _split(marks[4:-4], frozenset({"\\\\"}))[0]
+    cells = frozenset({"&"})
+    return _as_matrix([[_statement(cell) for cell in _split(row, cells)[0]] for row in lines if row])
 
 
 def _rows(marks: Sequence[str]) -> Members:

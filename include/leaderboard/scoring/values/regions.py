@@ -92,10 +92,9 @@ def intersection(regions: list[Region]) -> Region:
     """
     if any(len(region.parts) != 1 for region in regions):
         raise UnreadableError("an intersection of unions")
-    lows = [(_position(region.parts[0].low), region.parts[0].low_open, region.parts[0].low) for region in regions]
-    highs = [
-        (-_position(region.parts[0].high), region.parts[0].high_open, region.parts[0].high) for region in regions
-    ]
+    parts = [region.parts[0] for region in regions]
+    lows = [(_position(part.low), part.low_open, part.low) for part in parts]
+    highs = [(-_position(part.high), part.high_open, part.high) for part in parts]
     _, low_open, low = max(lows, key=lambda end: end[:2])
     _, high_open, high = max(highs, key=lambda end: end[:2])
     return union([Region(parts=(Interval(low=low, high=high, low_open=low_open, high_open=high_open),))])

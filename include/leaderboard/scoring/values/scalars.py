@@ -31,7 +31,7 @@ def read_scalar(tokens: Sequence[str], *, glued: bool = False, label: str = "") 
     """
     if not tokens:
         raise UnreadableError("nothing")
-    if len(tokens) <= 2 and tokens[-1][0].isdigit():
+    if len(tokens) == 1 and tokens[0][0].isdigit():
         return _literal(tokens, label)
     if tokens[-1] == "∞" and len(tokens) <= 2:
         return _infinity(tokens, label)
@@ -51,11 +51,8 @@ def read_scalar(tokens: Sequence[str], *, glued: bool = False, label: str = "") 
 def _literal(tokens: Sequence[str], label: str) -> Scalar:
     digits = tokens[-1]
     node: Node = ("n", number(digits))
-    if len(tokens) == 2:
-        if tokens[0] == "-":
-            node = ("n", -node[1])
-        elif tokens[0] != "+":
-            return _plain(tokens, label)
+    if tokens[0] == "-":
+        node = ("n", -node[1])
     mantissa, _, exponent = digits.lower().partition("e")
     decimals = len(mantissa.partition(".")[2])
     if exponent:
@@ -72,7 +69,7 @@ def _infinity(tokens: Sequence[str], label: str) -> Scalar:
 
 
 def _plain(tokens: Sequence[str], label: str) -> Scalar:
-    if len(tokens) <= 2 and tokens[-1][0].isdigit() and tokens[0] in {"+", "-", tokens[-1]}:
+    if tokens[-1][0].isdigit() and (len(tokens) == 1 or (len(tokens) == 2 and tokens[0] in {"+", "-"})):
         return _literal(tokens, label)
     node = parse(tokens)
     return Scalar(node=_unwrapped(node), label=label, scientific=_is_scientific(tokens))

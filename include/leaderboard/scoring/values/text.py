@@ -31,7 +31,7 @@ _MARKS = str.maketrans(
         "⟨": "(", "⟩": ")",
     }
 )  # fmt: skip
-_VULGAR = re.compile(r"\d[½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞]")
+_MIXED = re.compile(r"(\d+)([½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞])")
 _LATEX = re.compile(
     r"(?P<row>\\\\)|\\(?:left|right|displaystyle|textstyle|limits|mathstrut|bigl|bigr|Bigl|Bigr|big|Big|boldsymbol)(?![A-Za-z])"
     r"|\\(?P<text>text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|mathbb|mathcal|operatorname\*?|boxed"
@@ -44,22 +44,28 @@ _LATEX = re.compile(
 )
 _COMMANDS = {
     "dfrac": "\\frac ", "tfrac": "\\frac ", "cfrac": "\\frac ", "frac": "\\frac ", "sqrt": "√", "times": "*",
-    "cdot": "*", "cdotp": "*", "div": "/", "ast": "*", "approx": "≈", "simeq": "≈", "sim": "≈", "thickapprox": "≈",
+    "cdot": "*", "cdotp": "*", "div": "/", "ast": "*", "approx": "≈", "simeq": "≈", "sim": "≈",
+    "thickapprox": "≈",
     "infty": "∞", "pi": "π", "in": "∈", "notin": "∉", "cup": "∪", "cap": "∩", "pm": "±", "mp": "∓",
     "setminus": "∖", "backslash": "∖", "smallsetminus": "∖", "emptyset": "∅", "varnothing": "∅",
     "lbrace": "\\{", "rbrace": "\\}", "lbrack": "[", "rbrack": "]", "le": "≤", "leq": "≤", "leqslant": "≤",
     "leqq": "≤", "ge": "≥", "geq": "≥", "geqslant": "≥", "geqq": "≥", "lt": "<", "gt": ">", "ne": "≠",
     "neq": "≠", "circ": "°", "degree": "°", "deg": "°", "to": "→", "rightarrow": "→", "longrightarrow": "→",
-    "iff": "⇔", "Leftrightarrow": "⇔", "Longleftrightarrow": "⇔", "implies": "⇒", "mapsto": "→", "Rightarrow": "⇒",
-    "Longrightarrow": "⇒", "quad": " ", "euro": "€", "eur": "€", "percent": "%", "mu": "μ", "Omega": "Ω", "theta": "θ",
-    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "Delta": "Δ", "lambda": "λ", "omega": "ω", "rho": "ρ",
+    "iff": "⇔", "Leftrightarrow": "⇔", "Longleftrightarrow": "⇔", "implies": "⇒", "mapsto": "→",
+    "Rightarrow": "⇒",
+    "Longrightarrow": "⇒", "quad": " ", "euro": "€", "eur": "€", "percent": "%", "mu": "μ", "Omega": "Ω",
+    "theta": "θ",
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "Delta": "Δ", "lambda": "λ", "omega": "ω",
+    "rho": "ρ",
     "phi": "φ", "varphi": "φ", "sigma": "σ", "tau": "τ", "epsilon": "ε", "varepsilon": "ε", "eta": "η",
     "lor": " ou ", "vee": " ou ", "land": " et ", "wedge": " et ", "imath": "i", "lvert": "|", "rvert": "|",
     "vert": "|", "langle": "(", "rangle": ")", "ldots": "…", "dots": "…", "prime": "'", "colon": ":",
     "R": "\\R ", "N": "\\N ", "Z": "\\Z ", "C": "\\C ", "ell": "L", "newline": " ", "mathbb": "",
-    "exp": " exp ", "ln": " ln ", "log": " log ", "lg": " log ", "sin": " sin ", "cos": " cos ", "tan": " tan ",
+    "exp": " exp ", "ln": " ln ", "log": " log ", "lg": " log ", "sin": " sin ", "cos": " cos ",
+    "tan": " tan ",
     "arctan": " arctan ", "arccos": " arccos ", "arcsin": " arcsin ", "sinh": " sinh ", "cosh": " cosh ",
-    "tanh": " tanh ", "cot": " cot ", "over": "\\over ", "begin": "\\begin ", "end": "\\end ", "binom": "\\binom ",
+    "tanh": " tanh ", "cot": " cot ", "over": "\\over ", "begin": "\\begin ", "end": "\\end ",
+    "binom": "\\binom ",
     "dbinom": "\\binom ", "tbinom": "\\binom ",
 }  # fmt: skip
 _STYLED = re.compile(
@@ -79,8 +85,7 @@ _SPACES = re.compile(r"\s{2,}")
 def clean(text: str) -> str:
     """Rewrite marks; linear in the text's length, and shorter than twice of it."""
     if not text.isascii():
-        if _VULGAR.search(text):
-            text = re.sub(r"(\d)([½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞])", r"\1+\2", text) if _MIXED.fullmatch(text) else text
+        text = _MIXED.sub(r"(\1+\2)", text)
         text = _SUPERSCRIPT_RUN.sub(lambda run: f"^({run.group().translate(_SUPERSCRIPT_MAP)})", text)
         text = _SUBSCRIPT_RUN.sub(lambda run: f"_{{{run.group().translate(_SUBSCRIPT_MAP)}}}", text)
         text = text.translate(_MARKS)
@@ -103,9 +108,6 @@ def clean(text: str) -> str:
     if "=" in text:
         text = text.replace("<=", "≤").replace(">=", "≥").replace("!=", "≠").replace("=>", "⇒")
     return _SPACES.sub(" ", text).strip()
-
-
-_MIXED = re.compile(r"\s*\d+[½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞]\s*")
 
 
 def _latex(match: re.Match[str]) -> str:

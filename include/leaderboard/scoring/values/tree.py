@@ -1,7 +1,8 @@
 """Reads a formula into a tree, from the tokens of plain, French or LaTeX notation.
 
-A tree is a tuple: ``("n", Fraction)`` a number, ``("v", name)`` a letter, ``("c", name)`` one of π, e, i and oo,
-``("+" | "-" | "*" | "/" | "^", left, right)``, ``("neg", tree)``, ``("!", tree)`` and ``("f", name, tree, …)``.
+A tree is a tuple: ``("n", Fraction)`` a number, ``("v", name)`` a letter, ``("c", name)`` one of pi, e, i and
+oo, ``("+" | "-" | "*" | "/" | "^", left, right)``, ``("neg", tree)``, ``("!", tree)`` and
+``("f", name, tree, …)``.
 """
 
 from __future__ import annotations
@@ -237,7 +238,7 @@ class _Parser:
         return self._argument_atom()
 
     def _call(self, name: str) -> Node:
-        """``ln(2)``, ``ln 2x``, ``ln²(2)``, ``log_2(3)``, ``exp(-x)``; without parentheses, one product's letters."""
+        """``ln(2)``, ``ln²(2)``, ``log_2(3)``; without parentheses, the letters of one product: ``ln 2x``."""
         base: Node | None = None
         power: Node | None = None
         if name == "log" and self._take("_"):

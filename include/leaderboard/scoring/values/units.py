@@ -45,7 +45,8 @@ _PREFIXES = {
     "p": -12, "n": -9, "μ": -6, "m": -3, "c": -2, "d": -1, "da": 1, "h": 2, "k": 3, "M": 6, "G": 9, "T": 12,
 }  # fmt: skip
 _PREFIX_WORDS = {
-    "pico": -12, "nano": -9, "micro": -6, "milli": -3, "centi": -2, "deci": -1, "deca": 1, "hecto": 2, "kilo": 3,
+    "pico": -12, "nano": -9, "micro": -6, "milli": -3, "centi": -2, "deci": -1, "deca": 1, "hecto": 2,
+    "kilo": 3,
     "mega": 6, "giga": 9, "tera": 12,
 }  # fmt: skip
 # Symbol: dimensions, factor to the coherent unit, names in the singular without accents.
@@ -177,7 +178,8 @@ def unit_at_end(tokens: Sequence[str]) -> int:
     """
     for start in range(max(1, len(tokens) - MAX_UNIT_TOKENS), len(tokens)):
         before = tokens[start - 1]
-        if not (before[0].isdigit() or before in {")", "}", "π", "!"}) or (before == "}" and tokens[start] == "{"):
+        grouped = before == "}" and tokens[start] == "{"
+        if grouped or not (before[0].isdigit() or before in {")", "}", "π", "!"}):
             continue
         first = (
             tokens[start + 1]

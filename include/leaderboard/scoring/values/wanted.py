@@ -20,8 +20,8 @@ _TRIGGER = re.compile(
     re.IGNORECASE,
 )
 _ROUNDED = re.compile(
-    r"(?:arrond\w*|valeur approch\w*)[^.;]{0,40}?\b(?P<place>unit[ée]|entier|dix-?\s?milli[eè]me|cent-milli[eè]me|dixi[eè]me"
-    r"|centi[eè]me|milli[eè]me|millioni[eè]me)",
+    r"(?:arrond\w*|valeur approch\w*)[^.;]{0,40}?\b(?P<place>unit[ée]|entier|dix-?\s?milli[eè]me"
+    r"|cent-milli[eè]me|dixi[eè]me|centi[eè]me|milli[eè]me|millioni[eè]me)",
     re.IGNORECASE,
 )
 _POWER = re.compile(r"10\^[({]?-(\d{1,2})[)}]?\s+pr[eè]s", re.IGNORECASE)
