@@ -163,7 +163,6 @@ def _draw_scores(axes: Any, report: FlipReport, shown: Sequence[Line]) -> None:
         columnspacing=1.2,
     )
     axes.set_xlabel("score in percent")
-    axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#DDDDDD", linewidth=0.6)
     _bare(axes)
 
@@ -176,6 +175,7 @@ def _draw_nothing(bars: Any, scores: Any) -> None:
 
 def _bare(axes: Any) -> None:
     axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
 

@@ -3,11 +3,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from include.leaderboard.canaries.answers import answer_rates
 from include.leaderboard.canaries.limits import AnswerCanaries, CanarySettings, limits_for
 from include.leaderboard.scoring.bac_fr import BacFrScorer
-from tests.include.leaderboard.canaries.broken_scorers import row_of
+from tests.include.leaderboard.canaries.broken_scorers import RuleScorer, row_of
 
 SCORER = BacFrScorer()
 HEALTHY = [row_of(str(number), row_id=f"r{number}", said=f"La réponse est {number + number % 2}.")
@@ -134,3 +136,21 @@ def test_english_is_counted_and_stops_nothing():
     rate = rates(saying(english))["other_language"]
 
     assert (rate.count, rate.breached) == (40, False)
+
+
+@given(st.lists(st.tuples(st.text(max_size=60), st.text(max_size=20)), min_size=1, max_size=30))
+def test_any_text_has_rates_and_every_count_is_of_its_rows(pairs):
+    rows = [row_of(gold, row_id=str(number), said=said) for number, (said, gold) in enumerate(pairs)]
+    scorer = RuleScorer("strict", lambda gold, text: gold == text)
+
+    found = answer_rates(
+        rows,
+        [scorer.grade(row) for row in rows],
+        CanarySettings(),
+        scorer=scorer,
+        kind="generate",
+        max_generated_tokens=5,
+    )
+
+    assert all(0 <= rate.count <= rate.rows <= len(rows) for rate in found)
+    assert {"empty", "unfinished_trace", "at_token_limit"} <= {rate.name for rate in found}

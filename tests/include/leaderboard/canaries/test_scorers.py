@@ -5,6 +5,8 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from include.leaderboard.canaries.limits import CanarySettings, ScorerCanaries
 from include.leaderboard.canaries.predictors import PREDICTORS
@@ -143,3 +145,36 @@ def test_rows_that_expect_nothing_have_no_canaries():
     rows = [replace(row_of("", row_id="a"), gold=()), row_of("  ", row_id="b")]
 
     assert scorer_rates(BacFrScorer(), rows, SETTINGS) == ()
+
+
+_ANSWERS = st.one_of(
+    st.text(max_size=40),
+    st.integers(-99, 99).map(str),
+    st.sampled_from(
+        ["vrai", "Faux", "A", "B", "1/2", "0,5", "]0;1[", "x = 2", "∅", "12 cm", "\ud800", "$\\frac{1}{2}$"]
+    ),
+)
+
+
+@given(
+    golds=st.lists(st.tuples(_ANSWERS, st.lists(_ANSWERS, max_size=4)), min_size=1, max_size=40),
+    said=_ANSWERS,
+)
+def test_a_scorer_that_wants_the_very_text_is_under_every_ceiling_whatever_the_rows_hold(golds, said):
+    rows = [
+        row_of(gold, row_id=str(number), choices=choices, said=said)
+        for number, (gold, choices) in enumerate(golds)
+    ]
+    strict = RuleScorer("strict", lambda gold, text: gold.strip() == text.strip())
+
+    rates = scorer_rates(strict, rows, SETTINGS)
+
+    assert [rate.sentence for rate in rates if rate.breached and rate.least is None] == []
+    assert all(rate.count == rate.rows for rate in rates if rate.name == "gold")
+
+
+@given(golds=st.lists(_ANSWERS, min_size=20, max_size=40))
+def test_a_scorer_that_takes_everything_never_passes(golds):
+    rows = [row_of(gold, row_id=str(number)) for number, gold in enumerate([*golds, "12"])]
+
+    assert any(rate.breached for rate in scorer_rates(BROKEN["accept_all"][0], rows, SETTINGS))
