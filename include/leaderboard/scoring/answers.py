@@ -31,16 +31,30 @@ _HEADING_ASIDE = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _REMARK = re.compile(r"\s+\((?=[^()]*[^\W\d_]{3})(?![^()]*(?:sqrt|frac|pi\b|exp|sin|cos|ln))[^()]{1,160}\)(?=\s*[.!]?$)")
+_BULLETS = frozenset({"- ", "* ", "• "})
+_LEADS = frozenset("rR→⟶-=:\"'")
 _WORD = re.compile(r"[^\W\d_]{3,}")
-_FIRST = re.compile(r"([^\n.]{1,40}?)(?:[.!][*_]*\s+|\s*\n+)(?=\S)")
+_FIRST = re.compile(r"([^\n.]{1,40}?)(?:(?<!\bav)(?<!\bapr)(?<!\bM)(?<!\benv)[.!][*_]*\s+|\s*\n+)(?=\S)")
 _ASIDE_GATES = (
     "xplication", "ustification", "rification", "emarque", "reuve", "monstration", "étail", "éthode",
     "aisonnement", "xplanation", "éveloppement",
 )  # fmt: skip
-_WORKING = re.compile(r"\s*(?:on|nous|je|il faut|pour|soit|d'abord|puisque|comme)\s", re.IGNORECASE)
+_WORKING = re.compile(r"\s*(?:\d{1,2}[.)]\s+|[ée]tape\s+\d+\s*[:.]?\s*)?(?:on|nous|je|il faut|pour|soit|d'abord|puisque|comme)\s", re.IGNORECASE)
 _DENIED_AFTER = re.compile(
     r"[\s$.\])}\\]*(?:(?:est|était|serait)\s+(?:faux|fausse|incorrecte?|erron[ée]e?|absurde)|n'est\s+pas|ne convient pas)", re.IGNORECASE
 )
+_SUBJECT = re.compile(
+    r"(?:^|[\n.!?:,]\s*|\b(?:donc|que|mais)\s+)([^\n!?,]{1,80}?)\s+(?:est|sont|serait)\s+(?:donc\s+|bien\s+)?(?:la|les|ma)\s+(?:(?:bonne|seule|vraie)s?\s+)*"
+    r"(?:r[ée]ponses?|solutions?)(?:\s+(?:correcte|exacte|finale|juste|attendue|cherchée)s?)?[\s.!*]*$",
+    re.IGNORECASE,
+)
+"""« 8 est la bonne réponse »."""
+_SUBJECT_IS_RIGHT = re.compile(
+    r"^(?:la\s+(?:r[ée]ponse|solution)\s+)?((?!(?:l[ae]|il|elle|cel[al]|ceci|cette|ce)\s|l'|c').{1,60}?)\s+(?:est|serait)\s+(?:donc\s+|bien\s+)?(?:(?:la|une)\s+)?(?:(?:bonne|seule)\s+)?"
+    r"(?:(?:r[ée]ponse|solution)(?:\s+(?:correcte|exacte|juste|attendue))?|correcte?|exacte?|juste)$",
+    re.IGNORECASE,
+)
+_LEAD = re.compile(r"^(?:r(?:[ée]p)?\s*\.?\s*[:/]|→|⟶|->|=>|[:=])\s*(?=\S)", re.IGNORECASE)
 _ENDING = re.compile(r"(?:[\s.,;:…]|(?<=\s)[!?])+$")
 
 
@@ -71,7 +85,7 @@ def final_answer(prediction: str, *, wanted: re.Pattern[str] = SUBSTANCE) -> Ans
     if rest is None:
         return None
     rest = rest[-MAX_CHARACTERS:].strip()
-    if _SIMPLE.fullmatch(rest):
+    if _SIMPLE.fullmatch(rest) and "_" not in rest:
         text = rest.rstrip(".,")
         return Answer(text, text, "last_line")
     if not rest:
@@ -112,9 +126,12 @@ def _found(rest: str, wanted: re.Pattern[str], *, method: str | None) -> Answer 
             if corrected.startswith("pas "):
                 return None
             return _answer(corrected, "corrected", wanted, last=False)
-        if not (said.weak and _concluded_later(said.text, wanted)):
-            if not SUBSTANCE.search(said.text):
+        if not SUBSTANCE.search(said.text):
+            subject = _SUBJECT.search(readable(rest[-_TAIL:]))
+            if subject is None:
                 return None  # It breaks off where the answer would stand.
+            return _answer(subject[1], "subject", wanted, last=False)
+        if not (said.weak and _concluded_later(said.text, wanted)):
             answer = _announced(said.text, wanted, method or "announced")
             if answer is not None:
                 return answer
@@ -148,8 +165,8 @@ def _first_line(text: str) -> str:
     for number, line in enumerate(lines[:_MAX_LINES]):
         if _FENCE.match(line) or not SUBSTANCE.search(line):
             continue
-        if line.lstrip()[:2] in {"- ", "* ", "• "}:
-            items = [one.strip()[2:].strip() for one in lines[number:] if one.lstrip()[:2] in {"- ", "* ", "• "}]
+        if line.lstrip()[:2] in _BULLETS:
+            items = [one.strip()[2:].strip() for one in lines[number:] if one.lstrip()[:2] in _BULLETS]
             if len(items) == 1:
                 items = [line_text(line)]
             return " ; ".join(items)[:MAX_ANSWER] if len(items) > 1 else items[0]
@@ -174,7 +191,7 @@ def _display_row(text: str) -> str:
 
 
 def _last(text: str, wanted: re.Pattern[str], method: str) -> Answer | None:
-    head = _bare_head(text)
+    head = _bare_head(text, wanted)
     if head is not None:
         return _answer(readable(head), method, wanted, last=True)
     text = readable(text[-_TAIL:])
@@ -184,7 +201,7 @@ def _last(text: str, wanted: re.Pattern[str], method: str) -> Answer | None:
             if aside is not None and wanted.search(text, 0, aside.start()):
                 return _last_statement(text[: aside.start()].rstrip(), wanted, method)
             break
-    if statements.is_unfinished(text):
+    if statements.is_unfinished(text) and not _SUBJECT.search(text[-200:]):
         return None
     return _last_statement(text, wanted, method)
 
@@ -196,24 +213,40 @@ def _last_statement(text: str, wanted: re.Pattern[str], method: str) -> Answer |
         if row is not None:
             return _answer(row, method, wanted, last=True)
     end = len(text)
+    aside: str | None = None
     for number in range(_MAX_LINES):
         start = text.rfind("\n", 0, end) + 1
         line = text[start:end]
         if SUBSTANCE.search(line) and not _FENCE.match(line):
+            if number == 0 and line.lstrip()[:2] in _BULLETS:
+                items = _last_items(text[:end])
+                if items is not None:
+                    return _answer(items, method, wanted, last=False)
             line = line_text(line)
             if number == 0 and len(line) <= 20 and "." not in line and len(_WORD.findall(line)) <= 1:
                 return _answer(line, method, wanted, last=True)
             for sentence in reversed(statements.sentences(line)):
                 if statements.is_unknown(sentence):
                     return None
-                if statements.is_aside(sentence) and (start or sentence != line):
+                if statements.is_aside(sentence):
+                    aside = aside or (sentence if wanted.search(sentence) else None)
                     continue
                 if wanted.search(sentence):
                     return _answer(sentence, method, wanted, last=True)
         if start == 0:
             break
         end = start - 1
-    return None
+    return _answer(aside, method, wanted, last=True) if aside is not None else None
+
+
+def _last_items(text: str) -> str | None:
+    """The bare items of a list that ends a text, as one statement; None for a single one or for sentences."""
+    items: list[str] = []
+    for line in reversed(text.split("\n")[-_MAX_LINES:]):
+        if line.lstrip()[:2] not in _BULLETS:
+            break
+        items.insert(0, line.strip()[2:].strip())
+    return " ; ".join(items) if len(items) > 1 and all(_is_bare(item) for item in items) else None
 
 
 def _last_display(text: str) -> str | None:
@@ -224,7 +257,7 @@ def _last_display(text: str) -> str | None:
     return _display_row(text[first:]) if first >= 0 else None
 
 
-def _bare_head(text: str) -> str | None:
+def _bare_head(text: str, wanted: re.Pattern[str]) -> str | None:
     """An answer that stands alone before its explanation: « 12. On multiplie 3 par 4. »."""
     first = _FIRST.match(text)
     if first is None or first.end() == len(text):
@@ -233,19 +266,19 @@ def _bare_head(text: str) -> str | None:
     if not SUBSTANCE.search(head) or len(_WORD.findall(head)) > 1:
         return None
     later = statements.sentences(readable(text[first.end() :][-_TAIL:]))
-    return head if later and not _continues(later[-_MAX_LINES:]) else None
+    return head if later and not _continues(later[-_MAX_LINES:], wanted) else None
 
 
 def _is_bare(sentence: str) -> bool:
     return len(sentence) <= 40 and len(_WORD.findall(sentence)) <= 1
 
 
-def _continues(later: list[str]) -> bool:
+def _continues(later: list[str], wanted: re.Pattern[str]) -> bool:
     """Tell whether what follows a bare answer says something of its own, rather than explain."""
     last = later[-1]
     return (
-        any(_is_bare(one) or "=" in one for one in later)
-        or statements.conclusion(last) != last
+        any((_is_bare(one) and wanted.search(one)) or (wanted is statements.VALUE and "=" in one) for one in later)
+        or statements.conclusion(last, wanted=wanted) != last
         or any(statements.is_unknown(one) for one in later)
         or any(statements.obey_corrections(" . " + one) != " . " + one for one in later)
     )
@@ -254,7 +287,7 @@ def _continues(later: list[str]) -> bool:
 def _answer(line: str, method: str, wanted: re.Pattern[str], *, last: bool) -> Answer | None:
     line = without_markup(line[-MAX_ANSWER:] if last else line[:MAX_ANSWER])
     text = line
-    if len(text) > 8:
+    if len(text) > 8 or "→" in text:
         text = statements.without_hedge(text)
         text = statements.obey_corrections(text)
         if " " in text:
@@ -262,10 +295,22 @@ def _answer(line: str, method: str, wanted: re.Pattern[str], *, last: bool) -> A
             if not last:
                 found = statements.sentences(text)
                 text = found[0] if found else text
-            text = statements.conclusion(text, wanted=wanted)
+            if wanted is statements.VALUE and ("lim" in text or "quand" in text or "lorsqu" in text or " en " in text):
+                text = statements.without_condition(text)
+            if not ("qu" in text and statements.DENIES_THAT.search(text)):
+                text = statements.conclusion(text, wanted=wanted)
             text = _REMARK.sub("", text) if "(" in text else text
         text = statements.without_hedge(text)
     text = _ENDING.sub("", unwrapped(text) if text.startswith("\\text") else text)
+    if text[:1] in _LEADS:
+        text = _LEAD.sub("", text, count=1)
+        if text[:1] in "\"'" and text[-1:] == text[:1]:
+            text = text[1:-1].strip()
+    if text[:1] in ",." and text[1:2].isdigit():
+        text = "0" + text
+    if "est " in text or "serait " in text:
+        right = _SUBJECT_IS_RIGHT.match(text)
+        text = right[1] if right is not None else text
     if not SUBSTANCE.search(text):
         return None
     return Answer(text, line, method)

@@ -11,6 +11,7 @@ from pathlib import Path
 from include.leaderboard.details.rows import DetailsRow
 from include.leaderboard.scoring import dates, formulas, letters, truth, wording
 from include.leaderboard.scoring.answers import Answer, final_answer
+from include.leaderboard.scoring.extraction.announced import boxed
 from include.leaderboard.scoring.extraction.markup import readable, unwrapped, without_markup
 from include.leaderboard.scoring.extraction.pieces import value_pieces
 from include.leaderboard.scoring.extraction.statements import SUBSTANCE, VALUE
@@ -24,8 +25,9 @@ LIBRARIES = ("math-verify", "latex2sympy2-extended", "sympy")
 """Their versions are part of a verdict."""
 
 _NUMBER = re.compile(r"[-+−]?\d+(?:[.,]\d+)?")
-_ALL_WORDS = re.compile(r"[^\W\d_]{3,}(?:[\s'-]+[^\W\d_]+)*")
+_ALL_WORDS = re.compile(r"[^\W\d_]{3,}(?:[\s'-]+[^\W\d_]+)*|[\[(]?[A-Z]{1,3}[\])]?")
 """Golds that may be meant as words although they name a value: « aucune solution », « douze »."""
+_DRESSED = re.compile(r"[*`$«»“”]|\\[()\[\]]|\\f?box")
 _YEAR = re.compile(r"[12]\d{3}")
 _PLAIN_VALUE = re.compile(r"(?:S\s*=\s*)?(?:[^\W_a-zA-Z]|[^\w]|_|\\[a-z]+|[a-z](?![a-z])|ln|cos|sin|exp|sqrt|pi)+")
 """Golds that are values at the first glance."""
@@ -34,9 +36,17 @@ _OTHER_DIGITS = re.compile(r"\d[/.-]\d{1,2}[/.-]\d|\d{4}-|^\(?\d[spdf]|^[_^{]*\d
 _NO = ("Non", "non", "NON")
 _LEADING_NO = re.compile(r"^non\s*[,:;.!]\s*(?=\S)", re.IGNORECASE)
 """« 12 ? Non, 13. »: what follows is the answer."""
-_DENIED = re.compile(r"\b(?:pas|ni|jamais|aucune?|faux|fausses?|incorrecte?s?|erron[ée]e?s?)\b|\bnon\b(?!\s+nul)", re.IGNORECASE)
+_DENIED = re.compile(r"\b(?:ne\s|n'(?!\s|$)(?=[aeéiouyh]))(?!.*\bqu)|\b(?:pas|presque|ni|jamais|aucune?|faux|fausses?|incorrecte?s?|erron[ée]e?s?)\b|\bnon\b(?!\s+nul)", re.IGNORECASE)
+_COUNT = re.compile(r"\b(?:\d+|deux|trois|quatre|plusieurs)\s+(?:solutions?|racines|valeurs|réponses?|étapes?|questions?)\b", re.IGNORECASE)
+_HOW_MANY = re.compile(r"\bcombien\b|\bnombre\b", re.IGNORECASE)
+"""« 7 solutions » does not say that the solution is 7."""
 _EMPTY = re.compile(r"∅|\\(?:varnothing|emptyset)|\{\s*\\?\}|vide|aucun", re.IGNORECASE)
 """Golds that a denial may give: « il n'y a pas de solution »."""
+_NOTHING = re.compile(
+    r"\b(?:aucune?\s+|pas de\s+|pas d')(?:solutions?|racines?|r[ée]els?|valeurs?)\b(?!\s+(?:unique|enti[èe]re))|\bvide\b",
+    re.IGNORECASE,
+)
+_EXCEPT = re.compile(r"\b(?:sauf|autres?|except[ée]|infinit[ée]|non vide|pas vide|hormis)\b", re.IGNORECASE)
 _WORDS = re.compile(r"[^\W\d_]{2}")
 
 
@@ -106,6 +116,8 @@ def grade_answer(
         policy: What is accepted where the right verdict is a choice.
     """
     gold = gold.strip()
+    if _DRESSED.search(gold):
+        gold = _undressed(gold)
     if not SUBSTANCE.search(gold):
         return Grade(
             correct=False, extracted=None, method="no_gold", reason="The expected answer holds nothing."
@@ -128,6 +140,13 @@ def grade_answer(
     return Grade(correct=correct, extracted=answer.text, method=kind, reason=reason)
 
 
+def _undressed(gold: str) -> str:
+    """Take emphasis, dollars, quotes and a box off an expected answer."""
+    gold = without_markup(readable(gold[:MAX_GOLD])) if len(gold) <= MAX_GOLD else gold
+    box = boxed(gold)
+    return box[0] if box is not None and box[1] == len(gold) else gold
+
+
 def _kind(gold: str, instruction: str | None, choices: Sequence[str]) -> tuple[str, re.Pattern[str]]:
     """Choose how to compare, by the expected answer's kind, and what a statement must hold to be one."""
     if truth.is_truth(gold, instruction):
@@ -139,9 +158,11 @@ def _kind(gold: str, instruction: str | None, choices: Sequence[str]) -> tuple[s
     if len(gold) > MAX_GOLD:
         return "words", SUBSTANCE
     if _PLAIN_VALUE.fullmatch(gold) and not _OTHER_DIGITS.search(gold) and is_value(gold):
-        return "value", VALUE
+        return "value", SUBSTANCE if _EMPTY.search(gold) else VALUE
     if formulas.is_formula(gold):
         return "formula", SUBSTANCE
+    if dates.is_period(gold):
+        return "period", SUBSTANCE
     if dates.is_date(gold) is not None:
         return "date", SUBSTANCE
     if is_value(gold):
@@ -164,6 +185,8 @@ def _judge(
     if kind == "date":
         date = dates.is_date(gold)
         return date is not None and dates.same_date(date, answer.text, policy)
+    if kind == "period":
+        return dates.read_period(gold) == dates.read_period(answer.text)
     if kind == "formula":
         return _same_formula(gold, answer, policy)
 
@@ -182,7 +205,7 @@ def _same_words(gold: str, answer: Answer, policy: GradingPolicy) -> bool:
 
 
 def _same_formula(gold: str, answer: Answer, policy: GradingPolicy) -> bool:
-    texts = (answer.text, wording.predicate(answer.text), answer.line)
+    texts = (answer.text, wording.predicate(answer.text), answer.line, wording.predicate(answer.line))
     return any(formulas.same_formula(gold, text, policy) for text in texts)
 
 
@@ -195,12 +218,19 @@ def _same_choice(choice: str, answer: Answer, instruction: str | None, policy: G
     return _value_grade(choice, answer, instruction, None, policy).correct
 
 
+def _says_another(text: str, asked: str | None) -> bool:
+    """Tell a denial, and a number of solutions where no number is asked."""
+    if _DENIED.search(text):
+        return True
+    return _COUNT.search(text) is not None and (asked is None or _HOW_MANY.search(asked) is None)
+
+
 def _value_grade(
     gold: str, answer: Answer, instruction: str | None, question: str | None, policy: GradingPolicy
 ) -> Grade:
     """Compare values; the pieces of a statement are tried in turn, and one that fits decides."""
-    if _WORDS.search(answer.text) and _DENIED.search(answer.text) and not _EMPTY.search(gold):
-        return Grade(correct=False, extracted=answer.text, method="denied", reason="The statement denies something.")
+    if _WORDS.search(answer.text) and not _EMPTY.search(gold) and _says_another(answer.text, instruction or question):
+        return Grade(correct=False, extracted=answer.text, method="denied", reason="The statement denies it, or counts.")
     verdict = None
     slow = False
     for piece in value_pieces(gold, answer.text):
@@ -212,6 +242,8 @@ def _value_grade(
     correct = verdict.equal
     if not correct and _YEAR.fullmatch(gold) and _WORDS.search(answer.text):
         correct = dates.same_date(dates.Date(year=int(gold)), answer.text, policy)
+    if not correct and _EMPTY.search(gold):
+        correct = _NOTHING.search(answer.text) is not None and _EXCEPT.search(answer.text) is None
     if not correct and _ALL_WORDS.fullmatch(gold):
         correct = _same_words(gold, answer, policy)
     return Grade(

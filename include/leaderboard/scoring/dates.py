@@ -28,9 +28,24 @@ _NUMERIC = re.compile(r"\b(?P<day>\d{1,2})\s*[/.-]\s*(?P<month>\d{1,2})\s*[/.-]\
 _ISO = re.compile(r"\b(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})\b" + _BC)
 _YEAR = re.compile(rf"(?<![\d.,/])(?P<year>-?\d{{1,4}})\b(?![.,/]\d){_BC}{_AD}")
 _CENTURY = re.compile(rf"\b(?P<roman>[ivx]{{1,6}}|\d{{1,2}})\s*(?:e|eme|er|ieme)?\s*(?:siecle|s\.){_BC}{_AD}")
-_PERIOD = re.compile(r"\b(?:entre|depuis|jusqu|avant|apres|vers|debut|fin|milieu|a partir|ou|et|environ|pas|ni|non|annees|dans les)\b|\bdu\b.*\bau\b|\d{4}\s*-\s*\d{2,4}(?!-?\d)")
+_PERIOD = re.compile(r"\b[ivx]{1,6}\s?e(?:r|me)?\b|\b(?:entre|depuis|jusqu|avant|apres|vers|debut|fin|milieu|a partir|ou|et|environ|pas|ni|non|annees|dans les)\b|\bdu\b.*\bau\b|\d{4}\s*-\s*\d{2,4}(?!-?\d)")
+_YEARS = re.compile(r"\b(\d{3,4})\s*(?:-|–|—|a|et|au|jusqu'en|jusqu'a)\s*(\d{2,4})\b")
+_YEARS_ALONE = re.compile(r"(?:de |du |entre )?[12]\d{3}\s*(?:-|–|—|à|et|au)\s*(?:[12]\d{3}|\d{2})")
+_ORDINAL = re.compile(r"(?P<roman>[ivx]{1,6}|\d{1,2})\s*(?:e|eme|ieme|er)")
 _ROMAN = {"i": 1, "v": 5, "x": 10}
 _WEEKDAY = re.compile(r"\b(?:lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche)\b")
+_ORDINALS = {
+    word: number
+    for number, word in enumerate(
+        (
+            "premier", "deuxieme", "troisieme", "quatrieme", "cinquieme", "sixieme", "septieme", "huitieme", "neuvieme",
+            "dixieme", "onzieme", "douzieme", "treizieme", "quatorzieme", "quinzieme", "seizieme", "dix-septieme",
+            "dix-huitieme", "dix-neuvieme", "vingtieme", "vingt-et-unieme",
+        ),
+        start=1,
+    )
+}  # fmt: skip
+_ORDINAL_WORD = re.compile(r"\b(?:" + "|".join(sorted(_ORDINALS, key=len, reverse=True)) + r")\b")
 _SUPERSCRIPTS = str.maketrans("ᵉʳᵐ", "erm")
 
 
@@ -73,6 +88,8 @@ def fold(text: str) -> str:
     text = text.translate(_SUPERSCRIPTS).casefold().replace("’", "'").replace("‑", "-")
     text = unicodedata.normalize("NFD", text)
     text = "".join(character for character in text if not unicodedata.combining(character))
+    if "siecle" in text:
+        text = _ORDINAL_WORD.sub(lambda word: f"{_ORDINALS[word.group()]}e", text)
     return re.sub(r"\s+", " ", _WEEKDAY.sub("", text)).strip()
 
 
@@ -91,6 +108,10 @@ def _date(match: re.Match[str]) -> Date | None:
     if (days is not None and not 1 <= days <= 31) or (months is not None and not 1 <= months <= 12):
         return None
     return Date(year=year, month=months, day=days)
+
+
+def _date_of_century(number: str) -> Date:
+    return Date(century=int(number) if number.isdigit() else _roman(number))
 
 
 def _roman(text: str) -> int:
@@ -114,9 +135,27 @@ def is_date(gold: str) -> Date | None:
     return None
 
 
+def read_period(text: str) -> tuple[int, int] | None:
+    """Read the years of « 1914-1918 », « de 1914 à 1918 », « entre 1914 et 1918 »."""
+    folded = fold(text)
+    match = _YEARS.search(folded)
+    if match is None or re.search(r"\d", folded[: match.start()] + folded[match.end() :]):
+        return None
+    last = match[2] if len(match[2]) >= 3 else match[1][: -len(match[2])] + match[2]
+    return int(match[1]), int(last)
+
+
+def is_period(gold: str) -> bool:
+    """Tell two years with a dash, an « à » or an « et » between them."""
+    return _YEARS_ALONE.fullmatch(gold) is not None and read_period(gold) is not None
+
+
 def same_date(gold: Date, text: str, policy: GradingPolicy) -> bool:
     """Compare; what the gold says must be said, and what is said besides must fit."""
     said = read_date(text, lone_year=True)
+    if said is None and gold.century is not None:
+        ordinal = _ORDINAL.fullmatch(fold(text))
+        said = None if ordinal is None else _date_of_century(ordinal["roman"])
     if said is None:
         return False
     if gold.century is not None or said.century is not None:

@@ -15,13 +15,20 @@ _ELEMENTS = frozenset(
 _SCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺−–", "0123456789+-0123456789-+--")
 _RAISED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹]*[⁺⁻]|[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _COMMANDS = re.compile(r"\\(?:mathrm|text|ce|mathbf|rm|left|right)(?![A-Za-z])|\\[,;: !]")
-_ARROW = re.compile(r"\\(?:rightarrow|to|longrightarrow|rightleftharpoons|xrightarrow)(?![A-Za-z])|->|-->|→|⟶|⇌|⇄|=(?![\d])|\s=\s")
+_ARROW = re.compile(r"\\(?:rightarrow|to|longrightarrow|rightleftharpoons|xrightarrow)(?![A-Za-z])|->|-->|→|⟶|⇌|⇄")
+_ARROW_OR_EQUAL = re.compile(_ARROW.pattern + r"|=")
 _STATE = re.compile(r"\((?:aq|s|l|g)\)")
 _FORMULA = re.compile(r"(?:\^?\d{0,3}_?\d{0,3})(?:(?:[A-Z][a-z]?|\(|\)|\[|\])\d*)+(?:\^?\d?[+-])?|\^?e\^?-|\^?\d*H\^?\+")
 _SYMBOL = re.compile(r"[A-Z][a-z]?")
 _ELECTRONS = re.compile(r"(?:\[[A-Z][a-z]\])?(?:[1-7][spdf]\^?\d{1,2})+")
 _SPACED_SHELLS = re.compile(r"(?:\(?[1-7][spdf]\)?\^?\d{1,2}\s*){2,}|(?:\(?[KLMN]\)?\^?\d{1,2}\s*){2,}|[1-7][spdf]\^?\d")
-_ARTICLE = re.compile(r"^(?:le|la|les|l'|un|une|du|de la|de l'|des|d')\s*(?=[A-Z\d(\\])")
+_QUANTITY = re.compile(r"[+-]?\d[\d\s.,]*[A-Z][a-z]?")
+"""« 5 N » is a force."""
+_ARTICLE = re.compile(
+    r"^(?:(?:le|la|les|l'|un|une|du|de la|de l'|des|d')\s*)?"
+    r"(?:(?:ions?|cations?|anions?|mol[ée]cules?|formule|gaz|esp[èe]ce|compos[ée]|atome|noyau|[ée]l[ée]ment|solide|m[ée]tal|corps|configuration)"
+    r"(?:\s+(?:brute|chimique|est|de|d'|du|[ée]lectronique|s'[ée]crit))*\s*:?\s+)?(?=[A-Z\d(\\^{¹²³⁴])"
+)
 
 
 def canonical(text: str) -> str:
@@ -40,6 +47,8 @@ def is_formula(gold: str) -> bool:
         sides = _ARROW.split(gold)
         terms = [canonical(term) for side in sides for term in _terms(side)]
         return len(sides) == 2 and bool(terms) and all(_is_species(term) for term in terms) and any(_SYMBOL.search(term) for term in terms)
+    if _QUANTITY.fullmatch(gold):
+        return False
     text = canonical(gold)
     if _ELECTRONS.fullmatch(text) or _SPACED_SHELLS.fullmatch(text):
         return True
@@ -67,7 +76,7 @@ def same_formula(gold: str, text: str, policy: GradingPolicy) -> bool:
 
 
 def _same_reaction(gold: str, text: str) -> bool:
-    expected, given = _ARROW.split(gold), _ARROW.split(text)
+    expected, given = _ARROW.split(gold), _ARROW_OR_EQUAL.split(text)
     return len(expected) == len(given) == 2 and all(
         Counter(map(_term, _terms(one))) == Counter(map(_term, _terms(other)))
         for one, other in zip(expected, given, strict=True)

@@ -15,21 +15,26 @@ WANTED = re.compile(r"(?<![\w'])[A-Ha-h](?![\w'])|\w{2}|\d")
 """A statement that may give a letter, or a choice's text."""
 
 _ALONE = re.compile(r"[\[({\"'\s]*([A-Ha-h])[\])}\"'\s.:,;]*")
-_SEVERAL = re.compile(r"[(\s]*[A-Ha-h](?:[)\s]*(?:,|;|/|&|\bet\b|-)[(\s]*[A-Ha-h])+[)\s.]*|[A-H]{2,5}", re.IGNORECASE)
+_SEVERAL = re.compile(r"[(\s]*[A-Ha-h](?:[).\s]*(?:,|;|/|&|\bet\b|\band\b|-)[(\s]*[A-Ha-h])+[)\s.]*|[A-H]{2,5}")
+_SINGLE = re.compile(r"(?<![^\W_])[A-Ha-h](?![^\W_])")
 _LABEL = re.compile(r"[(\[]?([A-Ha-h])(?:\s*[).:\]]\s*|\s+[-–—=→]\s+)(?P<text>\S.*)", re.DOTALL)
 _CHOICE_LABEL = re.compile(r"\s*[(\[]?[A-Ha-h]\s*[).:\]-]\s*")
 _NAMED = re.compile(
     r"\b(?:r[ée]ponses?|lettres?|options?|choix|propositions?|affirmations?|case|cas|est|c'est)\s+(?:la\s+|le\s+)?[\"(]?([a-h])\b(?!['’])",
     re.IGNORECASE,
 )
-_UPPER = re.compile(r"(?<![\w'’=+*/^_\\-])\(?([A-H])\)?(?![\w'’]|\s*[=+*/^<>]|\()")
+_UPPER = re.compile(r"(?<![\w'’=+*/^_°\\-])(?<!°\s)\(?([A-H])\)?(?![\w'’]|\s*[=+*/^<>]|\()")
 _PREPOSITION = re.compile(r"\bA\s+(?!(?:et|ou|est|car|puisque|mais|donc|ni|sont|parce|semble|convient)\b)[a-zà-ÿ]")
 _OBJECT = re.compile(
     r"\b(?:droites?|points?|segments?|plans?|cercles?|courbes?|triangles?|ensembles?|[ée]v[ée]nements?|axes?|vecteurs?|matrices?|matrice|"
     r"fonctions?|sommets?|villes?|ions?|atomes?|sujet|exercice|partie|note)\s+\(?[A-H]\)?"
 )
+_CHOSEN = re.compile(
+    r"\b(?:je\s+(?:choisis|choisirais|retiens|réponds|sélectionne|dirais|coche|prends|garde|(?:opte|penche)\s+pour)|(?:il\s+)?reste(?:\s+donc)?)"
+    r"\s+(?:(?:la|le|l')\s*)?(?:réponse\s+|lettre\s+|option\s+)?\(?([A-H])\b\)?(?!\s+(?:ou|et)\b)"
+)
 _REFUSED = re.compile(
-    r"\(?\b([A-H])\)?\s+(?:est|sont|:)\s+(?:bien\s+)?(?:fausses?|faux|incorrecte?s?|impossible|[ée]limin[ée]e?s?|exclue?s?|à [ée]liminer|à exclure)"
+    r"((?:\(?\b[A-H]\)?(?:\s*,\s*|\s+et\s+)?)+)\s+(?:est|sont|:)\s+(?:bien\s+)?(?:fausses?|faux|incorrecte?s?|impossible|[ée]limin[ée]e?s?|exclue?s?|à [ée]liminer|à exclure)"
 )
 _EITHER = re.compile(r"\b(?:ou|ou bien|soit)\b", re.IGNORECASE)
 _NEGATION = re.compile(r"\b(?:pas|ni|sauf|aucune?|non|except[ée])\b", re.IGNORECASE)
@@ -51,8 +56,9 @@ def said_letters(answer: Answer) -> frozenset[str] | None:
         if alone:
             return frozenset(alone[1].upper())
     text = answer.text
-    if _SEVERAL.fullmatch(text) and text.upper() == text:
-        return frozenset(re.findall(r"[A-H]", text))
+    if _SEVERAL.fullmatch(text):
+        given = [letter.upper() for letter in _SINGLE.findall(text)] if len(text) > 5 or not text.isalpha() else list(text)
+        return frozenset(given) if len(set(given)) == len(given) else None
     label = _LABEL.match(text)
     if label and not _other_letter(label):
         return frozenset(label[1].upper())
@@ -70,7 +76,10 @@ def _other_letter(label: re.Match[str]) -> bool:
 
 
 def _in_sentence(text: str) -> frozenset[str] | None:
-    refused = set(_REFUSED.findall(text))
+    chosen = _CHOSEN.findall(text)
+    if chosen:
+        return frozenset(chosen[-1])
+    refused = {letter for letters in _REFUSED.findall(text) for letter in _SINGLE.findall(letters)}
     text = _OBJECT.sub(" ", text)
     text = _PREPOSITION.sub(" ", text)
     found = set(_UPPER.findall(text)) - refused

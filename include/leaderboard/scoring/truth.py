@@ -21,10 +21,13 @@ WANTED = re.compile(r"\b(?:" + "|".join(_ALL) + r"|V|F)\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+")
 _LEADING = re.compile(r"(?:mais\s+|eh bien\s*,?\s+|bah\s+|bien sûr(?:\s+que)?\s+|évidemment\s*,?\s+|clairement\s+|absolument\s+)?(\w+)\s*(?:$|[,.;:!(—–]|-\s)", re.IGNORECASE)
 _CONCESSION = re.compile(r"\b(?:même si|bien que|quoique|alors que|malgré|contrairement|tandis que)\b", re.IGNORECASE)
-_NEGATION = re.compile(r"\b(?:pas|ni|jamais|aucune?|nullement|guère)\b", re.IGNORECASE)
+_NEGATION = re.compile(r"\b(?:pas|ni|jamais|aucune?|nullement|guère|not|never|personne|rien)\b", re.IGNORECASE)
 _NOT_TRUE = re.compile(
     r"\b(?:n'est|n'était|n'était|ne sont)\s+(?:donc\s+|absolument\s+|certainement\s+)?pas\s+(?:toujours\s+)?(?:vraie?s?|correcte?s?|exacte?s?|juste)\b", re.IGNORECASE
 )
+_NOT_FALSE = re.compile(r"\b(?:n'est|ne sont)\s+(?:donc\s+)?pas\s+(?:faux|fausses?|incorrecte?s?|inexacte?s?)\b", re.IGNORECASE)
+_CLAUSE = re.compile(r"[.,:;!?]\s")
+_NON_TRUE = re.compile(r"\bnon\b.*\b(?:vrai|faux)", re.IGNORECASE)
 _ABBREVIATIONS = {"V": True, "F": False}
 
 
@@ -64,9 +67,12 @@ def said_truth(answer: Answer) -> bool | None:
     found = _said(text)
     if len(found) != 1:
         return None
-    if _NOT_TRUE.search(text):
+    clause = next(part for part in _CLAUSE.split(text) if _said(part))
+    if _NOT_TRUE.search(clause):
         return False
-    if _NEGATION.search(text) or re.search(r"\bnon\b.*\b(?:vrai|faux)", text, re.IGNORECASE):
+    if _NOT_FALSE.search(clause):
+        return True
+    if _NEGATION.search(clause) or _NON_TRUE.search(clause):
         return None
     return found.pop()
 

@@ -166,4 +166,6 @@ def _at(text: str, stem: str, position: int, *, weak: bool) -> Announced | None:
         return None
     if verb and _INTERMEDIATE.match(window[match.start("verb") :][:24]):
         return None
-    return Announced(window[match.end() :], weak, negated=verb[:1] in "nN" and bool(verb))
+    if not match["sign"] and not verb and match["between"] is not None:
+        return None
+    return Announced(window[match.end() :].lstrip("} "), weak, negated=verb[:1] in "nN" and bool(verb))

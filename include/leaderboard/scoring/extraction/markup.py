@@ -19,7 +19,7 @@ _UNUSUAL = re.compile("[" + re.escape("".join(map(chr, _CHARACTERS))) + "]")
 _COMPATIBLE = re.compile("[\u3000-\U0010ffff]")
 _STRUCK = re.compile(r"~~[^~\n]{0,200}~~")
 _LINE_START = re.compile(r"^\s*(?:#{1,6}\s+|>\s+|[•‣▪*]\s+(?=\S)|[-+]\s+(?=[^\s\d]))", re.MULTILINE)
-_EMPHASIS = re.compile(r"(?<![\d)])\*\*|\*\*(?![\d(-])|__(?!\w*__\()|(?<![\w\\])\*(?=[^\s*][^*\n]{0,200}[^\s*]?\*(?!\w))|`")
+_EMPHASIS = re.compile(r"(?<![\w)])\*\*|\*\*(?![\w(-])|(?<![\w\\}^])_(?=[^\s_{}]+_(?!\w))|(?<=[^\s\\_{}])_(?=[\s.,;:!?)]|$)|__(?!\w*__\()|(?<![\w\\])\*(?=[^\s*][^*\n]{0,200}[^\s*]?\*(?!\w))|`")
 _SINGLE_STAR_END = re.compile(r"(?<=[\w.!?)%°$])\*(?=\s|$|[.,;:!?])")
 _WRAPPER = re.compile(r"\\[()\[\]]|\$")
 _DOLLAR_AMOUNT = re.compile(r"^\s*\$?\s*\d[\d\s.,]*\s*\$?\s*$")
@@ -51,7 +51,7 @@ def without_markup(text: str) -> str:
     """Take emphasis, headings, bullets, code marks, dollars and ``\\(`` off; single statements only."""
     if "~~" in text:
         text = _STRUCK.sub("", text)
-    if "*" in text or "`" in text or "__" in text:
+    if "*" in text or "`" in text or "_" in text:
         text = _EMPHASIS.sub("", text)
         if "*" in text:
             text = _SINGLE_STAR_END.sub("", text)

@@ -6,12 +6,12 @@ import re
 
 _VERB = re.compile(
     r"\b(?:est|sont|vaut|valent|était|serait|[ée]gale?s?(?:\s+à)?|on\s+(?:obtient|trouve|a)|obtient|trouve|donne|reste|soit|mesure|p[èe]se|"
-    r"dure|co[ûu]te|contient|poss[èe]de|compte|is|equals|pour\s+(?:coordonnées|affixe|solutions?|valeur|limite|ensemble\s+de\s+d[ée]finition))\b"
+    r"dure|co[ûu]te|(?:converge(?:nt)?|diverge(?:nt)?|tend(?:ent)?)\s+vers|appartien(?:t|nent)\s+à|contient|poss[èe]de|compte|is|equals|pour\s+(?:coordonnées|affixe|solutions?|valeur|limite|ensemble\s+de\s+d[ée]finition))\b"
     r"(?:\s+(?:donc|bien|alors|ainsi|égale?s?\s+à|exactement|que|de|d'))*\s*:?\s*",
     re.IGNORECASE,
 )
 _VALUE_START = re.compile(
-    r"[+±-]?\s*(?:\d|\\[a-zA-Z{]|[√∞π∅ℝℕ½¼¾⅓⅔(\[\]{])|(?<![\w'])[A-Za-z](?:_\{?\w\}?|'{1,2})?\s*(?:\([^()]{1,12}\)\s*)?[=≈∈^]|(?<=\s)[A-Za-z]\s*[-+/*]\s*[\dA-Za-z]"
+    r"(?:[+±-]\s*)?(?:\d|\\[a-zA-Z{]|[√∞π∅ℝℕ½¼¾⅓⅔(\[\]{])|(?<![\w'])[A-Za-z](?:_\{?\w\}?|'{1,2})?\s*(?:\([^()]{1,12}\)\s*)?[=≈∈^]|(?<=\s)[A-Za-z]\s*[-+/*]\s*[\dA-Za-z]"
 )
 _HAZARD = re.compile(
     r"\b(?:avant|apr[èe]s|plus|moins|presque|pr[èe]s|inf[ée]rieure?s?|sup[ée]rieure?s?|entre|jusqu|pas|non|ne|n|ni|sauf|sans|aucune?|jamais|"
@@ -20,6 +20,20 @@ _HAZARD = re.compile(
     r"sur|entre|minimum|maximum|figure|ligne|chapitre|partie|th[ée]or[èe]me|d[ée]passe\w*|exc[èe]de\w*|atteint|jamais|exclu\w*|évit\w*)\b|[=<>≤≥≠+*/^]"
 )
 _BEFORE_VALUE = (" ", ":", "'")
+_COMMENT = re.compile(
+    r"\s*,?\s+(?:en arrondissant|en arrondi|(?:une fois|après)? ?arrondie?s?|après arrondi|au total|en tout|exactement|au final|environ)(?:\s+(?:à|au)\b[^\d=]{1,30})?$",
+    re.IGNORECASE,
+)
+_VECTOR_NAME = re.compile(r"^\\(?:overrightarrow|vec)\s*(?:\{[^{}]*\}|\w)\s*=?\s*(?=\(|\\begin|\\left)")
+_NIL = frozenset({"nul", "nulle", "nuls", "nulles"})
+_CLOCK = re.compile(r"\b([01]?\d|2[0-4])\s?:\s?([0-5]\d)\b")
+"""Times of day, where the gold is one."""
+_COUNTED = re.compile(
+    r"(?<![\d.,])\d\s*((?!(?:dizaine|douzaine|centaine|millier|million|milliard|quart|tiers|demi|moiti|fois|pour|cents?\b|mille|dixi|centi[èe]|"
+    r"milli[èe]))[^\W\d_]{3,})\s+(?:de\s|d'|du\s|des\s)[^\d=]*$",
+    re.IGNORECASE,
+)
+"""« 5 litres de peinture »: what is counted is not part of the value."""
 _WORD = re.compile(r"[^\W\d_]{2}")
 _DECREASE = re.compile(r"\b(?:baiss|diminu|r[ée]duction|r[ée]dui|recul|perte|remise|chut)\w*", re.IGNORECASE)
 _RELATION = re.compile(r"[<>≤≥≠]|\\(?:leq?|geq?|neq?|lt|gt)(?![A-Za-z])")
@@ -33,8 +47,24 @@ def value_pieces(gold: str, text: str) -> list[str]:
     The value after the last verb or equality is what a statement says; words before it may only introduce it:
     « plus de 12 », « avant 1789 » or « le double de 12 » say something else.
     """
+    if text.startswith("\\"):
+        text = _VECTOR_NAME.sub("", text, count=1)
     pieces = [text]
     bare = text
+    if len(text) > 8:
+        text = bare = _COMMENT.sub("", text)
+        if text != pieces[0]:
+            pieces.append(text)
+        if ":" in text and "h" in gold:
+            pieces.append(_CLOCK.sub(r"\1 h \2", text))
+    elif ":" in text and "h" in gold:
+        pieces.append(_CLOCK.sub(r"\1 h \2", text))
+    if bare.casefold() in _NIL:
+        return ["0"]
+    counted = _COUNTED.search(text)
+    if counted is not None:
+        text = bare = text[: counted.end(1)]
+        pieces.append(text)
     if _WORD.search(text):
         bare = _after_verb(text)
         start = _VALUE_START.search(bare)
@@ -42,6 +72,8 @@ def value_pieces(gold: str, text: str) -> list[str]:
             bare = bare[start.start() :]
             if "%" in bare and gold[:1] in "-−" and _DECREASE.search(text):
                 bare = "-" + bare
+        if bare.casefold() in _NIL:
+            bare = "0"
         if bare != text:
             pieces.append(bare)
     if "=" in bare and "=" not in gold and not _RELATION.search(bare):

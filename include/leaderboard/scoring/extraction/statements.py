@@ -9,7 +9,7 @@ _SENTENCE_END = re.compile(
     r"|\n+|[ ];[ ](?=(?:il|elle|on|donc|ainsi|c'est|et|la|le|les|mais)\b)",
 )
 _VERIFICATION = re.compile(
-    r"[*_ ]*(?:on\s+|nous\s+|je\s+|pour\s+|après\s+)?(?:v[ée]rifi|explication|justification|remarque|preuve|d[ée]monstration|"
+    r"[*_ ]*(?:on\s+|nous\s+|je\s+|pour\s+|après\s+)?(?:v[ée]rifi|(?:contre-)?exemples?\b|par exemple|explication|justification|remarque|preuve|d[ée]monstration|"
     r"d[ée]tails?\b|rappel|en effet|car\b|puisque\b|n'h[ée]site|j'esp[èe]re|i hope|bonne (?:chance|continuation|journ[ée]e)|"
     r"voir\b|source|note[ :]|explanation|voil[àa]\b|cela (?:correspond|signifie|confirme|veut dire)|ce qui|cette r[ée]ponse|"
     r"si (?:tu|vous)|avez-vous|as-tu|ce r[ée]sultat|commentaire|m[ée]thode|bon courage|fin\b|total de points|c'est coh[ée]rent|"
@@ -65,10 +65,22 @@ _CONNECTOR = re.compile(
     r"|⟹|⟺|⇒|⇔|=>|\\(?:iff|implies|Rightarrow|Leftrightarrow|Longrightarrow|to|longrightarrow)(?![A-Za-z])|→|⟶",
     re.IGNORECASE,
 )
+DENIES_THAT = re.compile(
+    r"\b(?:faux|pas|impossible|inexact|incorrect|erron[ée]|douteux|exclu|absurde)\s+(?:vrai\s+|exact\s+|possible\s+)?(?:que?\b|qu'|de (?:dire|penser|croire|conclure)\b)",
+    re.IGNORECASE,
+)
+"""« Il est faux que la réponse soit 8 »: the clause is denied as a whole."""
+_BELOW = re.compile(r"\\?lim(?:its)?\s*_\s*\{[^{}]*\}")
+_WHEN = re.compile(r"[\s,]+(?:quand|lorsque?|lorsqu'|when|as|en\s*[+-]?\s*(?:∞|\\infty|l'infini))(?![^\W\d_]).*", re.IGNORECASE | re.DOTALL)
 _SEQUEL = re.compile(r"\b(?:soit|alors|puis|enfin)\b\s*[,:]?\s*", re.IGNORECASE)
 """Lead from one value to the next; between words they do not: « croissante puis décroissante »."""
+_VALUE_FIRST = re.compile(
+    r"(?:environ|encore|donc|à|de|on (?:a|obtient|trouve)|il (?:en )?reste)?\s*"
+    r"(?:\S*[\d=√\\π∞]|[A-Za-z]\s*[=∈]|(?:une?|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|vingt|trente|cent|mille)\b)",
+    re.IGNORECASE,
+)
 _UNFINISHED = re.compile(
-    r"(?:^|[\s'(])(?:le|la|les|l'|un|une|des|du|de|d'|et|ou|donc|que|qui|puis|est|sont|vaut|faut|doit|peut|va|on|il|elle|nous|je|car|"
+    r"(?:^|[\s'(])(?:le|la|les|l'|des|du|de|d'|et|ou|donc|que|qui|puis|est|sont|vaut|faut|doit|peut|va|on|il|elle|nous|je|car|"
     r"avec|pour|par|dans|sur|en|à|au|aux|obtient|trouve|calcule|soit|mais|la réponse|la solution|le résultat|réponse|the|is)\s*:?\s*$"
     r"|[=+×*/<>≤≥≈(,:]\s*$|\\(?:[dt]?frac|sqrt|text|mathrm|boxed|left|right|times|cdot|approx|begin|le|ge|leq|geq|in|cup)\s*$",
     re.IGNORECASE,
@@ -164,6 +176,16 @@ def without_hedge(text: str) -> str:
     return text
 
 
+def without_condition(text: str) -> str:
+    """Cut « quand x tend vers +∞ » off, and what stands below a limit's sign: it is no part of the value."""
+    if "lim" in text:
+        text = _BELOW.sub("lim ", text)
+    match = _WHEN.search(text)
+    if match is not None and VALUE.search(text, 0, match.start()):
+        return text[: match.start()]
+    return text
+
+
 def conclusion(text: str, *, wanted: re.Pattern[str] = SUBSTANCE) -> str:
     """What follows the last « donc », « d'où » or arrow, or for values « soit », if it holds what is wanted."""
     best = 0
@@ -172,6 +194,6 @@ def conclusion(text: str, *, wanted: re.Pattern[str] = SUBSTANCE) -> str:
             best = found.end()
     if wanted is VALUE and text.count("soit") < 2:
         for found in _SEQUEL.finditer(text, best):
-            if wanted.search(text, found.end()):
+            if _VALUE_FIRST.match(text, found.end()):
                 best = found.end()
     return text[best:].strip(" ,:") if best else text

@@ -48,7 +48,7 @@ def test_the_last_box_that_stands_is_the_answer(text, answer):
         ("## Réponse\n\n24", "24"),
         ("Réponse :\n```\n24\n```", "24"),
         ("<answer>24</answer>", "24"),
-        ("La réponse est\n\\[\n\\begin{aligned} x &= 3+4 \\\\ &= 7\\end{aligned}\n\\]", "= 7"),
+        ("La réponse est\n\\[\n\\begin{aligned} x &= 3+4 \\\\ &= 7\\end{aligned}\n\\]", "7"),
         ("Les solutions sont :\n- x = 2\n- x = -2", "x = 2 ; x = -2"),
         ("La réponse est 24. Vérification : 24/4 = 6.", "24"),
         ("Réponse : 24\nRéponse : 26", "26"),
