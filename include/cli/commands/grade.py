@@ -48,7 +48,7 @@ def grade(
     from rich.console import Console
 
     from include.cli.rescoring.cases import graded_cases
-    from include.cli.rescoring.inputs import workers_of
+    from include.cli.rescoring.inputs import leaderboard, workers_of
     from include.leaderboard.rescoring.pool import Pool
 
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -58,9 +58,10 @@ def grade(
     except OSError as error:
         errors.print(f"Error: {cases}: cannot be read ({error.strerror}).", markup=False)
         raise typer.Exit(UNUSABLE) from error
+    _, _, policy = leaderboard()
     counts: Counter[str] = Counter()
     with source as stream, Pool(workers or (workers_of(None) if large else 1)) as pool:
-        for case in graded_cases(stream, pool):
+        for case in graded_cases(stream, pool, policy):
             _count(case, counts)
             if case.problem is not None:
                 errors.print(f"line {case.number}: {case.problem}. It was left out.", markup=False)

@@ -60,7 +60,7 @@ def rescore(
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         found = inputs.details_of(details_path, scores_dir, task or ())
-        baselines = inputs.baselines()
+        baselines, limits, policy = inputs.leaderboard()
     except (inputs.UnusableInputError, SettingsError) as error:
         errors.print("[bold red]Error:[/] ", end="")
         errors.print(str(error), markup=False)
@@ -71,6 +71,8 @@ def rescore(
         tasks=frozenset(task or ()),
         keep_ids=report is not None or with_texts is not None,
         baselines=baselines,
+        limits=limits,
+        policy=policy,
     )
     pool = Pool(inputs.workers_of(workers))
     run = Rescoring(found.files, Matcher(find_scores(scores_dir), scores_dir), pool, options)
@@ -82,7 +84,7 @@ def rescore(
     outcome.problems[:0] = found.problems
     written = reports.write_report(reports.flip_report(outcome, baselines), report) if report else []
     if with_texts:
-        reports.write_texts(outcome, with_texts)
+        reports.write_texts(outcome, with_texts, policy)
     if as_json:
         print(json.dumps(outcome.to_json() | {"dry_run": dry_run}, indent=2, ensure_ascii=False))
     else:

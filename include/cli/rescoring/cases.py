@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO
 
 from include.leaderboard.rescoring.pool import Pool
+from include.leaderboard.scoring.policy import DEFAULT, GradingPolicy
 
 LONGEST_LINE = 64 << 20
 """Bytes; a longer one is no case."""
@@ -34,7 +36,7 @@ class GradedCase:
     """What the line says the verdict should be."""
 
 
-def graded_cases(stream: BinaryIO, pool: Pool) -> Iterator[GradedCase]:
+def graded_cases(stream: BinaryIO, pool: Pool, policy: GradingPolicy = DEFAULT) -> Iterator[GradedCase]:
     """Grade every line of a stream; blank ones are skipped.
 
     Raises:
@@ -42,23 +44,24 @@ def graded_cases(stream: BinaryIO, pool: Pool) -> Iterator[GradedCase]:
     """
     if pool.workers == 1:
         for line in _lines(stream):
-            yield from grade_lines([line])
+            yield from grade_lines([line], policy)
         return
+    grade = partial(grade_lines, policy=policy)
     flying: deque[tuple[Future[list[GradedCase]], list[Line]]] = deque()
     for chunk in _chunks(stream):
-        flying.append((pool.submit(grade_lines, chunk), chunk))
+        flying.append((pool.submit(grade, chunk), chunk))
         if len(flying) >= _AHEAD * pool.workers:
-            yield from _landed(*flying.popleft(), pool)
+            yield from _landed(*flying.popleft(), pool, grade)
     while flying:
-        yield from _landed(*flying.popleft(), pool)
+        yield from _landed(*flying.popleft(), pool, grade)
 
 
-def grade_lines(lines: Sequence[Line]) -> list[GradedCase]:
+def grade_lines(lines: Sequence[Line], policy: GradingPolicy = DEFAULT) -> list[GradedCase]:
     """Grade lines; a bad one does not stop the others."""
-    return [_graded(number, content) for number, content in lines]
+    return [_graded(number, content, policy) for number, content in lines]
 
 
-def _graded(number: int, content: bytes) -> GradedCase:
+def _graded(number: int, content: bytes, policy: GradingPolicy) -> GradedCase:
     from include.leaderboard.scoring.bac_fr import grade_answer
 
     try:
@@ -66,7 +69,11 @@ def _graded(number: int, content: bytes) -> GradedCase:
     except ValueError as error:
         return GradedCase(number=number, answer=None, problem=str(error), label=None)
     grade = grade_answer(
-        case["gold"], case["prediction"], instruction=case["instruction"], choices=case["choices"]
+        case["gold"],
+        case["prediction"],
+        instruction=case["instruction"],
+        choices=case["choices"],
+        policy=policy,
     )
     answer = {
         "id": case.get("id", number),
@@ -149,7 +156,12 @@ def _chunks(stream: BinaryIO) -> Iterator[list[Line]]:
         yield chunk
 
 
-def _landed(future: Future[list[GradedCase]], chunk: list[Line], pool: Pool) -> Iterator[GradedCase]:
+def _landed(
+    future: Future[list[GradedCase]],
+    chunk: list[Line],
+    pool: Pool,
+    grade: Callable[[list[Line]], list[GradedCase]],
+) -> Iterator[GradedCase]:
     """A chunk's answers; if its process was killed, its lines are tried one by one, to find which did it."""
     try:
         yield from future.result()
@@ -157,7 +169,7 @@ def _landed(future: Future[list[GradedCase]], chunk: list[Line], pool: Pool) -> 
         pool.restart()
         for line in chunk:
             try:
-                yield from pool.alone(grade_lines, [line])
+                yield from pool.alone(grade, [line])
             except BrokenExecutor:
                 problem = "its grading process was killed, perhaps for memory"
                 yield GradedCase(number=line[0], answer=None, problem=problem, label=None)

@@ -6,9 +6,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from include.leaderboard.canaries.limits import CanarySettings
 from include.leaderboard.errors import LeaderboardError
 from include.leaderboard.rescoring.finding import Found, find_details
 from include.leaderboard.rescoring.grading import scorer_of
+from include.leaderboard.scoring.policy import DEFAULT, GradingPolicy
 
 
 class UnusableInputError(LeaderboardError):
@@ -32,7 +34,7 @@ def details_of(path: Path, scores_dir: Path, tasks: Sequence[str]) -> Found:
         raise UnusableInputError(f"{scores_dir}: no such folder. Give the folder of the results JSON files.")
     for task in tasks:
         if scorer_of(task) is None:
-            from include.leaderboard.scoring.score import SCORERS
+            from include.leaderboard.scoring.registry import SCORERS
 
             raise UnusableInputError(
                 f"--task {task}: there is no scorer of that name, but of {sorted(SCORERS)}."
@@ -46,13 +48,21 @@ def details_of(path: Path, scores_dir: Path, tasks: Sequence[str]) -> Found:
     return found
 
 
-def baselines() -> dict[str, float]:
-    """What guessing scores, by short task name, in every suite of the settings; the default suite's first."""
+def leaderboard() -> tuple[dict[str, float], dict[str, CanarySettings], GradingPolicy]:
+    """What the settings say: guessing's score and canary limits by short task name, and the grading policy.
+
+    Of a task that several suites have, the default suite's word counts.
+
+    Raises:
+        SettingsError: The settings cannot be read.
+    """
     from include.leaderboard.settings import load_settings
 
     settings = load_settings()
-    found: dict[str, float] = {}
+    baselines: dict[str, float] = {}
+    limits: dict[str, CanarySettings] = {}
     for suite in (settings.suite(), *settings.suites.values()):
         for task in suite.tasks:
-            found.setdefault(task.name, task.metric.baseline)
-    return found
+            baselines.setdefault(task.name, task.metric.baseline)
+            limits.setdefault(task.name, task.canary_limits)
+    return baselines, limits, getattr(settings, "grading", DEFAULT)

@@ -16,6 +16,7 @@ from include.leaderboard.flips import write_texts as write_private
 from include.leaderboard.rescoring.grading import scorer_of
 from include.leaderboard.rescoring.metrics import metric_of, verdict_before
 from include.leaderboard.rescoring.outcome import GradedFile, Outcome
+from include.leaderboard.scoring.policy import GradingPolicy
 
 
 def flip_report(outcome: Outcome, baselines: Mapping[str, float]) -> FlipReport:
@@ -56,7 +57,7 @@ def write_report(report: FlipReport, folder: Path) -> list[Path]:
     return paths
 
 
-def write_texts(outcome: Outcome, folder: Path) -> int:
+def write_texts(outcome: Outcome, folder: Path, policy: GradingPolicy) -> int:
     """Write the rows whose verdict changed, with gold, generation and extracted answer; private.
 
     Returns:
@@ -69,12 +70,12 @@ def write_texts(outcome: Outcome, folder: Path) -> int:
     for graded in outcome.graded:
         if graded.tally.right_ids or graded.tally.wrong_ids:
             name = re.sub(r"[^\w.-]+", "__", f"{graded.model}__{graded.file.short_task}__{graded.file.time}")
-            count += write_private(folder / f"{name}.jsonl", _changed_rows(graded))
+            count += write_private(folder / f"{name}.jsonl", _changed_rows(graded, policy))
     return count
 
 
-def _changed_rows(graded: GradedFile) -> Iterator[dict[str, Any]]:
-    scorer = scorer_of(graded.file.short_task)
+def _changed_rows(graded: GradedFile, policy: GradingPolicy) -> Iterator[dict[str, Any]]:
+    scorer = scorer_of(graded.file.short_task, policy)
     assert scorer is not None
     metric = metric_of(graded.file.short_task)
     after = dict.fromkeys(graded.tally.right_ids, True) | dict.fromkeys(graded.tally.wrong_ids, False)

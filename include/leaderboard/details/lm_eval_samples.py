@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from include.leaderboard.errors import ResultsFormatError
 NEEDED = ("doc", "target", "resps")
 LONGEST_LINE = 64 << 20
 """Bytes; a longer one is no row."""
+_CHUNK = 1 << 20
+_BETWEEN = " \t\r\n,"
 _CHOICES = ("choix", "choices", "texts")
 _QUESTIONS = ("enonce", "Question", "question", "prompt", "query")
 
@@ -27,8 +30,7 @@ def rows(path: Path) -> Iterator[DetailsRow]:
     """
     first_filter: Any = None
     number = 0
-    for line_number, line in _lines(path):
-        record = _object(line, line_number, path.name)
+    for record in _records(path):
         found = record.get("filter")
         if number == 0:
             first_filter = found
@@ -44,15 +46,21 @@ def filter_of(path: Path) -> str | None:
     Raises:
         ResultsFormatError: The first line is no JSON object.
     """
-    for line_number, line in _lines(path):
-        found = _object(line, line_number, path.name).get("filter")
+    for record in _records(path):
+        found = record.get("filter")
         return found if isinstance(found, str) else None
     return None
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def _records(path: Path) -> Iterator[dict[str, Any]]:
+    """Samples of a file: JSON lines, or the array that older versions wrote."""
     try:
         with path.open("rb") as file:
+            is_array = file.read(64).lstrip().startswith(b"[")
+            file.seek(0)
+            if is_array:
+                yield from _array(io.TextIOWrapper(file, encoding="utf-8"), path.name)
+                return
             number = 0
             while line := file.readline(LONGEST_LINE):
                 number += 1
@@ -62,24 +70,53 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
                         "Restore the file from the raw outputs."
                     )
                 if line.strip():
-                    yield number, line
+                    yield _object(line, f"line {number}", path.name)
     except OSError as error:
         raise ResultsFormatError(f"{path.name}: cannot be read ({error.strerror}).") from error
 
 
-def _object(line: bytes, number: int, name: str) -> dict[str, Any]:
+def _array(file: io.TextIOWrapper, name: str) -> Iterator[dict[str, Any]]:
+    """Elements of an array, in the memory of the largest one."""
+    decoder = json.JSONDecoder()
+    text, number = file.read(_CHUNK), 0
+    position = text.index("[") + 1
+    while True:
+        while text[position : position + 1] in _BETWEEN and position < len(text):
+            position += 1
+        if text[position : position + 1] == "]":
+            return
+        try:
+            record, position = decoder.raw_decode(text, position)
+        except (ValueError, RecursionError) as error:
+            more = "" if len(text) - position > LONGEST_LINE else file.read(max(_CHUNK, len(text)))
+            if not more:
+                raise ResultsFormatError(
+                    f"{name}: element {number} is not JSON, or cut off. "
+                    "Restore the file from the raw outputs."
+                ) from error
+            text, position = text[position:] + more, 0
+            continue
+        yield _checked(record, f"element {number}", name)
+        number += 1
+
+
+def _object(line: bytes, place: str, name: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise ResultsFormatError(
-            f"{name}: line {number} is not JSON, or cut off. Restore the file from the raw outputs."
+            f"{name}: {place} is not JSON, or cut off. Restore the file from the raw outputs."
         ) from error
+    return _checked(record, place, name)
+
+
+def _checked(record: Any, place: str, name: str) -> dict[str, Any]:
     if not isinstance(record, dict):
-        raise ResultsFormatError(f"{name}: line {number} is not an object. Restore the file.")
+        raise ResultsFormatError(f"{name}: {place} is not an object. Restore the file.")
     missing = [key for key in NEEDED if key not in record]
     if missing:
         raise ResultsFormatError(
-            f"{name}: line {number}: columns {missing} are missing, found {sorted(record)}. "
+            f"{name}: {place}: columns {missing} are missing, found {sorted(record)}. "
             "Are these lm-eval's samples?"
         )
     return record

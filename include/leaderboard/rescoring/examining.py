@@ -8,6 +8,7 @@ from include.leaderboard.rescoring.grading import Earlier, Part, plan_parts
 from include.leaderboard.rescoring.marks import Mark, ScorerId, read_mark, read_tally, sha256_of
 from include.leaderboard.rescoring.naming import DetailsFile
 from include.leaderboard.rescoring.tally import Tally
+from include.leaderboard.scoring.policy import GradingPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class Looked:
     splits: tuple[tuple[int, tuple[int, ...] | None], ...]
     samples_filter: str | None
 
-    def parts(self, file: DetailsFile) -> list[Part]:
+    def parts(self, file: DetailsFile, policy: GradingPolicy) -> list[Part]:
         """The parts to grade, without outputs."""
         return [
             Part(
@@ -41,6 +42,7 @@ class Looked:
                 first_row=first,
                 row_groups=groups,
                 earlier=self.earlier,
+                policy=policy,
             )
             for first, groups in self.splits
         ]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from include.leaderboard.details.rows import iterate_details
 from include.leaderboard.rescoring.metrics import metric_of, verdict_before
 from include.leaderboard.rescoring.tally import Tally
+from include.leaderboard.scoring.policy import DEFAULT, GradingPolicy
 
 if TYPE_CHECKING:
     from include.leaderboard.scoring.scorer import Scorer
@@ -43,13 +44,14 @@ class Part:
     first_row: int = 0
     row_groups: tuple[int, ...] | None = None
     earlier: Earlier | None = None
+    policy: GradingPolicy = DEFAULT
 
 
-def scorer_of(task: str) -> Scorer | None:
-    """The scorer of a short task name, if there is one."""
-    from include.leaderboard.scoring.score import SCORERS
+def scorer_of(task: str, policy: GradingPolicy = DEFAULT) -> Scorer | None:
+    """The scorer of a short task name under a policy, if there is one that reads what the model wrote."""
+    from include.leaderboard.scoring import registry
 
-    return SCORERS.get(task)
+    return registry.scorers_for(policy).get(task)
 
 
 def plan_parts(details: Path) -> list[tuple[int, tuple[int, ...] | None]]:
@@ -84,7 +86,7 @@ def grade_part(part: Part) -> Tally:
         ResultsFormatError: The details cannot be read.
         OSError: The records cannot be written; what was written of them is removed.
     """
-    scorer = scorer_of(part.task)
+    scorer = scorer_of(part.task, part.policy)
     if scorer is None:
         raise ValueError(f"{part.task}: no scorer")
     metric = metric_of(part.task)

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from include.leaderboard.canaries.limits import CanarySettings
 from include.leaderboard.rescoring.examining import Looked
 from include.leaderboard.rescoring.grading import Part
 from include.leaderboard.rescoring.marks import ScorerId
 from include.leaderboard.rescoring.naming import DetailsFile
 from include.leaderboard.rescoring.outcome import GradedFile
 from include.leaderboard.rescoring.tally import Tally
+from include.leaderboard.scoring.policy import DEFAULT, GradingPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,10 @@ class Options:
     """Keep the ids of the rows that changed, for a report."""
     baselines: Mapping[str, float] = field(default_factory=dict)
     """What guessing scores, by short task name."""
+    policy: GradingPolicy = DEFAULT
+    """What counts as right where that is a choice."""
+    limits: Mapping[str, CanarySettings] | None = None
+    """Of the canaries, by short task name; None: scorers are not tried before they grade."""
 
 
 @dataclass(slots=True, kw_only=True)

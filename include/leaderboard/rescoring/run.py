@@ -12,6 +12,7 @@ from typing import Any
 
 from include.leaderboard.errors import ResultsError
 from include.leaderboard.rescoring import atomic
+from include.leaderboard.rescoring.canary import Canaries
 from include.leaderboard.rescoring.examining import Look, Looked, examine
 from include.leaderboard.rescoring.grading import grade_part, scorer_of
 from include.leaderboard.rescoring.jobs import Evaluation, Job, Options, Task
@@ -57,6 +58,7 @@ class Rescoring:
         self._advance: Advance = _unheard
         self._scorers: dict[str, ScorerId | None] = {}
         self.files = [file for file in files if self._is_wanted(file)]
+        self._canaries = Canaries(options.limits)
         self._named: set[Problem] = set()
         self._unfinished: dict[int, Job] = {}
         self._flying: dict[Future[Any], Task] = {}
@@ -94,7 +96,7 @@ class Rescoring:
         if self._options.tasks and task not in self._options.tasks:
             return False
         if task not in self._scorers:
-            scorer = scorer_of(task)
+            scorer = scorer_of(task, self._options.policy)
             self._scorers[task] = ScorerId.of(scorer) if scorer else None
         if self._scorers[task] is None:
             self.outcome.without_scorer[task] = self.outcome.without_scorer.get(task, 0) + 1
@@ -184,11 +186,17 @@ class Rescoring:
             self._advance(job.file, 1.0)
             self._count(job, looked.done, kept=True)
             return
+        scorer = scorer_of(job.file.short_task, self._options.policy)
+        assert scorer is not None
+        breach = self._canaries.breach(job.file, scorer)
+        if breach is not None:
+            self._fail(job, breach)
+            return
         if not self._options.dry_run:
             atomic.remove_stale(job.file.graded)
         job.parts = [
             part if self._options.dry_run else replace(part, output=atomic.temporary(job.file.graded, n))
-            for n, part in enumerate(looked.parts(job.file), start=1)
+            for n, part in enumerate(looked.parts(job.file, self._options.policy), start=1)
         ]
         self._unfinished[id(job)] = job
         self._ready.extend((job, grade_part, part, number) for number, part in enumerate(job.parts))

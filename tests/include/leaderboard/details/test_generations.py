@@ -201,6 +201,20 @@ def test_samples_without_their_members_are_named(tmp_path):
         read_details(path)
 
 
+def test_an_array_of_samples_is_read_like_lines(tmp_path, monkeypatch):
+    lines, array = tmp_path / "samples_a_x.jsonl", tmp_path / "samples_a_x.json"
+    as_samples(lines, ANSWERS)
+    records = [json.loads(line) for line in lines.read_text().splitlines()]
+    for indent in (None, 2):
+        array.write_text(json.dumps(records, indent=indent))
+        for chunk in (1 << 20, 50):
+            monkeypatch.setattr("include.leaderboard.details.lm_eval_samples._CHUNK", chunk)
+            assert read_details(array) == read_details(lines)
+    array.write_text(json.dumps(records)[:-30])
+    with pytest.raises(ResultsFormatError, match="element 9 is not JSON, or cut off"):
+        read_details(array)
+
+
 def test_a_file_without_rows_has_none(tmp_path):
     as_columns(tmp_path / "a.parquet", ANSWERS)
     table = pq.read_table(tmp_path / "a.parquet")

@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from include.leaderboard.rescoring import atomic, grading, marks
-from include.leaderboard.scoring.score import SCORERS
-from include.leaderboard.scoring.scorer import Grade
+from include.leaderboard.scoring import registry
+from include.leaderboard.scoring.policy import GradingPolicy
+from include.leaderboard.scoring.scorer import Grade, Scorer
 from tests.include.leaderboard.details.layouts import ANSWERS, LAYOUTS, Answer
 from tests.include.leaderboard.rescoring.tree import AFTER, BEFORE, TASK, TIME, leaderboard_scores
 
@@ -28,6 +29,10 @@ class NewerScorer:
 
     def grade(self, row):
         return Grade(correct=True, extracted=None, method="newer", reason="Always.")
+
+
+def use(monkeypatch, scorer):
+    monkeypatch.setattr(registry, "scorers_for", lambda _: {"bac-fr": scorer})
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -125,7 +130,7 @@ def test_force_grades_again_and_remembers_what_came_before(tree):
 def test_a_newer_scorer_is_compared_with_the_older_one_whose_values_and_records_stay(tree, monkeypatch):
     tree.add()
     first = tree.rescore().graded[0]
-    monkeypatch.setitem(SCORERS, "bac-fr", NewerScorer())
+    use(monkeypatch, NewerScorer())
 
     outcome = tree.rescore()
 
@@ -146,7 +151,7 @@ def test_a_newer_scorer_is_compared_with_the_older_one_whose_values_and_records_
 def test_going_back_to_the_older_scorer_is_one_more_turn_of_the_history(tree, monkeypatch):
     tree.add()
     tree.rescore()
-    monkeypatch.setitem(SCORERS, "bac-fr", NewerScorer())
+    use(monkeypatch, NewerScorer())
     tree.rescore()
     monkeypatch.undo()
 
@@ -206,7 +211,7 @@ def test_parts_find_their_earlier_verdicts(tree, monkeypatch):
     details = tree.add(answers=answers)
     pq.write_table(pq.read_table(details), details, row_group_size=10)
     tree.rescore()
-    monkeypatch.setitem(SCORERS, "bac-fr", NewerScorer())
+    use(monkeypatch, NewerScorer())
 
     tree.rescore()
 
@@ -423,14 +428,18 @@ def test_a_row_that_ends_its_process_costs_its_file_only(tree, monkeypatch):
     assert not [path for path in tree.contents() if path.suffix == ".tmp"]
 
 
+def _killing(policy: GradingPolicy) -> dict[str, Scorer]:
+    return {"bac-fr": KillingScorer()}
+
+
 def grade_part_of_a_killer(part):
-    SCORERS["bac-fr"] = KillingScorer()  # in a process of its own
+    registry.scorers_for = _killing  # in a process of its own
     return grading.grade_part(part)
 
 
 def test_a_bug_of_the_scorer_is_named_without_the_text_of_the_row(tree, monkeypatch, caplog):
     tree.add()
-    monkeypatch.setitem(SCORERS, "bac-fr", RaisingScorer())
+    use(monkeypatch, RaisingScorer())
 
     (problem,) = tree.rescore().problems
 
@@ -460,3 +469,33 @@ def test_a_mark_of_something_else_is_no_mark(tree):
         file.mark.write_text(content)
         assert marks.read_mark(file) is None
     assert [one.kept for one in tree.rescore().graded] == [False]
+
+
+def test_a_scorer_that_fails_its_canaries_changes_nothing_and_says_why(tree, monkeypatch):
+    tree.add("org/a")
+    tree.add("org/b")
+    before = tree.contents()
+    use(monkeypatch, NewerScorer())
+
+    outcome = tree.rescore(limits={})
+
+    assert [one.kind for one in outcome.problems] == ["canary"]
+    assert "scorer bac-fr 99 fails its canaries: empty: calls an empty" in outcome.problems[0].message
+    assert tree.contents() == before
+
+
+def test_the_shipped_scorer_passes_its_canaries(tree):
+    tree.add()
+
+    assert tree.rescore(limits={}).exit_status == 0
+
+
+def test_the_leaderboard_s_policy_decides_and_is_part_of_the_scorer_s_hash(tree):
+    tree.add(answers=[Answer(row_id="r0", gold="12 cm", said="12", before=1)] * 3)
+    default = tree.rescore().graded[0]
+
+    strict = tree.rescore(policy=GradingPolicy(units=False)).graded[0]
+
+    assert (default.tally.correct, strict.tally.correct) == (3, 0)
+    assert not strict.kept
+    assert default.scorer.hash != strict.scorer.hash
