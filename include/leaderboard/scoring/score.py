@@ -90,13 +90,17 @@ class ScoredResults:
         return {task: score.to_json() for task, score in self.scores.items()}
 
 
-def score_results(folder: Path, manifest: Manifest, suite: Suite) -> ScoredResults:
+def score_results(
+    folder: Path, manifest: Manifest, suite: Suite, *, scorers: Mapping[str, Scorer] | None = None
+) -> ScoredResults:
     """Grade and average a model's verified outputs.
 
     Args:
         folder: What ``verify_results`` accepted.
         manifest: Its manifest.
         suite: Says which metrics make a score, and who grades.
+        scorers: By short task name, e.g. those of a leaderboard's own policy (``scorers_for``). None: those
+            of the default policy.
 
     Raises:
         GateError: A number is no fraction, the rows contradict the evaluator's own mean, a scorer fails its
@@ -114,7 +118,9 @@ def score_results(folder: Path, manifest: Manifest, suite: Suite) -> ScoredResul
         for metric, per_row in values.items():
             checks.append(_cross_check(task, metric, per_row, reported))
         if task.metric.graded_by == "scorer":
-            scores[task.name], graded[task.name], canaries[task.name] = _graded(task, rows, reported)
+            scores[task.name], graded[task.name], canaries[task.name] = _graded(
+                task, rows, reported, scorer=(scorers or SCORERS).get(task.name)
+            )
         else:
             scores[task.name] = _averaged(task, values, reported)
             graded[task.name] = [
@@ -156,9 +162,8 @@ def average(scores: Mapping[str, Mapping[str, Any]], suite: Suite) -> float | No
 
 
 def _graded(
-    task: SuiteTask, rows: Sequence[DetailsRow], reported: ManifestTask
+    task: SuiteTask, rows: Sequence[DetailsRow], reported: ManifestTask, *, scorer: Scorer | None
 ) -> tuple[Score, list[dict[str, Any]], tuple[Rate, ...]]:
-    scorer = SCORERS.get(task.name)
     if scorer is None:
         raise GateError(f"{task.key}: no scorer is registered. Set graded_by: evaluator, or add one.")
     verdicts = [scorer.grade(row) for row in rows]

@@ -11,6 +11,8 @@ import pytest
 from include.leaderboard.errors import GateError, ResultsFormatError
 from include.leaderboard.results.verify import read_manifest
 from include.leaderboard.scoring import average, normalize, score, score_results
+from include.leaderboard.scoring.policy import GradingPolicy
+from include.leaderboard.scoring.registry import scorers_for
 from include.leaderboard.scoring.statistics import ratio_influences, standard_error
 from tests.include.leaderboard.canaries.broken_scorers import BROKEN
 from tests.include.leaderboard.results_folder import read_manifest_json, write_details, write_manifest
@@ -160,3 +162,13 @@ def test_pulls_on_a_ratio_average_to_the_ratio_of_sums():
 
 def test_one_row_has_no_standard_error():
     assert standard_error([1.0]) is None
+
+
+def test_a_leaderboard_s_own_scorers_grade_in_place_of_the_default_ones(results_folder, settings):
+    strict = scorers_for(GradingPolicy(form=False))
+
+    results = score_results(results_folder, read_manifest(results_folder), settings.suite(), scorers=strict)
+
+    assert results.scores["bac-fr"].value == pytest.approx(0.5)  # 0,5 for 1/2 is another form
+    assert results.scores["bac-fr"].scorer_hash == strict["bac-fr"].code_hash
+    assert strict["bac-fr"].code_hash != score.SCORERS["bac-fr"].code_hash
