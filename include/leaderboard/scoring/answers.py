@@ -30,7 +30,9 @@ _HEADING_ASIDE = re.compile(
     r"m[ée]thode|raisonnement|explanation|d[ée]veloppement)\b[*_ ]*(?:\([^()\n]{0,40}\))?[*_ ]*:?",
     re.IGNORECASE | re.MULTILINE,
 )
-_REMARK = re.compile(r"\s+\((?=[^()]*[^\W\d_]{3})(?![^()]*(?:sqrt|frac|pi\b|exp|sin|cos|ln))[^()]{1,160}\)(?=\s*[.!]?$)")
+_REMARK = re.compile(
+    r"\s+\((?!(?:ou|et|pas|voire)\b)(?=[^()]*[^\W\d_]{3})(?![^()]*(?:sqrt|frac|pi\b|exp|sin|cos|ln))[^()]{1,160}\)(?=\s*[.!]?$)"
+)
 _BULLETS = frozenset({"- ", "* ", "• "})
 _LEADS = frozenset("rR→⟶-=:\"'")
 _WORD = re.compile(r"[^\W\d_]{3,}")
@@ -39,9 +41,13 @@ _ASIDE_GATES = (
     "xplication", "ustification", "rification", "emarque", "reuve", "monstration", "étail", "éthode",
     "aisonnement", "xplanation", "éveloppement",
 )  # fmt: skip
-_WORKING = re.compile(r"\s*(?:\d{1,2}[.)]\s+|[ée]tape\s+\d+\s*[:.]?\s*)?(?:on|nous|je|il faut|pour|soit|d'abord|puisque|comme)\s", re.IGNORECASE)
+_WORKING = re.compile(
+    r"\s*(?:\d{1,2}[.)]\s+|[ée]tape\s+\d+\s*[:.]?\s*)?(?:on|nous|je|il faut|pour|soit|d'abord|puisque|comme)\s",
+    re.IGNORECASE,
+)
 _DENIED_AFTER = re.compile(
-    r"[\s$.\])}\\]*(?:(?:est|était|serait)\s+(?:faux|fausse|incorrecte?|erron[ée]e?|absurde)|n'est\s+pas|ne convient pas)", re.IGNORECASE
+    r"[\s$.\])}\\]*(?:(?:est|était|serait)\s+(?:faux|fausse|incorrecte?|erron[ée]e?|absurde)|n'est\s+pas|ne convient pas)",
+    re.IGNORECASE,
 )
 _SUBJECT = re.compile(
     r"(?:^|[\n.!?:,]\s*|\b(?:donc|que|mais)\s+)([^\n!?,]{1,80}?)\s+(?:est|sont|serait)\s+(?:donc\s+|bien\s+)?(?:la|les|ma)\s+(?:(?:bonne|seule|vraie)s?\s+)*"
@@ -86,7 +92,7 @@ def final_answer(prediction: str, *, wanted: re.Pattern[str] = SUBSTANCE) -> Ans
         return None
     rest = rest[-MAX_CHARACTERS:].strip()
     if _SIMPLE.fullmatch(rest) and "_" not in rest:
-        text = rest.rstrip(".,")
+        text = readable(rest).rstrip(".,")
         return Answer(text, text, "last_line")
     if not rest:
         return None
@@ -142,7 +148,8 @@ def _concluded_later(text: str, wanted: re.Pattern[str]) -> bool:
     """Tell whether later sentences conclude something else than a weak announcement."""
     later = statements.sentences(text[-_TAIL:])[1:]
     return any(
-        statements.conclusion(one, wanted=wanted) != one and not statements.is_aside(one) for one in later[-3:]
+        statements.conclusion(one, wanted=wanted) != one and not statements.is_aside(one)
+        for one in later[-3:]
     )
 
 
@@ -277,7 +284,10 @@ def _continues(later: list[str], wanted: re.Pattern[str]) -> bool:
     """Tell whether what follows a bare answer says something of its own, rather than explain."""
     last = later[-1]
     return (
-        any((_is_bare(one) and wanted.search(one)) or (wanted is statements.VALUE and "=" in one) for one in later)
+        any(
+            (_is_bare(one) and wanted.search(one)) or (wanted is statements.VALUE and "=" in one)
+            for one in later
+        )
         or statements.conclusion(last, wanted=wanted) != last
         or any(statements.is_unknown(one) for one in later)
         or any(statements.obey_corrections(" . " + one) != " . " + one for one in later)
@@ -295,7 +305,9 @@ def _answer(line: str, method: str, wanted: re.Pattern[str], *, last: bool) -> A
             if not last:
                 found = statements.sentences(text)
                 text = found[0] if found else text
-            if wanted is statements.VALUE and ("lim" in text or "quand" in text or "lorsqu" in text or " en " in text):
+            if wanted is statements.VALUE and (
+                "lim" in text or "quand" in text or "lorsqu" in text or " en " in text
+            ):
                 text = statements.without_condition(text)
             if not ("qu" in text and statements.DENIES_THAT.search(text)):
                 text = statements.conclusion(text, wanted=wanted)

@@ -29,15 +29,23 @@ _ALL_WORDS = re.compile(r"[^\W\d_]{3,}(?:[\s'-]+[^\W\d_]+)*|[\[(]?[A-Z]{1,3}[\])
 """Golds that may be meant as words although they name a value: « aucune solution », « douze »."""
 _DRESSED = re.compile(r"[*`$«»“”]|\\[()\[\]]|\\f?box")
 _YEAR = re.compile(r"[12]\d{3}")
-_PLAIN_VALUE = re.compile(r"(?:S\s*=\s*)?(?:[^\W_a-zA-Z]|[^\w]|_|\\[a-z]+|[a-z](?![a-z])|ln|cos|sin|exp|sqrt|pi)+")
+_PLAIN_VALUE = re.compile(
+    r"(?:S\s*=\s*)?(?:[^\W_a-zA-Z]|[^\w]|_|\\[a-z]+|[a-z](?![a-z])|ln|cos|sin|exp|sqrt|pi)+"
+)
 """Golds that are values at the first glance."""
 _OTHER_DIGITS = re.compile(r"\d[/.-]\d{1,2}[/.-]\d|\d{4}-|^\(?\d[spdf]|^[_^{]*\d*[}]?\s*$")
 """Dates, electron configurations."""
 _NO = ("Non", "non", "NON")
 _LEADING_NO = re.compile(r"^non\s*[,:;.!]\s*(?=\S)", re.IGNORECASE)
 """« 12 ? Non, 13. »: what follows is the answer."""
-_DENIED = re.compile(r"\b(?:ne\s|n'(?!\s|$)(?=[aeéiouyh]))(?!.*\bqu)|\b(?:pas|presque|ni|jamais|aucune?|faux|fausses?|incorrecte?s?|erron[ée]e?s?)\b|\bnon\b(?!\s+nul)", re.IGNORECASE)
-_COUNT = re.compile(r"\b(?:\d+|deux|trois|quatre|plusieurs)\s+(?:solutions?|racines|valeurs|réponses?|étapes?|questions?)\b", re.IGNORECASE)
+_DENIED = re.compile(
+    r"\b(?:ne\s|n'(?!\s|$)(?=[aeéiouyh]))(?!.*\bqu)|\b(?:pas|presque|ni|jamais|aucune?|faux|fausses?|incorrecte?s?|erron[ée]e?s?)\b|\bnon\b(?!\s+nul)",
+    re.IGNORECASE,
+)
+_COUNT = re.compile(
+    r"\b(?:\d+|deux|trois|quatre|plusieurs)\s+(?:solutions?|racines|valeurs|réponses?|étapes?|questions?)\b",
+    re.IGNORECASE,
+)
 _HOW_MANY = re.compile(r"\bcombien\b|\bnombre\b", re.IGNORECASE)
 """« 7 solutions » does not say that the solution is 7."""
 _EMPTY = re.compile(r"∅|\\(?:varnothing|emptyset)|\{\s*\\?\}|vide|aucun", re.IGNORECASE)
@@ -46,6 +54,9 @@ _NOTHING = re.compile(
     r"\b(?:aucune?\s+|pas de\s+|pas d')(?:solutions?|racines?|r[ée]els?|valeurs?)\b(?!\s+(?:unique|enti[èe]re))|\bvide\b",
     re.IGNORECASE,
 )
+_EMPTY_BRACES = re.compile(r"[\s$]*\\?\{\s*\\?\}[\s$.]*")
+_CONDITION = re.compile(r"^[xnth]\s+tend\s+vers\b")
+_NAME = re.compile(r"(?:\\mathcal\s*\{?\s*)?([A-Z])\}?\s*\(")
 _EXCEPT = re.compile(r"\b(?:sauf|autres?|except[ée]|infinit[ée]|non vide|pas vide|hormis)\b", re.IGNORECASE)
 _WORDS = re.compile(r"[^\W\d_]{2}")
 
@@ -83,7 +94,9 @@ class BacFrScorer:
 @cache
 def _code_hash(policy: str) -> str:
     room = Path(__file__).parent
-    sources = [*(room / name for name in ("answers.py", "bac_fr.py", "dates.py", "formulas.py", "letters.py"))]
+    sources = [
+        *(room / name for name in ("answers.py", "bac_fr.py", "dates.py", "formulas.py", "letters.py"))
+    ]
     sources += [room / "policy.py", room / "truth.py", room / "wording.py"]
     sources += sorted((room / "extraction").glob("*.py")) + sorted((room / "values").glob("*.py"))
     return hash_sources(*sources, notes=(policy, *(f"{name} {_installed(name)}" for name in LIBRARIES)))
@@ -127,6 +140,8 @@ def grade_answer(
     else:
         kind, wanted = _kind(gold, instruction, choices)
     answer = final_answer(prediction, wanted=wanted)
+    if answer is None and _EMPTY.search(gold) and _EMPTY_BRACES.fullmatch(prediction[-40:].strip()):
+        return Grade(correct=True, extracted="∅", method="set", reason="The empty set.")
     if answer is None:
         return Grade(correct=False, extracted=None, method="no_answer", reason="No final answer was found.")
     if kind != "truth" and answer.text[:3] in _NO:
@@ -200,7 +215,8 @@ def _judge(
 def _same_words(gold: str, answer: Answer, policy: GradingPolicy) -> bool:
     gold = unwrapped(without_markup(readable(gold)))
     return any(
-        wording.same_words(gold, unwrapped(text), policy) for text in dict.fromkeys((answer.text, answer.line))
+        wording.same_words(gold, unwrapped(text), policy)
+        for text in dict.fromkeys((answer.text, answer.line))
     )
 
 
@@ -220,7 +236,7 @@ def _same_choice(choice: str, answer: Answer, instruction: str | None, policy: G
 
 def _says_another(text: str, asked: str | None) -> bool:
     """Tell a denial, and a number of solutions where no number is asked."""
-    if _DENIED.search(text):
+    if _DENIED.search(text) or _CONDITION.match(text):
         return True
     return _COUNT.search(text) is not None and (asked is None or _HOW_MANY.search(asked) is None)
 
@@ -229,8 +245,20 @@ def _value_grade(
     gold: str, answer: Answer, instruction: str | None, question: str | None, policy: GradingPolicy
 ) -> Grade:
     """Compare values; the pieces of a statement are tried in turn, and one that fits decides."""
-    if _WORDS.search(answer.text) and not _EMPTY.search(gold) and _says_another(answer.text, instruction or question):
-        return Grade(correct=False, extracted=answer.text, method="denied", reason="The statement denies it, or counts.")
+    if (
+        _WORDS.search(answer.text)
+        and not _EMPTY.search(gold)
+        and _says_another(answer.text, instruction or question)
+    ):
+        return Grade(
+            correct=False,
+            extracted=answer.text,
+            method="denied",
+            reason="The statement denies it, or counts.",
+        )
+    named, other = _NAME.match(gold), _NAME.match(answer.text)
+    if named and other and named[1] != other[1]:
+        return Grade(correct=False, extracted=answer.text, method="name", reason="Another name.")
     verdict = None
     slow = False
     for piece in value_pieces(gold, answer.text):

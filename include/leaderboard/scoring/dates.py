@@ -23,12 +23,16 @@ _MONTHS = {
 _MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
 _BC = r"(?P<bc>\s*(?:av(?:ant)?\.?\s*(?:j\.?\s*-?\s*c\b\.?|jesus[- ]christ|notre ere|l'ere chretienne)))?"
 _AD = r"(?:\s*(?:ap(?:r|res)?\.?\s*(?:j\.?\s*-?\s*c\b\.?|jesus[- ]christ)|de notre ere))?"
-_WRITTEN = re.compile(rf"(?:(?P<day>\d{{1,2}}|premier|1er)\s*(?:er)?\s+)?(?P<month>{_MONTH})\b\.?(?:\s+(?P<year>-?\d{{1,4}})\b{_BC}{_AD})?")
+_WRITTEN = re.compile(
+    rf"(?:(?P<day>\d{{1,2}}|premier|1er)\s*(?:er)?\s+)?(?P<month>{_MONTH})\b\.?(?:\s+(?P<year>-?\d{{1,4}})\b{_BC}{_AD})?"
+)
 _NUMERIC = re.compile(r"\b(?P<day>\d{1,2})\s*[/.-]\s*(?P<month>\d{1,2})\s*[/.-]\s*(?P<year>\d{4})\b" + _BC)
 _ISO = re.compile(r"\b(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})\b" + _BC)
 _YEAR = re.compile(rf"(?<![\d.,/])(?P<year>-?\d{{1,4}})\b(?![.,/]\d){_BC}{_AD}")
 _CENTURY = re.compile(rf"\b(?P<roman>[ivx]{{1,6}}|\d{{1,2}})\s*(?:e|eme|er|ieme)?\s*(?:siecle|s\.){_BC}{_AD}")
-_PERIOD = re.compile(r"\b[ivx]{1,6}\s?e(?:r|me)?\b|\b(?:entre|depuis|jusqu|avant|apres|vers|debut|fin|milieu|a partir|ou|et|environ|pas|ni|non|annees|dans les)\b|\bdu\b.*\bau\b|\d{4}\s*-\s*\d{2,4}(?!-?\d)")
+_PERIOD = re.compile(
+    r"\b[ivx]{1,6}\s?e(?:r|me)?\b|\b(?:entre|depuis|jusqu|avant|apres|vers|debut|fin|milieu|a partir|ou|et|environ|pas|ni|non|annees|dans les)\b|\bdu\b.*\bau\b|\d{4}\s*-\s*\d{2,4}(?!-?\d)"
+)
 _YEARS = re.compile(r"\b(\d{3,4})\s*(?:-|–|—|a|et|au|jusqu'en|jusqu'a)\s*(\d{2,4})\b")
 _YEARS_ALONE = re.compile(r"(?:de |du |entre )?[12]\d{3}\s*(?:-|–|—|à|et|au)\s*(?:[12]\d{3}|\d{2})")
 _ORDINAL = re.compile(r"(?P<roman>[ivx]{1,6}|\d{1,2})\s*(?:e|eme|ieme|er)")
@@ -116,7 +120,9 @@ def _date_of_century(number: str) -> Date:
 
 def _roman(text: str) -> int:
     values = [_ROMAN[letter] for letter in text]
-    return sum(-one if one < next_one else one for one, next_one in zip(values, [*values[1:], 0], strict=True))
+    return sum(
+        -one if one < next_one else one for one, next_one in zip(values, [*values[1:], 0], strict=True)
+    )
 
 
 def is_date(gold: str) -> Date | None:

@@ -15,13 +15,21 @@ _ELEMENTS = frozenset(
 _SCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺−–", "0123456789+-0123456789-+--")
 _RAISED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹]*[⁺⁻]|[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _COMMANDS = re.compile(r"\\(?:mathrm|text|ce|mathbf|rm|left|right)(?![A-Za-z])|\\[,;: !]")
-_ARROW = re.compile(r"\\(?:rightarrow|to|longrightarrow|rightleftharpoons|xrightarrow)(?![A-Za-z])|->|-->|→|⟶|⇌|⇄")
+_ARROW = re.compile(
+    r"\\(?:rightarrow|to|longrightarrow|rightleftharpoons|xrightarrow)(?![A-Za-z])|->|-->|→|⟶|⇌|⇄"
+)
 _ARROW_OR_EQUAL = re.compile(_ARROW.pattern + r"|=")
 _STATE = re.compile(r"\((?:aq|s|l|g)\)")
-_FORMULA = re.compile(r"(?:\^?\d{0,3}_?\d{0,3})(?:(?:[A-Z][a-z]?|\(|\)|\[|\])\d*)+(?:\^?\d?[+-])?|\^?e\^?-|\^?\d*H\^?\+")
+_FORMULA = re.compile(
+    r"(?:\^?\d{0,3}_?\d{0,3})(?:(?:[A-Z][a-z]?|\(|\)|\[|\])\d*)+(?:\^?\d?[+-])?|\^?e\^?-|\^?\d*H\^?\+"
+)
 _SYMBOL = re.compile(r"[A-Z][a-z]?")
 _ELECTRONS = re.compile(r"(?:\[[A-Z][a-z]\])?(?:[1-7][spdf]\^?\d{1,2})+")
-_SPACED_SHELLS = re.compile(r"(?:\(?[1-7][spdf]\)?\^?\d{1,2}\s*){2,}|(?:\(?[KLMN]\)?\^?\d{1,2}\s*){2,}|[1-7][spdf]\^?\d")
+_SPACED_SHELLS = re.compile(
+    r"(?:\(?[1-7][spdf]\)?\^?\d{1,2}\s*){2,}|(?:\(?[KLMN]\)?\^?\d{1,2}\s*){2,}|[1-7][spdf]\^?\d"
+)
+_INDEX_FIRST = re.compile(r"^\$?(?:\{\})?_\{?(\d{1,3})\}?\^\{?(\d{1,3})\}?")
+"""A nucleus with its charge number before its mass number."""
 _QUANTITY = re.compile(r"[+-]?\d[\d\s.,]*[A-Z][a-z]?")
 """« 5 N » is a force."""
 _ARTICLE = re.compile(
@@ -33,6 +41,7 @@ _ARTICLE = re.compile(
 
 def canonical(text: str) -> str:
     """One spelling: digits on the line, ``^`` before what is raised, no spaces or braces."""
+    text = _INDEX_FIRST.sub(r"^{\2}_{\1}", text)
     text = _RAISED.sub(lambda run: "^" + run.group(), text).translate(_SCRIPTS)
     text = _STATE.sub("", _COMMANDS.sub("", text))
     text = text.replace("$", "").replace("{", "").replace("}", "").replace("_", "").replace("·", ".")
@@ -46,13 +55,22 @@ def is_formula(gold: str) -> bool:
     if _ARROW.search(gold):
         sides = _ARROW.split(gold)
         terms = [canonical(term) for side in sides for term in _terms(side)]
-        return len(sides) == 2 and bool(terms) and all(_is_species(term) for term in terms) and any(_SYMBOL.search(term) for term in terms)
+        return (
+            len(sides) == 2
+            and bool(terms)
+            and all(_is_species(term) for term in terms)
+            and any(_SYMBOL.search(term) for term in terms)
+        )
     if _QUANTITY.fullmatch(gold):
         return False
     text = canonical(gold)
     if _ELECTRONS.fullmatch(text) or _SPACED_SHELLS.fullmatch(text):
         return True
-    return _is_species(text) and (len(_SYMBOL.findall(text)) > 1 or any(character.isdigit() or character in "+-" for character in text) or "\\ce" in gold)
+    return _is_species(text) and (
+        len(_SYMBOL.findall(text)) > 1
+        or any(character.isdigit() or character in "+-" for character in text)
+        or "\\ce" in gold
+    )
 
 
 def _is_species(text: str) -> bool:
@@ -85,6 +103,7 @@ def _same_reaction(gold: str, text: str) -> bool:
 
 def _terms(side: str) -> list[str]:
     """Split at « + » between spaces: one without is a charge."""
+    side = _COMMANDS.sub("", side).replace("{", "").replace("}", "")
     parts = re.split(r"\s\+\s|(?<=[A-Za-z\d)])\s*\+\s*(?=\d*\s*[A-Z])", side)
     return [part for part in parts if part.strip()]
 

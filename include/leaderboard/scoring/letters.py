@@ -10,12 +10,16 @@ from include.leaderboard.scoring.policy import GradingPolicy
 from include.leaderboard.scoring.wording import tokens
 
 GOLD = re.compile(r"[A-H](?:\s*(?:,|;|/|&|et|\s)\s*[A-H])*|[A-H]{2,5}")
-ASKED = re.compile(r"\b[A-H]\s*[,;/]\s*[A-H]\b|\b[A-H]\s+(?:ou|et)\s+[A-H]\b|\blettres?\b|\bQCM\b", re.IGNORECASE)
+ASKED = re.compile(
+    r"\b[A-H]\s*[,;/]\s*[A-H]\b|\b[A-H]\s+(?:ou|et)\s+[A-H]\b|\blettres?\b|\bQCM\b", re.IGNORECASE
+)
 WANTED = re.compile(r"(?<![\w'])[A-Ha-h](?![\w'])|\w{2}|\d")
 """A statement that may give a letter, or a choice's text."""
 
 _ALONE = re.compile(r"[\[({\"'\s]*([A-Ha-h])[\])}\"'\s.:,;]*")
-_SEVERAL = re.compile(r"[(\s]*[A-Ha-h](?:[).\s]*(?:,|;|/|&|\bet\b|\band\b|-)[(\s]*[A-Ha-h])+[)\s.]*|[A-H]{2,5}")
+_SEVERAL = re.compile(
+    r"[(\s]*[A-Ha-h](?:[).\s]*(?:,|;|/|&|\bet\b|\band\b|-)[(\s]*[A-Ha-h])+[)\s.]*|[A-H]{2,5}"
+)
 _SINGLE = re.compile(r"(?<![^\W_])[A-Ha-h](?![^\W_])")
 _LABEL = re.compile(r"[(\[]?([A-Ha-h])(?:\s*[).:\]]\s*|\s+[-–—=→]\s+)(?P<text>\S.*)", re.DOTALL)
 _CHOICE_LABEL = re.compile(r"\s*[(\[]?[A-Ha-h]\s*[).:\]-]\s*")
@@ -24,14 +28,16 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _UPPER = re.compile(r"(?<![\w'’=+*/^_°\\-])(?<!°\s)\(?([A-H])\)?(?![\w'’]|\s*[=+*/^<>]|\()")
-_PREPOSITION = re.compile(r"\bA\s+(?!(?:et|ou|est|car|puisque|mais|donc|ni|sont|parce|semble|convient)\b)[a-zà-ÿ]")
+_PREPOSITION = re.compile(
+    r"\bA\s+(?!(?:et|ou|est|car|puisque|mais|donc|ni|sont|parce|semble|convient)\b)[a-zà-ÿ]"
+)
 _OBJECT = re.compile(
     r"\b(?:droites?|points?|segments?|plans?|cercles?|courbes?|triangles?|ensembles?|[ée]v[ée]nements?|axes?|vecteurs?|matrices?|matrice|"
     r"fonctions?|sommets?|villes?|ions?|atomes?|sujet|exercice|partie|note)\s+\(?[A-H]\)?"
 )
 _CHOSEN = re.compile(
-    r"\b(?:je\s+(?:choisis|choisirais|retiens|réponds|sélectionne|dirais|coche|prends|garde|(?:opte|penche)\s+pour)|(?:il\s+)?reste(?:\s+donc)?)"
-    r"\s+(?:(?:la|le|l')\s*)?(?:réponse\s+|lettre\s+|option\s+)?\(?([A-H])\b\)?(?!\s+(?:ou|et)\b)"
+    r"\b(?:je\s+(?:choisis|choisirais|retiens|réponds|sélectionne|dirais|coche|prends|garde|(?:opte|penche)\s+pour)|(?:il\s+)?reste(?:\s+donc)?|c'est(?:\s+donc)?)"
+    r"\s+(?:(?:la|le|l')\s*)?(?:réponse\s+|lettre\s+|option\s+)?\(?([A-H])\b\)?(?!\s*(?:,|/)\s*\(?[A-H]\b|\s+(?:ou|et|qui est (?:fau|incorr))\b)"
 )
 _REFUSED = re.compile(
     r"((?:\(?\b[A-H]\)?(?:\s*,\s*|\s+et\s+)?)+)\s+(?:est|sont|:)\s+(?:bien\s+)?(?:fausses?|faux|incorrecte?s?|impossible|[ée]limin[ée]e?s?|exclue?s?|à [ée]liminer|à exclure)"
@@ -57,7 +63,11 @@ def said_letters(answer: Answer) -> frozenset[str] | None:
             return frozenset(alone[1].upper())
     text = answer.text
     if _SEVERAL.fullmatch(text):
-        given = [letter.upper() for letter in _SINGLE.findall(text)] if len(text) > 5 or not text.isalpha() else list(text)
+        given = (
+            [letter.upper() for letter in _SINGLE.findall(text)]
+            if len(text) > 5 or not text.isalpha()
+            else list(text)
+        )
         return frozenset(given) if len(set(given)) == len(given) else None
     label = _LABEL.match(text)
     if label and not _other_letter(label):
@@ -92,7 +102,9 @@ def _in_sentence(text: str) -> frozenset[str] | None:
     return frozenset(found)
 
 
-def judge_letters(gold: str, answer: Answer, choices: Sequence[str], same: Same, policy: GradingPolicy) -> bool:
+def judge_letters(
+    gold: str, answer: Answer, choices: Sequence[str], same: Same, policy: GradingPolicy
+) -> bool:
     """Judge against expected letters; the text of the one right choice will do as well."""
     wanted = frozenset(re.findall(r"[A-H]", gold))
     label = _LABEL.match(answer.text)
@@ -108,9 +120,13 @@ def judge_letters(gold: str, answer: Answer, choices: Sequence[str], same: Same,
     return letters is not None and letters == wanted
 
 
-def judge_choice(gold: str, answer: Answer, choices: Sequence[str], same: Same, policy: GradingPolicy) -> bool:
+def judge_choice(
+    gold: str, answer: Answer, choices: Sequence[str], same: Same, policy: GradingPolicy
+) -> bool:
     """Judge against the right choice's text: the text, or the letter that it stands under."""
-    index = next((number for number, choice in enumerate(choices) if bare_choice(choice) == bare_choice(gold)), None)
+    index = next(
+        (number for number, choice in enumerate(choices) if bare_choice(choice) == bare_choice(gold)), None
+    )
     if same(bare_choice(gold), answer):
         return True
     if index is None:
@@ -127,7 +143,12 @@ def _chosen(answer: Answer, choices: Sequence[str], same: Same) -> int | None:
     """The one choice whose text the answer is."""
     said = tokens(answer.text)
     bare = [bare_choice(choice) for choice in choices[:26]]
-    exact = [number for number, choice in enumerate(bare) if choice == answer.text.strip() or (said and tokens(choice) == said and not re.search(r"[-+*/=<>^√\\]", choice))]
+    exact = [
+        number
+        for number, choice in enumerate(bare)
+        if choice == answer.text.strip()
+        or (said and tokens(choice) == said and not re.search(r"[-+*/=<>^√\\]", choice))
+    ]
     if len(exact) == 1:
         return exact[0]
     found = [number for number, choice in enumerate(bare) if same(choice, answer)]

@@ -19,13 +19,29 @@ _SYNONYMS = {
 _ALL = TRUTH | _SYNONYMS
 WANTED = re.compile(r"\b(?:" + "|".join(_ALL) + r"|V|F)\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+")
-_LEADING = re.compile(r"(?:mais\s+|eh bien\s*,?\s+|bah\s+|bien sûr(?:\s+que)?\s+|évidemment\s*,?\s+|clairement\s+|absolument\s+)?(\w+)\s*(?:$|[,.;:!(—–]|-\s)", re.IGNORECASE)
-_CONCESSION = re.compile(r"\b(?:même si|bien que|quoique|alors que|malgré|contrairement|tandis que)\b", re.IGNORECASE)
-_NEGATION = re.compile(r"\b(?:pas|ni|jamais|aucune?|nullement|guère|not|never|personne|rien)\b", re.IGNORECASE)
-_NOT_TRUE = re.compile(
-    r"\b(?:n'est|n'était|n'était|ne sont)\s+(?:donc\s+|absolument\s+|certainement\s+)?pas\s+(?:toujours\s+)?(?:vraie?s?|correcte?s?|exacte?s?|juste)\b", re.IGNORECASE
+_LEADING = re.compile(
+    r"(?:mais\s+|eh bien\s*,?\s+|bah\s+|bien sûr(?:\s+que)?\s+|évidemment\s*,?\s+|clairement\s+|absolument\s+)?(\w+)\s*(?:$|[,.;:!(—–]|-\s)",
+    re.IGNORECASE,
 )
-_NOT_FALSE = re.compile(r"\b(?:n'est|ne sont)\s+(?:donc\s+)?pas\s+(?:faux|fausses?|incorrecte?s?|inexacte?s?)\b", re.IGNORECASE)
+_CONCESSION = re.compile(
+    r"\b(?:même si|bien que|quoique|alors que|malgré|contrairement|tandis que)\b", re.IGNORECASE
+)
+_NEGATION = re.compile(
+    r"\b(?:pas|ni|jamais|aucune?|nullement|guère|not|never|personne|rien)\b", re.IGNORECASE
+)
+_NOT_TRUE = re.compile(
+    r"\b(?:n'est|n'était|n'était|ne sont)\s+(?:donc\s+|absolument\s+|certainement\s+)?pas\s+(?:toujours\s+)?(?:vraie?s?|correcte?s?|exacte?s?|juste)\b",
+    re.IGNORECASE,
+)
+_REFUTED = re.compile(
+    r"\b(?:faux|inexact|pas (?:vrai|exact))\s+(?:de (?:dire|penser|croire|conclure|prétendre)\s+)?(?:que\b|qu')",
+    re.IGNORECASE,
+)
+"""« Il est faux de dire que … » turns round what follows."""
+_HYPOTHESIS = re.compile(r"\s*(?:si|sinon|même si|car si|s')\b", re.IGNORECASE)
+_NOT_FALSE = re.compile(
+    r"\b(?:n'est|ne sont)\s+(?:donc\s+)?pas\s+(?:faux|fausses?|incorrecte?s?|inexacte?s?)\b", re.IGNORECASE
+)
 _CLAUSE = re.compile(r"[.,:;!?]\s")
 _NON_TRUE = re.compile(r"\bnon\b.*\b(?:vrai|faux)", re.IGNORECASE)
 _ABBREVIATIONS = {"V": True, "F": False}
@@ -35,14 +51,22 @@ def is_truth(gold: str, instruction: str | None) -> bool:
     """Tell a truth value; V and F are ones where the instruction speaks of « vrai » or « faux »."""
     if gold.casefold() in TRUTH:
         return True
-    return gold in _ABBREVIATIONS and instruction is not None and re.search(r"\b(?:vrai|faux)", instruction, re.IGNORECASE) is not None
+    return (
+        gold in _ABBREVIATIONS
+        and instruction is not None
+        and re.search(r"\b(?:vrai|faux)", instruction, re.IGNORECASE) is not None
+    )
 
 
 def judge_truth(gold: str, answer: Answer, policy: GradingPolicy) -> bool:
     """Judge a truth value; one of each kind, or none, is no answer."""
     expected = _ABBREVIATIONS.get(gold, TRUTH.get(gold.casefold()))
     said = said_truth(answer)
-    if said is None and policy.abbreviation and gold.casefold() in {"vrai", "faux", "v", "f", "vraie", "fausse"}:
+    if (
+        said is None
+        and policy.abbreviation
+        and gold.casefold() in {"vrai", "faux", "v", "f", "vraie", "fausse"}
+    ):
         said = _ABBREVIATIONS.get(answer.text.strip(" ().").upper())
     return said is not None and said == expected
 
@@ -64,6 +88,13 @@ def said_truth(answer: Answer) -> bool | None:
         if answer.method == "corrected" or not (others - {said}) or _NEGATION.search(rest):
             return said
         return None
+    refuted = _REFUTED.search(text)
+    if refuted is not None:
+        inner = _said(text[refuted.end() :])
+        return False if not inner else not inner.pop() if len(inner) == 1 else None
+    parts = _CLAUSE.split(text)
+    if len(parts) > 1:
+        text = ", ".join(part for part in parts if not _HYPOTHESIS.match(part)) or text
     found = _said(text)
     if len(found) != 1:
         return None

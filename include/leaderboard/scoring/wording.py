@@ -8,24 +8,30 @@ import unicodedata
 from include.leaderboard.scoring.policy import GradingPolicy
 
 _ARTICLES = frozenset({"le", "la", "les", "l", "un", "une", "des", "du", "de", "d", "the"})
-_LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "Œ": "oe", "Æ": "ae", "’": "'", "‑": "-", "ᵉ": "e", "ʳ": "r"})
+_LIGATURES = str.maketrans(
+    {"œ": "oe", "æ": "ae", "Œ": "oe", "Æ": "ae", "’": "'", "‑": "-", "ᵉ": "e", "ʳ": "r"}
+)
 _TOKEN = re.compile(r"[^\W_]+")
 
 _INTRODUCTION = re.compile(
     r"\b(?:c'est(?:-à-dire)?|ce sont|c'[ée]tait|ce fut|ce f[ûu]rent|s'agit|s'appelle|s'appelait|se nomme|se nommait|se situe|se trouve|"
     r"est|sont|[ée]tait|[ée]taient|fut|furent|devient|sera|serait|correspond(?:ent)? à|on (?:obtient|trouve|parle|appelle|observe|a)|"
     r"il se forme|il y a|nomm[ée]e?s?|appel[ée]e?s?|d[ée]signe|s'[ée]crit|vaut|repr[ée]sente|forment|forme|a pour (?:nom|symbole|formule|nature|capitale)|"
-    r"a lieu|n'admet|n'a|admet|poss[èe]de|s'est d[ée]roul[ée]e?|suit|suivent|is|was|affiche|renvoie|retourne|donne|conna[îi]t|choisi[rst]?|dite?s?)\b[' ]?"
+    r"a lieu|n'admet|n'a|admet|poss[èe]de|s'est d[ée]roul[ée]e?|suit|suivent|utilise|applique|reconna[îi]t|is|was|affiche|renvoie|retourne|donne|conna[îi]t|choisi[rst]?|dite?s?)\b[' ]?"
     r"(?:\s*(?:donc|bien|alors|ainsi|tout simplement|[ée]galement|en fait|effectivement|toujours|connue? sous le nom|appel[ée]e?s?)\b)*\s*:?",
     re.IGNORECASE,
 )
-_NEGATION = re.compile(r"\b(?:pas|non|ni|jamais|aucune?|sans|nullement|sauf|plus que|ne|n'\w+)\b", re.IGNORECASE)
+_NEGATION = re.compile(
+    r"\b(?:pas|non|ni|jamais|aucune?|sans|nullement|sauf|plus que|ne|n'\w+)\b", re.IGNORECASE
+)
 _SEVERAL = re.compile(r"\b(?:ou|et|puis|ni|soit)\b|/|;", re.IGNORECASE)
 _REMARK = re.compile(r"\s*[(\[][^()\[\]]*[)\]]\s*")
 _COMPLEMENT = re.compile(
     r"\s*(?:\(|sur\b|de raison\b|de premier terme\b|de rapport\b|vers\b|quand\b|lorsque\b|pour\b|en fonction\b|en (?:l'an )?\d|en [A-Z]\b|au voisinage\b|"
     r"si\b|avec\b|dans (?:ce|cet|cette|le|la|l')\b|,\s*+(?![A-ZÀ-Ý])(?!(?:ou|et|puis)\b))",
 )
+_LONG_COMPLEMENT = re.compile(_COMPLEMENT.pattern + r"|\s*(?:du|de la|de l'|des|d'un|d'une)\b")
+"""Two words are exact enough to stay the same with an owner: « l'énergie cinétique du système »."""
 _NAME_COMPLEMENT = re.compile(r"\s*(?:\(|qui\b|en (?:l'an )?\d|,\s*+(?![A-ZÀ-Ý])(?!(?:ou|et|puis)\b))")
 _LEADS = frozenset(
     # Where something is.
@@ -42,8 +48,12 @@ _LEADS = frozenset(
     "procede phenomene mecanisme famille fonctions molecule ion element gaz metal corps substance compose organite maladie loi regime "
     "batterie energie force grandeur figure celebre fameux fameuse celle celui elle il".split()
 )
-_GENERIC = frozenset("suite fonction courbe mouvement reaction triangle nombre phenomene famille gaz element molecule".split())
-_NAMED_AFTER = frozenset("theoreme loi principe formule relation inegalite identite regle constante effet lemme".split())
+_GENERIC = frozenset(
+    "suite fonction courbe mouvement reaction triangle nombre phenomene famille gaz element molecule".split()
+)
+_NAMED_AFTER = frozenset(
+    "theoreme loi principe formule relation inegalite identite regle constante effet lemme".split()
+)
 _NO_PERSON = frozenset(
     "bataille traite prise guerre revolution mer mont monts ocean ile iles tour chateau palais cap golfe republique royaume new los "
     "san santa la le les etats union afrique amerique europe asie pays serment edit conference accords plan affaire front parti cote "
@@ -58,7 +68,12 @@ MAX_WORDS = 400
 
 _DENIALS = (
     (re.compile(r"\b(?:n'est|ne sont|n'était)\s+pas\b", re.IGNORECASE), "est non"),
-    (re.compile(r"\b(?:n'(?:a|admet|y a|existe)\s+|ne (?:possède|comporte)\s+)?pas\s+(?:de\s|d')", re.IGNORECASE), "est aucune "),
+    (
+        re.compile(
+            r"\b(?:n'(?:a|admet|y a|existe)\s+|ne (?:possède|comporte)\s+)?pas\s+(?:de\s|d')", re.IGNORECASE
+        ),
+        "est aucune ",
+    ),
     (re.compile(r"\baucun\b", re.IGNORECASE), "aucune"),
 )
 """Two ways to say the same denial; used where the gold is one."""
@@ -99,6 +114,10 @@ def same_words(gold: str, text: str, policy: GradingPolicy) -> bool:
     noun and before a complement; not when it denies it, offers it beside another, or says it of something else.
     """
     text = text[:MAX_WORDS]
+    if len(gold) == 1 and "\u0370" <= gold <= "\u03ff":
+        return _greek(text) in {gold, unicodedata.name(gold, "").rpartition(" ")[2].casefold()}
+    if gold.startswith("\\"):
+        gold = _greek(gold)
     if _NEGATION.search(gold):
         gold, text = _denial(gold), _denial(text)
     expected = tokens(gold)
@@ -121,6 +140,19 @@ def same_words(gold: str, text: str, policy: GradingPolicy) -> bool:
     return False
 
 
+def _greek(text: str) -> str:
+    """The letter that ``\\alpha`` or its name stands for; a text that is none as it is."""
+    bare = predicate(text).strip(" $.")
+    name = bare.removeprefix("\\")
+    if not name.isalpha() or not name.isascii() or name == bare:
+        return bare
+    kind = "CAPITAL" if name[0].isupper() else "SMALL"
+    try:
+        return unicodedata.lookup(f"GREEK {kind} LETTER {name.upper()}")
+    except KeyError:
+        return bare
+
+
 def _squeezed(text: str) -> str:
     return re.sub(r"\s+", "", text)
 
@@ -137,7 +169,7 @@ def _says(gold: str, expected: list[str], said: str, policy: GradingPolicy) -> b
         return True
     several = _SEVERAL.search(said) is not None and _SEVERAL.search(gold) is None
     is_name = _CAPITAL.match(gold) is not None
-    cut = _before_complement(said, is_name=is_name)
+    cut = _before_complement(said, is_name=is_name, long=len(expected) > 1)
     if cut is not None:
         if several and _SEVERAL.search(cut):
             return False
@@ -163,8 +195,8 @@ def _says_other(rest: str) -> bool:
     return re.search(r"\b(?:et|ou|puis)\s+(?!(?:sur|en|de|la|le|les)\b)[^\W\d_]{3,}", rest) is not None
 
 
-def _before_complement(said: str, *, is_name: bool) -> str | None:
-    pattern = _NAME_COMPLEMENT if is_name else _COMPLEMENT
+def _before_complement(said: str, *, is_name: bool, long: bool) -> str | None:
+    pattern = _NAME_COMPLEMENT if is_name else _LONG_COMPLEMENT if long else _COMPLEMENT
     for space in re.finditer(r"[ ,(]", said):
         if space.start() and pattern.match(said, space.start()):
             return said[: space.start()]
@@ -175,7 +207,10 @@ def _inflected(expected: list[str], given: list[str]) -> bool:
     """Gender and number of long words do not count: « convergent », « convergente », « convergentes »."""
     if len(expected) != len(given):
         return False
-    return all(one == other or (min(len(one), len(other)) >= 6 and _stem(one) == _stem(other)) for one, other in zip(expected, given, strict=True))
+    return all(
+        one == other or (min(len(one), len(other)) >= 6 and _stem(one) == _stem(other))
+        for one, other in zip(expected, given, strict=True)
+    )
 
 
 def _stem(word: str) -> str:
@@ -190,5 +225,13 @@ def _is_short_name(gold: str, expected: list[str], given: list[str]) -> bool:
         return False
     if expected[0] in _NAMED_AFTER:
         return len(given) == len(expected) - 1
-    words = [word for word in gold.split() if word.casefold() not in {"de", "du", "des", "la", "le", "van", "von", "d'", "da"}]
-    return expected[0] not in _NO_PERSON and 2 <= len(words) <= 4 and all(_CAPITAL.match(word.removeprefix("d'")) for word in words)
+    words = [
+        word
+        for word in gold.split()
+        if word.casefold() not in {"de", "du", "des", "la", "le", "van", "von", "d'", "da"}
+    ]
+    return (
+        expected[0] not in _NO_PERSON
+        and 2 <= len(words) <= 4
+        and all(_CAPITAL.match(word.removeprefix("d'")) for word in words)
+    )

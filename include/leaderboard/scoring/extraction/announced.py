@@ -36,10 +36,15 @@ _WRONG_BEFORE = re.compile(
     r"premier|wrong|sans|pas de|aucune?|cette|le nombre de|nombre de)[ ]+\w{0,2}$",
     re.IGNORECASE,
 )
-_INTERMEDIATE = re.compile(r"intermédiaire|partiel|précédent|première|(?:est|sont)[ ]+(?:fausse|incorrecte)", re.IGNORECASE)
+_INTERMEDIATE = re.compile(
+    r"intermédiaire|partiel|précédent|première|(?:est|sont)[ ]+(?:fausse|incorrecte)", re.IGNORECASE
+)
 _TAG_END = "</answer>"
 _BOXES = ("\\boxed", "\\fbox")
-_JOINED = re.compile(r"[\s$\\,;)(.\]\[]*(?:et|ou|and|or|,|;)?[\s$\\()\[\]]*(?:[A-Za-z](?:_\{?\w\}?)?\s*=\s*)?[\s$]*", re.IGNORECASE)
+_JOINED = re.compile(
+    r"[\s$\\,;)(.\]\[]*(?:et|ou|and|or|,|;)?[\s$\\()\[\]]*(?:[A-Za-z](?:_\{?\w\}?)?\s*=\s*)?[\s$]*",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)

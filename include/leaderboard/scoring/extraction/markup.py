@@ -16,14 +16,18 @@ _CHARACTERS = str.maketrans(
     }
 )  # fmt: skip
 _UNUSUAL = re.compile("[" + re.escape("".join(map(chr, _CHARACTERS))) + "]")
-_COMPATIBLE = re.compile("[\u3000-\U0010ffff]")
+_COMPATIBLE = re.compile("[\u2460-\u24ff\u3000-\U0010ffff]")
 _STRUCK = re.compile(r"~~[^~\n]{0,200}~~")
 _LINE_START = re.compile(r"^\s*(?:#{1,6}\s+|>\s+|[•‣▪*]\s+(?=\S)|[-+]\s+(?=[^\s\d]))", re.MULTILINE)
-_EMPHASIS = re.compile(r"(?<![\w)])\*\*|\*\*(?![\w(-])|(?<![\w\\}^])_(?=[^\s_{}]+_(?!\w))|(?<=[^\s\\_{}])_(?=[\s.,;:!?)]|$)|__(?!\w*__\()|(?<![\w\\])\*(?=[^\s*][^*\n]{0,200}[^\s*]?\*(?!\w))|`")
+_EMPHASIS = re.compile(
+    r"(?<![\w)])\*\*|\*\*(?![\w(-])|(?<![\w\\}^])_(?=[^\s_{}]+_(?!\w))|(?<=[^\s\\_{}])_(?=[\s.,;:!?)]|$)|__(?!\w*__\()|(?<![\w\\])\*(?=[^\s*][^*\n]{0,200}[^\s*]?\*(?!\w))|`"
+)
 _SINGLE_STAR_END = re.compile(r"(?<=[\w.!?)%°$])\*(?=\s|$|[.,;:!?])")
 _WRAPPER = re.compile(r"\\[()\[\]]|\$")
 _DOLLAR_AMOUNT = re.compile(r"^\s*\$?\s*\d[\d\s.,]*\s*\$?\s*$")
-_TEXT_COMMAND = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox|operatorname|ce|boxed|fbox)\s*\{([^{}]*)\}")
+_TEXT_COMMAND = re.compile(
+    r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox|operatorname|ce|boxed|fbox)\s*\{([^{}]*)\}"
+)
 _PIPES = re.compile(r"^\s*\|\s*|\s*\|\s*$")
 
 
@@ -70,7 +74,7 @@ def line_text(line: str) -> str:
     line = line.strip()
     if line and line[0] in "#>-•‣▪*+":
         line = _LINE_START.sub("", line, count=1)
-    if line and line[0] == "|" and line[-1] == "|" and len(line) > 2:
+    if line[:2] == "| " and line[-1] == "|" and len(line) > 3:
         inner = line[1:-1]
         line = inner.strip() if "|" not in inner else inner.rpartition("|")[2].strip()
     return line

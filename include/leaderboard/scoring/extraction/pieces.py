@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 _VERB = re.compile(
-    r"\b(?:est|sont|vaut|valent|était|serait|[ée]gale?s?(?:\s+à)?|on\s+(?:obtient|trouve|a)|obtient|trouve|donne|reste|soit|mesure|p[èe]se|"
+    r"\b(?:est|sont|vaut|valent|était|serait|[ée]gale?s?(?:\s+à)?|on\s+(?:obtient|trouve|a)|obtient|trouve|donne|reste|soit|il\s+y\s+(?:en\s+)?a|il\s+(?:en\s+)?faut|mesure|p[èe]se|"
     r"dure|co[ûu]te|(?:converge(?:nt)?|diverge(?:nt)?|tend(?:ent)?)\s+vers|appartien(?:t|nent)\s+à|contient|poss[èe]de|compte|is|equals|pour\s+(?:coordonnées|affixe|solutions?|valeur|limite|ensemble\s+de\s+d[ée]finition))\b"
     r"(?:\s+(?:donc|bien|alors|ainsi|égale?s?\s+à|exactement|que|de|d'))*\s*:?\s*",
     re.IGNORECASE,
 )
 _VALUE_START = re.compile(
-    r"(?:[+±-]\s*)?(?:\d|\\[a-zA-Z{]|[√∞π∅ℝℕ½¼¾⅓⅔(\[\]{])|(?<![\w'])[A-Za-z](?:_\{?\w\}?|'{1,2})?\s*(?:\([^()]{1,12}\)\s*)?[=≈∈^]|(?<=\s)[A-Za-z]\s*[-+/*]\s*[\dA-Za-z]"
+    r"(?<![\w'])[A-Z]\s?\((?=[^()]*[;,])|(?:[+±-]\s*)?(?:\d|\\[a-zA-Z{]|[√∞π∅ℝℕ½¼¾⅓⅔(\[\]{])|(?<![\w'])[A-Za-z](?:_\{?\w\}?|'{1,2})?\s*(?:\([^()]{1,12}\)\s*)?[=≈∈^]|(?<=\s)[A-Za-z]\s*[-+/*]\s*[\dA-Za-z]"
 )
 _HAZARD = re.compile(
     r"\b(?:avant|apr[èe]s|plus|moins|presque|pr[èe]s|inf[ée]rieure?s?|sup[ée]rieure?s?|entre|jusqu|pas|non|ne|n|ni|sauf|sans|aucune?|jamais|"
@@ -25,6 +25,21 @@ _COMMENT = re.compile(
     re.IGNORECASE,
 )
 _VECTOR_NAME = re.compile(r"^\\(?:overrightarrow|vec)\s*(?:\{[^{}]*\}|\w)\s*=?\s*(?=\(|\\begin|\\left)")
+_ABOUT = re.compile(
+    r"(?<=\S)(?<!≈)\s*[,;(]?\s+(?:(?:soit|ou|c'est-à-dire)\s+)?(?:environ|approximativement|à peu près)\s+(?=[\d-])"
+)
+"""« √2, soit environ 1,41 » is « √2 ≈ 1,41 »."""
+_LABEL = re.compile(
+    r"^\s*(?:[A-Za-z]|\\[A-Za-z]+)(?:_\{?\w\}?)?\s*\([^()=]{0,40}[<>≤≥][^()=]{0,20}\)\s*(?:=|≈|\\approx)\s*"
+)
+"""« P(X<2) ≈ » names the value that follows."""
+_DURATION_AND = re.compile(
+    r"(\d\s*(?:h|heures?|min|minutes?|j|jours?))\s+et\s+(?=\d+\s*(?:h|min|s|m)[a-z]*\b)"
+)
+_LAW = re.compile(
+    r"\bloi\s+(binomiale|normale)\s+de\s+param[èe]tres?\s+(?:[a-zµμσ]\s*=\s*)?([\d,./-]*\d)\s*(?:et|;|,\s)\s*(?:[a-zµμσ]²?\s*=\s*)?([\d,./]*\d)",
+    re.IGNORECASE,
+)
 _NIL = frozenset({"nul", "nulle", "nuls", "nulles"})
 _CLOCK = re.compile(r"\b([01]?\d|2[0-4])\s?:\s?([0-5]\d)\b")
 """Times of day, where the gold is one."""
@@ -49,15 +64,11 @@ def value_pieces(gold: str, text: str) -> list[str]:
     """
     if text.startswith("\\"):
         text = _VECTOR_NAME.sub("", text, count=1)
+    if len(text) > 8:
+        text = _shortened(gold, text)
     pieces = [text]
     bare = text
-    if len(text) > 8:
-        text = bare = _COMMENT.sub("", text)
-        if text != pieces[0]:
-            pieces.append(text)
-        if ":" in text and "h" in gold:
-            pieces.append(_CLOCK.sub(r"\1 h \2", text))
-    elif ":" in text and "h" in gold:
+    if ":" in text and "h" in gold:
         pieces.append(_CLOCK.sub(r"\1 h \2", text))
     if bare.casefold() in _NIL:
         return ["0"]
@@ -68,7 +79,11 @@ def value_pieces(gold: str, text: str) -> list[str]:
     if _WORD.search(text):
         bare = _after_verb(text)
         start = _VALUE_START.search(bare)
-        if start is not None and bare[: start.start()][-1:] in _BEFORE_VALUE and not _HAZARD.search(bare[: start.start()].casefold()):
+        if (
+            start is not None
+            and bare[: start.start()][-1:] in _BEFORE_VALUE
+            and not _HAZARD.search(bare[: start.start()].casefold())
+        ):
             bare = bare[start.start() :]
             if "%" in bare and gold[:1] in "-−" and _DECREASE.search(text):
                 bare = "-" + bare
@@ -78,11 +93,31 @@ def value_pieces(gold: str, text: str) -> list[str]:
             pieces.append(bare)
     if "=" in bare and "=" not in gold and not _RELATION.search(bare):
         head, _, last = bare.rpartition("=")
-        if last.strip() and not _BETWEEN.search(head.rpartition("=")[2] if "=" in head else "") and not _BETWEEN.search(head):
+        if (
+            last.strip()
+            and not _BETWEEN.search(head.rpartition("=")[2] if "=" in head else "")
+            and not _BETWEEN.search(head)
+        ):
             pieces.append(last.strip())
     elif bare.count("=") > 1 and gold.count("=") == 1 and not _BETWEEN.search(bare):
         pieces.append(f"{bare.partition('=')[0]}={bare.rpartition('=')[2]}")
     return pieces
+
+
+def _shortened(gold: str, text: str) -> str:
+    """Take a comment or a label off, and write « soit environ » and a law's name as signs."""
+    text = _COMMENT.sub("", text)
+    if "nviron" in text or "prox" in text or "peu pr" in text:
+        text = _ABOUT.sub(" ≈ ", text)
+    if "(" in text and "(" not in gold:
+        text = _LABEL.sub("", text, count=1)
+    if " et " in text and _WORD.search(gold):
+        text = _DURATION_AND.sub(r"\1 ", text)
+    if gold[:2] in {"B(", "N("} and "param" in text:
+        law = _LAW.search(text)
+        if law is not None:
+            return f"{'B' if law[1].lower() == 'binomiale' else 'N'}({law[2]};{law[3]})"
+    return text
 
 
 def _after_verb(text: str) -> str:

@@ -19,9 +19,24 @@ _MARK = re.compile(rf"(?P<closing>{_CLOSING})|(?:{_OPENING})", re.IGNORECASE)
 """Sources: DeepSeek-R1 and Qwen3 (``<think>``), Magistral (``[THINK]``), Kimi (``◁think▷``), Seed-OSS
 (``<seed:think>``), Open-Thinker (``<|begin_of_thought|>``), gpt-oss (channels), MedGemma (``<unused94>``),
 Apertus (``<|inner_prefix|>``)."""
-_GATES = ("hink", "HINK", "hought", "HOUGHT", "eason", "EASON", "eflection", "nalysis", "cratchpad", "cot>", "<unused", "<|")
+_GATES = (
+    "hink",
+    "HINK",
+    "hought",
+    "HOUGHT",
+    "eason",
+    "EASON",
+    "eflection",
+    "nalysis",
+    "cratchpad",
+    "cot>",
+    "<unused",
+    "<|",
+)
 """A text without any of these holds no mark; looking for them is far cheaper than the pattern."""
-_END_OF_TURN = re.compile(r"<\|(?:im_end|eot_id|endoftext|return|end|end_of_text|end_of_solution)\|>|</s>|<end_of_turn>|<eos>")
+_END_OF_TURN = re.compile(
+    r"<\|(?:im_end|eot_id|endoftext|return|end|end_of_text|end_of_solution)\|>|</s>|<end_of_turn>|<eos>"
+)
 _TOKEN = re.compile(r"<\|[\w/]{1,24}\|>")
 
 

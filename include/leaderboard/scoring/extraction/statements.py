@@ -52,7 +52,20 @@ _HEDGE_HEAD = re.compile(
     r"^(?:je (?:crois|pense|dirais|suppose)(?:\s+que)?|il me semble que|sans doute|probablement|peut-être|à mon avis|selon moi|d'après moi)\s*,?\s*(?:que\s+|c'est\s+)?",
     re.IGNORECASE,
 )
-_HEDGE_GATES = ("je ", "Je ", "auf err", "me sembl", "érifier", "eut-être", "robablement", "ans ", "mon avis", "elon", "rès moi", "ous rés")
+_HEDGE_GATES = (
+    "je ",
+    "Je ",
+    "auf err",
+    "me sembl",
+    "érifier",
+    "eut-être",
+    "robablement",
+    "ans ",
+    "mon avis",
+    "elon",
+    "rès moi",
+    "ous rés",
+)
 _UNKNOWN = re.compile(
     r"\b(?:je (?:ne |n')?(?:sais|peux|connais|arrive|suis)\s+pas\b(?!\s+(?:sûr|certain))|je l'ignore|i (?:don't|do not|cannot|can't) |"
     r"impossible de (?:répondre|conclure|déterminer|savoir|le savoir)|on ne peut pas (?:répondre|conclure|savoir|déterminer)|"
@@ -71,11 +84,14 @@ DENIES_THAT = re.compile(
 )
 """« Il est faux que la réponse soit 8 »: the clause is denied as a whole."""
 _BELOW = re.compile(r"\\?lim(?:its)?\s*_\s*\{[^{}]*\}")
-_WHEN = re.compile(r"[\s,]+(?:quand|lorsque?|lorsqu'|when|as|en\s*[+-]?\s*(?:∞|\\infty|l'infini))(?![^\W\d_]).*", re.IGNORECASE | re.DOTALL)
+_WHEN = re.compile(
+    r"[\s,]+(?:quand|lorsque?|lorsqu'|when|as|en\s*[+-]?\s*(?:∞|\\infty|l'infini))(?![^\W\d_]).*",
+    re.IGNORECASE | re.DOTALL,
+)
 _SEQUEL = re.compile(r"\b(?:soit|alors|puis|enfin)\b\s*[,:]?\s*", re.IGNORECASE)
 """Lead from one value to the next; between words they do not: « croissante puis décroissante »."""
 _VALUE_FIRST = re.compile(
-    r"(?:environ|encore|donc|à|de|on (?:a|obtient|trouve)|il (?:en )?reste)?\s*"
+    r"(?!(?:environ|approximativement|à peu près)\b)(?:encore|donc|à|de|on (?:a|obtient|trouve)|il (?:en )?reste)?\s*"
     r"(?:\S*[\d=√\\π∞]|[A-Za-z]\s*[=∈]|(?:une?|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|vingt|trente|cent|mille)\b)",
     re.IGNORECASE,
 )
@@ -89,7 +105,7 @@ SUBSTANCE = re.compile(r"[^\W_]|[∞½¼¾⅓⅔∅ℝℕℤℚℂ]")
 VALUE = re.compile(
     r"[\d⁰¹²³⁴⁵⁶⁷⁸⁹₀-₉∞½¼¾⅓⅔⅕⅙⅛∅ℝℕℤℚℂπ√=^]|\\[a-zA-Z]|\b[a-zA-Z]\b\s*[-+*/^)]|"
     r"\b(?:infini|z[ée]ro|une?|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize|vingts?|trente|"
-    r"quarante|cinquante|soixante|cents?|mille|millions?|milliards?|vide|r[ée]els?|pi|ln|exp|sqrt)\b",
+    r"quarante|cinquante|soixante|cents?|mille|millions?|milliards?|vide|r[ée]els?|nulle?s?|pi|ln|exp|sqrt)\b",
     re.IGNORECASE,
 )
 

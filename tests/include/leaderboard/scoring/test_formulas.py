@@ -9,12 +9,16 @@ from include.leaderboard.scoring.formulas import is_formula
 from include.leaderboard.scoring.policy import GradingPolicy
 
 
-@pytest.mark.parametrize("gold", ["H2O", "NaCl", "H3O+", "Fe^{2+}", "SO4^2-", "1s² 2s² 2p⁶", "2H2 + O2 → 2H2O"])
+@pytest.mark.parametrize(
+    "gold", ["H2O", "NaCl", "H3O+", "Fe^{2+}", "SO4^2-", "1s² 2s² 2p⁶", "2H2 + O2 → 2H2O"]
+)
 def test_formulas_are_recognised(gold):
     assert is_formula(gold)
 
 
-@pytest.mark.parametrize("gold", ["12", "x^2-4", "2x+1", "Paris", "B", "S={1;2}", "AB", "y=2x-3", "1+2i", "e^{2}"])
+@pytest.mark.parametrize(
+    "gold", ["12", "x^2-4", "2x+1", "Paris", "B", "S={1;2}", "AB", "y=2x-3", "1+2i", "e^{2}"]
+)
 def test_other_golds_are_no_formulas(gold):
     assert not is_formula(gold)
 

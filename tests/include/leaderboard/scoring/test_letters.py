@@ -38,7 +38,8 @@ def test_another_letter_several_or_none_is_wrong(prediction):
 
 
 @pytest.mark.parametrize(
-    ("prediction", "correct"), [("A et C", True), ("C, A", True), ("AC", True), ("A", False), ("A, B, C", False)]
+    ("prediction", "correct"),
+    [("A et C", True), ("C, A", True), ("AC", True), ("A", False), ("A, B, C", False)],
 )
 def test_several_expected_letters_must_all_be_given(prediction, correct):
     assert grade_answer("A et C", prediction, instruction=ASKED).correct is correct
@@ -64,9 +65,7 @@ def test_a_choice_is_taken_by_letter_or_by_text(gold, prediction, correct):
 
 def test_a_letter_beside_another_choices_text_contradicts_itself():
     assert not grade_answer("B", "B) 12", choices=CHOICES).correct
-    assert grade_answer(
-        "B", "B) 12", choices=CHOICES, policy=GradingPolicy(letter_and_text=True)
-    ).correct
+    assert grade_answer("B", "B) 12", choices=CHOICES, policy=GradingPolicy(letter_and_text=True)).correct
 
 
 def test_a_letter_is_no_choice_where_none_is_asked():

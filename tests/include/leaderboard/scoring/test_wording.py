@@ -68,7 +68,11 @@ def test_other_words_denials_and_alternatives_are_wrong(gold, prediction):
 
 @pytest.mark.parametrize(
     ("gold", "prediction"),
-    [("Victor Hugo", "Hugo"), ("Charles de Gaulle", "le général de Gaulle"), ("théorème de Pythagore", "Pythagore")],
+    [
+        ("Victor Hugo", "Hugo"),
+        ("Charles de Gaulle", "le général de Gaulle"),
+        ("théorème de Pythagore", "Pythagore"),
+    ],
 )
 def test_a_short_name_is_a_policy(gold, prediction):
     assert grade_answer(gold, prediction).correct
@@ -76,7 +80,8 @@ def test_a_short_name_is_a_policy(gold, prediction):
 
 
 @pytest.mark.parametrize(
-    ("gold", "prediction"), [("Victor Hugo", "Victor"), ("bataille de Waterloo", "Waterloo"), ("Louis XIV", "XIV")]
+    ("gold", "prediction"),
+    [("Victor Hugo", "Victor"), ("bataille de Waterloo", "Waterloo"), ("Louis XIV", "XIV")],
 )
 def test_a_first_name_or_a_part_that_names_another_thing_is_wrong(gold, prediction):
     assert not grade_answer(gold, prediction).correct
