@@ -38,6 +38,8 @@ class RescoringOutcome(StrEnum):
 
     GRADED = "graded"
     """New scores are here, and nowhere else yet."""
+    QUEUED = "queued"
+    """New scores stand, and what tells of them is in the outbox."""
     PUBLISHED = "published"
     UNCHANGED = "unchanged"
     """No verdict and no score differs; nothing was published."""
@@ -100,7 +102,7 @@ class Rescorings(Database):
             if written is not None:
                 return True
             seen_by = select(_SCORERS.c.dag_run_id).where(_SCORERS.c.task == task)
-            return connection.execute(seen_by).scalar_one() == dag_run_id
+            return bool(connection.execute(seen_by).scalar_one() == dag_run_id)
 
     def rescorable(
         self, *, accepted_after: datetime | None = None, accepted_before: datetime | None = None
@@ -162,7 +164,7 @@ class Rescorings(Database):
         flips: Mapping[str, Any] | None = None,
         reason: str | None = None,
     ) -> Rescoring:
-        """Keep what grading gave; a repetition by the same run replaces it until it is settled."""
+        """Keep what grading gave; a repetition by the same run replaces it until it is queued."""
         row = {
             "outcome": RescoringOutcome(outcome).value,
             "scorers": clean_json(scorers, what=f"{job_key}: scorers"),
@@ -178,7 +180,8 @@ class Rescorings(Database):
                 .on_conflict_do_update(
                     index_elements=["job_key", "dag_run_id"],
                     set_=row,
-                    where=_RESCORINGS.c.settled_at.is_(None),
+                    where=_RESCORINGS.c.settled_at.is_(None)
+                    & (_RESCORINGS.c.outcome != RescoringOutcome.QUEUED.value),
                 )
             )
             return _one(connection, job_key, dag_run_id)
@@ -221,7 +224,7 @@ class Rescorings(Database):
                 _EVALUATIONS.c.created_at > row.created_at,
                 _EVALUATIONS.c.state.not_in(_OVER),
             )
-            is_own = row.scores in (rescoring.previous_scores, rescoring.scores)
+            is_own = row.scores == rescoring.previous_scores or _is_queued(connection, rescoring)
             if (
                 row.state != EvaluationState.PUBLISHED.value
                 or not is_own
@@ -236,6 +239,11 @@ class Rescorings(Database):
                     .values(scores=rescoring.scores, updated_at=func.now())
                 )
             insert_entries(connection, entries)
+            connection.execute(
+                _RESCORINGS.update()
+                .where(_RESCORINGS.c.id == rescoring.id)
+                .values(outcome=RescoringOutcome.QUEUED.value)
+            )
         return True
 
     def settle_rescoring(
@@ -263,6 +271,11 @@ def _one(connection: Connection, job_key: str, dag_run_id: str) -> Rescoring:
     if row is None:
         raise StoreError(f"Run {dag_run_id} has not graded {job_key} again. Clear grade_again of this model.")
     return _rescoring(row._mapping)
+
+
+def _is_queued(connection: Connection, rescoring: Rescoring) -> bool:
+    found = select(_RESCORINGS.c.outcome).where(_RESCORINGS.c.id == rescoring.id)
+    return bool(connection.execute(found).scalar_one() == RescoringOutcome.QUEUED.value)
 
 
 def _last(connection: Connection, job_keys: Collection[str]) -> dict[str, Rescoring]:

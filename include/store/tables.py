@@ -160,7 +160,7 @@ rescorings = Table(
     Column("settled_at", DateTime(timezone=True)),
     UniqueConstraint("job_key", "dag_run_id"),
     CheckConstraint(
-        "outcome IN ('graded', 'published', 'unchanged', 'parked', 'left_alone')",
+        "outcome IN ('graded', 'queued', 'published', 'unchanged', 'parked', 'left_alone')",
         name="outcome",
     ),
     CheckConstraint("outcome IN ('parked', 'left_alone') OR scores IS NOT NULL", name="has_scores"),

@@ -115,6 +115,25 @@ def test_of_two_runs_the_second_adopts_nothing(store, submission):
     assert store.outbox_pending() == []
 
 
+def test_of_two_runs_with_the_same_scores_only_one_queues_what_tells_of_them(store, submission):
+    key = published(store, submission)
+    first, second = graded(store, key), graded(store, key, run="rescore-2")
+
+    assert store.adopt_rescoring(first, entries=[put("first.json")])
+    assert not store.adopt_rescoring(second, entries=[put("second.json")])
+
+    assert [entry.path for entry in store.outbox_pending()] == ["first.json"]
+
+
+def test_queued_scores_are_not_replaced_by_a_repetition(store, submission):
+    key = published(store, submission)
+    store.adopt_rescoring(graded(store, key))
+
+    again = graded(store, key, scores={"other": 1})
+
+    assert (again.outcome, again.scores) == (RescoringOutcome.QUEUED, NEW)
+
+
 def test_a_model_that_is_claimed_anew_meanwhile_is_left_alone(store, submission):
     key = published(store, submission)
     rescoring = graded(store, key)
@@ -157,7 +176,7 @@ def test_a_run_that_graded_nothing_is_told_what_to_clear(store, submission):
 
 
 def test_a_scorer_is_news_once_and_again_for_the_run_that_saw_it(store):
-    def note(code_hash: str, run: str, version: str = "1") -> bool:
+    def note(code_hash, run, version="1"):
         return store.note_scorer(
             "bac-fr", name="bac-fr", version=version, code_hash=code_hash, dag_run_id=run
         )

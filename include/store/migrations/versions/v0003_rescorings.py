@@ -27,7 +27,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "outcome IN ('graded', 'published', 'unchanged', 'parked', 'left_alone')",
+            "outcome IN ('graded', 'queued', 'published', 'unchanged', 'parked', 'left_alone')",
             name=op.f("ck_rescorings_outcome"),
         ),
         sa.CheckConstraint(
