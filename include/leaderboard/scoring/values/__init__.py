@@ -12,15 +12,46 @@ from include.leaderboard.scoring.values.kinds import Equation, Members, Region, 
 from include.leaderboard.scoring.values.limits import MAX_CHARACTERS, UnreadableError
 from include.leaderboard.scoring.values.reading import closed, read
 from include.leaderboard.scoring.values.verdict import Verdict
-from include.leaderboard.scoring.values.wanted import read_instruction
+from include.leaderboard.scoring.values.wanted import Wanted, read_instruction
 
-__all__ = ["Verdict", "compare_values", "is_value", "stop", "warm_up"]
+__all__ = ["Expected", "Verdict", "compare_values", "is_value", "stop", "warm_up"]
 
 _NUMBER = re.compile(r"\s*([+\-−]?)\s?([0-9]{1,15})(?:[.,]([0-9]{1,15}))?\s*\.?\s*")
 MAX_PLAIN = 40
 """Characters of a text that the quickest way looks at."""
 _LETTERS_ALONE = re.compile(r"(?![eiπ]$)[^\W\d_]+(?:[\s'-][^\W\d_]+)*\.?")
 _NEGATIVE_SIGNS = frozenset("-−")
+
+
+class Expected:
+    """An expected answer, read once for all the statements that it is compared with."""
+
+    def __init__(self, gold: str, *, instruction: str | None = None, policy: GradingPolicy = DEFAULT) -> None:
+        self._gold = gold
+        self._instruction = instruction
+        self._policy = policy
+        self._number = _NUMBER.fullmatch(gold) if len(gold) < MAX_PLAIN else None
+        self._value: Value | None = None
+        self._wanted: Wanted | None = None
+
+    def compare(self, text: str) -> Verdict:
+        """Compare one statement; raises nothing, whatever the texts hold."""
+        if self._number is not None and not self._instruction:
+            number = _NUMBER.fullmatch(text) if len(text) < MAX_PLAIN else None
+            if number is not None:
+                equal = _same_digits(self._number, number, self._policy)
+                if equal or not self._policy.extra_precision:
+                    return _EQUAL_NUMBER if equal else _OTHER_NUMBER
+        if self._gold == text and text.strip():
+            return _IDENTICAL
+        try:
+            if self._value is None:
+                self._value = read(self._gold)
+        except (UnreadableError, RecursionError):
+            return _UNREADABLE_GOLD
+        if self._wanted is None:
+            self._wanted = read_instruction(self._instruction)
+        return _compare(self._value, text, self._wanted, self._policy)
 
 
 def compare_values(
@@ -34,16 +65,7 @@ def compare_values(
         instruction: Says which precision, form or unit is asked.
         policy: What is accepted where that is a choice.
     """
-    plain_gold = _NUMBER.fullmatch(gold) if len(gold) < MAX_PLAIN else None
-    if plain_gold is not None:
-        plain_text = _NUMBER.fullmatch(text) if len(text) < MAX_PLAIN else None
-        if plain_text is not None and not instruction:
-            equal = _same_digits(plain_gold, plain_text, policy)
-            if equal or not policy.extra_precision:
-                return _EQUAL_NUMBER if equal else _OTHER_NUMBER
-    if gold == text and gold.strip():
-        return _IDENTICAL
-    return _compare(gold, text, instruction, policy)
+    return Expected(gold, instruction=instruction, policy=policy).compare(text)
 
 
 def is_value(gold: str) -> bool:
@@ -88,11 +110,7 @@ def _same_digits(gold: re.Match[str], text: re.Match[str], policy: GradingPolicy
     return (sign in _NEGATIVE_SIGNS) == (sign_2 in _NEGATIVE_SIGNS) or not (whole or decimals)
 
 
-def _compare(gold: str, text: str, instruction: str | None, policy: GradingPolicy) -> Verdict:
-    try:
-        expected = read(gold)
-    except (UnreadableError, RecursionError):
-        return _UNREADABLE_GOLD
+def _compare(expected: Value, text: str, wanted: Wanted, policy: GradingPolicy) -> Verdict:
     if isinstance(expected, Region) and text.strip(" .$") == "R" and policy.notation:
         text = "ℝ"
     if policy.broken_notation:
@@ -103,7 +121,7 @@ def _compare(gold: str, text: str, instruction: str | None, policy: GradingPolic
         return _UNREADABLE
     if not policy.hedge and french.is_doubtful(text):
         return _DOUBTFUL
-    comparison = Comparison(policy, read_instruction(instruction))
+    comparison = Comparison(policy, wanted)
     equal = comparison.same(expected, given)
     if comparison.too_hard and not equal:
         reason = "Math-Verify found no answer within its bounds."

@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from include.leaderboard.scoring.values.limits import (
+    ENGINE_CPU_SECONDS,
     ENGINE_MEMORY_BYTES,
     ENGINE_NODES,
-    ENGINE_SECONDS,
     ENGINE_START_SECONDS,
+    ENGINE_WALL_SECONDS,
     MAX_BITS,
 )
 from include.leaderboard.scoring.values.tree import Node
@@ -100,21 +101,38 @@ class _Engine:
             child.stdin.write(json.dumps(question).encode() + b"\n")
         except OSError:
             return ""
-        return self._read_line(child, ENGINE_SECONDS)
+        return self._read_line(child, ENGINE_WALL_SECONDS, ENGINE_CPU_SECONDS)
 
-    def _read_line(self, child: subprocess.Popen[bytes], seconds: float) -> str:
+    def _read_line(
+        self, child: subprocess.Popen[bytes], wall_seconds: float, cpu_seconds: float | None = None
+    ) -> str:
+        """Read one line; an empty text if a limit passes first, or the child is gone."""
         assert child.stdout is not None
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + wall_seconds
+        begun = _cpu_seconds(child.pid)
         line = b""
         while not line.endswith(b"\n"):
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([child.stdout], [], [], left)[0]:
+            wait = min(deadline - time.monotonic(), wall_seconds)
+            if cpu_seconds is not None:
+                wait = min(wait, cpu_seconds - (_cpu_seconds(child.pid) - begun))
+            if wait <= 0:
                 return ""
+            # A child that waits for a processor has used none: look again after that time.
+            if not select.select([child.stdout], [], [], wait)[0]:
+                continue
             piece = os.read(child.stdout.fileno(), 64)
             if not piece:
                 return ""
             line += piece
         return line.decode().strip()
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Processor time of another process so far, by its CPU clock (clock_getcpuclockid(3))."""
+    try:
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return 0.0
 
 
 _ENGINE = _Engine()
@@ -136,7 +154,7 @@ def same_formula(gold: Node, text: Node) -> bool | None:
     """Ask whether two formulas are equal wherever both are defined.
 
     Returns:
-        None if they are too large to ask, or no answer came within a second and the memory's bound.
+        None if they are too large to ask, or no answer came within the bounds of time and memory.
     """
     if _size(gold) + _size(text) > ENGINE_NODES or _too_large(gold) or _too_large(text):
         return None

@@ -2,9 +2,9 @@
 
 A form is a quotient of two polynomials over the rationals. Their generators are letters, i, π, roots and
 logarithms of primes, and powers of e; radicals of primes are linearly independent over the rationals
-(Besicovitch 1940), so two forms of these alone are equal only if they are the same. What has no such form
-(sines, roots of sums, absolute values) becomes an opaque generator: equal forms still prove equality, others
-nothing.
+(Besicovitch 1940), so two forms of these alone are equal only if they are the same. Sines and their kin are
+written as powers of e (Euler), which proves their identities. What has no such form (roots of sums, absolute
+values) becomes an opaque generator: equal forms still prove equality, others nothing.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ Polynomial = dict[Monomial, Fraction]
 _ONE: Polynomial = {(): Fraction(1)}
 _HALF = Fraction(1, 2)
 MAX_FACTORIAL = 400
+_EULER = frozenset({"sin", "cos", "tan", "cot", "sinh", "cosh", "tanh"})
+TURN = "E:i*pi"
+"""A root of unity; its powers depend on each other, where the school has no value for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,8 @@ class Form:
     @property
     def opaque(self) -> bool:
         """Whether a difference from another form proves nothing."""
-        return any(name[0] == "?" for part in (self.top, self.bottom) for mono in part for name, _ in mono)
+        names = {name for part in (self.top, self.bottom) for mono in part for name, _ in mono}
+        return any("?" in name or name == TURN for name in names)
 
     def rational(self) -> Fraction | None:
         """The value, if it is a rational number."""
@@ -133,7 +137,7 @@ def _normal(powers: Iterable[tuple[str, Fraction]], value: Fraction) -> tuple[Mo
             if whole:
                 value *= _bounded_power(Fraction(int(name[2:])), whole)
             exponent -= whole
-        elif name == "E:i*pi":
+        elif name == TURN:
             exponent %= 2
         if exponent:
             kept.append((name, exponent))
@@ -274,7 +278,7 @@ def _root(base: Form, exponent: Fraction) -> Form:
             return _opaque_power(base, exponent)
         powers["i"], value = Fraction(exponent.numerator), -value
     if any(name[0] in "v?iE" for name, _ in mono) and (
-        len(mono) > 1 or mono[0][1] != 1 or mono[0][0][0] not in "vE" or mono[0][0] == "E:i*pi"
+        len(mono) > 1 or mono[0][1] != 1 or mono[0][0][0] not in "vE" or mono[0][0] == TURN
     ):
         return _opaque_power(base, exponent)
     for name, power in mono:
@@ -321,7 +325,7 @@ def _exponential(exponent: Polynomial) -> Form:
         elif mono == (("i", Fraction(1)), ("pi", Fraction(1))) and (value * 12).denominator == 1:
             cosine, sine = _cosine(value), _sine(value)
             if cosine is None or sine is None:
-                factor = _generator("E:i*pi", value % 2)
+                factor = _generator(TURN, value % 2)
             else:
                 factor = _sum(cosine, _product(_generator("i"), sine), 1)
         else:
@@ -381,12 +385,12 @@ def _function(name: str, arguments: list[Form]) -> Form:
     if name == "binom":
         return _binomial(value, arguments[1].rational())
     if name == "abs":
-        return _opaque(name, argument) if value is None else _constant(abs(value))
+        return _absolute(argument)
     if name in {"ln", "log"}:
         logarithm = _logarithm(argument)
         return logarithm if name == "ln" else _quotient(logarithm, Form(_logarithm_of(Fraction(10)), _ONE))
-    if name in {"sin", "cos", "tan"}:
-        return _trigonometric(name, argument)
+    if name in _EULER:
+        return _euler(name, argument)
     return _opaque(name, argument)
 
 
@@ -405,24 +409,31 @@ def _logarithm(argument: Form) -> Form:
     return Form(total, _ONE)
 
 
-def _trigonometric(name: str, argument: Form) -> Form:
-    if not argument.top or (argument.top.keys() == {(("pi", Fraction(1)),)} and argument.bottom == _ONE):
-        turn = argument.top.get((("pi", Fraction(1)),), Fraction(0))
-        sine, cosine = _sine(turn), _cosine(turn)
-        if sine is not None and cosine is not None:
-            if name == "tan":
-                return _quotient(sine, cosine)
-            return sine if name == "sin" else cosine
-    first = min(argument.top, default=())
-    negative = bool(argument.top) and argument.top[first] < 0
-    if negative:
+def _euler(name: str, argument: Form) -> Form:
+    """Write sin, cos, tan, cot and their hyperbolic kin as powers of e."""
+    if argument.bottom != _ONE:
+        return _opaque(name, argument)
+    hyperbolic = name.endswith("h")
+    unit: Polynomial = _ONE if hyperbolic else {(("i", Fraction(1)),): Fraction(1)}
+    exponent = _times(argument.top, unit)
+    rising = _exponential(exponent)
+    falling = _exponential({mono: -value for mono, value in exponent.items()})
+    sine = _quotient(_sum(rising, falling, -1), Form({mono: Fraction(2) for mono in unit}, _ONE))
+    cosine = _product(_sum(rising, falling, 1), _constant(_HALF))
+    name = name.removesuffix("h")
+    if name in {"tan", "cot"}:
+        return _quotient(sine, cosine) if name == "tan" else _quotient(cosine, sine)
+    return sine if name == "sin" else cosine
+
+
+def _absolute(argument: Form) -> Form:
+    """Opaque but for numbers; the same for a formula and its negative."""
+    value = argument.rational()
+    if value is not None:
+        return _constant(abs(value))
+    if argument.top[min(argument.top)] < 0:
         argument = Form({mono: -value for mono, value in argument.top.items()}, argument.bottom)
-    result = (
-        _quotient(_opaque("sin", argument), _opaque("cos", argument))
-        if name == "tan"
-        else _opaque(name, argument)
-    )
-    return _product(_constant(Fraction(-1)), result) if negative and name != "cos" else result
+    return _opaque("abs", argument)
 
 
 def _factorial(argument: Form) -> Form:

@@ -37,8 +37,11 @@ _UNIT_ONE = re.compile(
     r"\bune?\b(?= (?:heures?|jours?|ans?|années?|mètres?|litres?|kilomètres?|minutes?)\b)", re.IGNORECASE
 )
 _WORD = re.compile(r"[^\W\d_]+")
-WORDS = re.compile(r"(?<!\\)[^\W\d_]{2}")
-"""Whether a text may hold words at all."""
+WORDS = re.compile(
+    r"(?<![\\A-Za-z])(?!(?:sin|cos|tan|exp|sqrt|log|lim)\b)(?:[^\W\d_]{3}|(?:un|pi|de|du|on|au|ni)\b)",
+    re.IGNORECASE,
+)
+"""Whether a text may hold words of the language at all, and not only symbols."""
 
 _PHRASES = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)

@@ -19,8 +19,11 @@ MAX_PRIME = 2000
 """Trial division stops here: what is left of a number stays whole below a root or a logarithm."""
 ENGINE_NODES = 120
 """Of two formulas together, that Math-Verify is asked about."""
-ENGINE_SECONDS = 1.0
-"""Wall clock that a comparison by Math-Verify may take; its process is killed then."""
+ENGINE_CPU_SECONDS = 0.8
+"""Of its own processor time that a comparison by Math-Verify may take; its process is killed then. Not of the
+wall clock, so that a busy machine changes no verdict."""
+ENGINE_WALL_SECONDS = 10.0
+"""After which the process is killed although it had no processor time."""
 ENGINE_MEMORY_BYTES = 1 << 30
 """Address space of that process."""
 ENGINE_START_SECONDS = 60.0

@@ -21,6 +21,14 @@ _LABEL = re.compile(
     r"(?:\\lim.*|[A-Za-zα-ωΑ-Ω]{1,4}'*(?:_\{?[\w+-]{1,6}\}?)?(?:\(.{0,12}\))?|[^\W\d_]{3,}(?:\(.{0,12}\))?)"
 )
 _NAME_COLON = re.compile(r"^\s*\(?[A-Za-z][\w']{0,3}\)?\s*:(?=\s*[^\d\s])")
+_ABOUT = frozenset("≈~")
+_STRUCTURE = (
+    _SEPARATORS
+    | _EQUALITIES
+    | regions.COMPARISONS
+    | {"∈", "∪", "[", "]", "(", "{", "\\{", "\\R", "R", "∅", "\\begin"}
+)
+"""Marks without which a statement is a scalar."""
 _GLUED = re.compile(r"\d[A-Za-z]$")
 _LEFT_EDGES, _RIGHT_EDGES = " .,;:!?", " .;:?"
 
@@ -59,24 +67,25 @@ def read_clean(text: str, *, commas_separate: bool = False) -> Value:
         UnreadableError: It is none that this package knows.
     """
     text = _trimmed(text)
-    worded = french.WORDS.search(text) is not None
-    if worded:
-        text = french.without_parameter(french.without_pleasantries(text))
-        change = french.signed_change(french.translate(text))
-        text = change or french.translate(text)
-        text = _trimmed(french.after_verb(text))
+    about = text[:1] in _ABOUT
+    if french.WORDS.search(text):
+        text = french.translate(french.without_parameter(french.without_pleasantries(text)))
+        text = _trimmed(french.after_verb(french.signed_change(text) or text))
+        about = about or french.is_about(text)
     elif "∈" in text:
         text = french.without_parameter(text)
-    about = french.is_about(text)
-    text = text.lstrip("≈~ ")
+    if about:
+        text = text.lstrip("≈~ ")
     if commas_separate or text.startswith("[["):
         text = splitting_commas(text)
-    text = _NAME_COLON.sub("", text)
-    cut = max(text.rfind("⇔"), text.rfind("⇒"))
-    marks = tokens(text[cut + 1 :])
+    if ":" in text:
+        text = _NAME_COLON.sub("", text)
+    if not text.isascii():
+        text = text[max(text.rfind("⇔"), text.rfind("⇒")) + 1 :]
+    marks = tokens(text)
     if about and marks[-1:] in (["environ"], ["approximativement"]):
         marks = marks[:-1]
-    return _statement(marks, glued=_GLUED.search(text) is not None)
+    return _statement(marks, glued=text[-1:].isalpha() and _GLUED.search(text) is not None)
 
 
 def _trimmed(text: str) -> str:
@@ -86,6 +95,8 @@ def _trimmed(text: str) -> str:
 
 
 def _statement(marks: list[str], *, glued: bool = False) -> Value:
+    if _STRUCTURE.isdisjoint(marks):
+        return _scalar(marks, glued=glued)
     if marks[:2] == ["[", "["] and marks[-2:] == ["]", "]"]:
         return _rows(marks)
     union = not _LIST_WORDS.isdisjoint(marks) and not regions.COMPARISONS.isdisjoint(marks)
