@@ -31,7 +31,7 @@ _SAYS = {
     "no_answer": "no final answer was found on",
     "unfinished_trace": "the reasoning never ends on",
     "at_token_limit": "the answer is cut off at the token limit on",
-    "disagreement": "two ways to find the answer lead to different verdicts on",
+    "disagreement": "only one of two ways to find the answer finds the right one on",
     "constant": "the same wrong answer on",
     "other_language": "the answer is not in French on",
 }
@@ -120,9 +120,13 @@ def _place(text: str, row: DetailsRow) -> str | None:
 
 
 def _disagreements(rows: Sequence[DetailsRow], grades: Sequence[Grade], scorer: Scorer, most: int) -> Seen:
+    """Rows on which either way finds the right answer: where both fail, there is nothing to disagree on."""
     chosen = sorted(range(len(rows)), key=lambda place: draw(rows[place].row_id))[:most]
     for place in chosen:
         row, grade = rows[place], grades[place]
         second = second_answer(row.predictions[0], row.gold[0]) if row.predictions and row.gold else None
-        if second is not None and grade.extracted is not None:
-            yield row, scorer.grade(replace(row, predictions=(second,))).correct != grade.correct
+        if second is None or not row.generated:
+            continue
+        correct = scorer.grade(replace(row, predictions=(second,))).correct
+        if correct or grade.correct:
+            yield row, correct != grade.correct

@@ -72,9 +72,10 @@ class AnswerCanaries(BaseModel):
     at_token_limit: Share | None = 0.6
     """Cut off at the task's longest generation. Base models without a stop word may run on after the answer,
     hence above a half."""
-    disagreement: Share | None = 0.4
-    """A second, plain way to find the final answer leads to another verdict. Some is normal (sets, hedges);
-    much is a form of answer that the scorer does not know."""
+    disagreement: Share | None = 0.5
+    """Of the rows on which the scorer's way to the final answer or a second, plain one finds the right one,
+    those where the other does not. Some is normal (sets, corrections): at most 0.37 on models made of the
+    labelled cases, most of which are traps. More is a form of answer that the scorer does not know."""
     constant: Share | None = 0.95
     """The same answer on the rows that expect another: a broken template or lost prompts."""
     other_language: Share | None = None

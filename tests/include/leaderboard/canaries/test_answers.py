@@ -68,7 +68,11 @@ def test_a_form_of_answer_that_the_scorer_does_not_know_shows_as_disagreement():
         def grade(self, row):
             return super().grade(replace(row, predictions=(row.predictions[0].split("\n")[0],)))
 
-    rows = [replace(row, predictions=(f"Essai {row.row_id}.\n{row.gold[0]}",)) for row in HEALTHY]
+    # The model is right on every other row: on these, nobody but the second way sees it.
+    rows = [
+        replace(row, predictions=(f"Essai {row.row_id}.\n{int(row.gold[0]) + 100 * (place % 2)}",))
+        for place, row in enumerate(HEALTHY)
+    ]
     scorer = FirstLine()
     found = answer_rates(
         rows,
