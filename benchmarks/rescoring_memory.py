@@ -1,6 +1,6 @@
 """Measures `palmares rescore` on large details: peak memory, and two processes against one.
 
-`python -m benchmarks.rescoring_memory [--rows N] [--layout LAYOUT …] [--workers 1 2] [--keep FOLDER] [--json]`.
+`python -m benchmarks.rescoring_memory [--rows N] [--layout LAYOUT …] [--workers 1 2] [--json]`.
 
 Writes details of seeded rows (generations of 5 to 4,000 characters), re-scores each with one and with two
 processes, and watches the resident memory of every process that the command starts.
@@ -56,7 +56,7 @@ SCHEMA = pa.schema([
 
 def rows(count: int, seed: int) -> Iterator[dict[str, Any]]:
     """Rows of the first generation; no two generations are the same."""
-    draw = random.Random(seed)  # noqa: S311 - seeded on purpose
+    draw = random.Random(seed)
     for number in range(count):
         length = draw.choice(LENGTHS)
         filler = " ".join(draw.choices(WORDS, k=length // 6))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from include.leaderboard.details import fields
 from include.leaderboard.details.fields import Place
 from include.leaderboard.details.parquet import records
-from include.leaderboard.details.row import DetailsRow
+from include.leaderboard.details.row import DetailsRow, Span
 from include.leaderboard.errors import ResultsFormatError
 
 if TYPE_CHECKING:
@@ -33,9 +33,7 @@ def check(names: Sequence[str], file: str) -> None:
         )
 
 
-def rows(
-    file: ParquetFile, path: Path, *, row_groups: Sequence[int] | None, first_row: int
-) -> Iterator[DetailsRow]:
+def rows(file: ParquetFile, path: Path, span: Span | None) -> Iterator[DetailsRow]:
     """Rows in the file's order.
 
     Raises:
@@ -44,7 +42,7 @@ def rows(
     names = file.schema_arrow.names
     check(names, path.name)
     columns = [*NEEDED, *(name for name in OPTIONAL if name in names)]
-    for number, record in enumerate(records(file, columns, row_groups), start=first_row):
+    for number, record in enumerate(records(file, columns, span), start=span.first_row if span else 0):
         yield _row(record, Place(file=path.name, row=number))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from include.leaderboard.details import fields
 from include.leaderboard.details.fields import Place
 from include.leaderboard.details.parquet import records
-from include.leaderboard.details.row import DetailsRow
+from include.leaderboard.details.row import DetailsRow, Span
 from include.leaderboard.errors import ResultsFormatError
 
 if TYPE_CHECKING:
@@ -35,9 +35,7 @@ def names_of(names: Sequence[str]) -> dict[str, str] | None:
     return found if DOC in found or RESPONSE in found else None
 
 
-def rows(
-    file: ParquetFile, path: Path, *, row_groups: Sequence[int] | None, first_row: int
-) -> Iterator[DetailsRow]:
+def rows(file: ParquetFile, path: Path, span: Span | None) -> Iterator[DetailsRow]:
     """Rows in the file's order.
 
     Raises:
@@ -56,7 +54,7 @@ def rows(
         *_members(schema, own[RESPONSE], _RESPONSE_MEMBERS, _RESPONSE_NEEDED, path.name),
         own[METRIC],
     ]
-    for number, record in enumerate(records(file, columns, row_groups), start=first_row):
+    for number, record in enumerate(records(file, columns, span), start=span.first_row if span else 0):
         yield _row(record, own, Place(file=path.name, row=number))
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from include.leaderboard.details.row import Span
 from include.leaderboard.errors import ResultsFormatError
 
 if TYPE_CHECKING:
@@ -44,24 +45,30 @@ def opened(path: Path) -> Iterator[ParquetFile]:
         ) from error
 
 
-def records(
-    file: ParquetFile, columns: Sequence[str], row_groups: Sequence[int] | None
-) -> Iterator[dict[str, Any]]:
+def records(file: ParquetFile, columns: Sequence[str], span: Span | None) -> Iterator[dict[str, Any]]:
     """Rows as mappings of *columns*; a dotted name takes one member of a struct.
 
     Args:
         file: From :func:`opened`.
         columns: Only they are read.
-        row_groups: Only these; None: all.
+        span: Only these rows; None: all.
     """
-    groups = range(file.num_row_groups) if row_groups is None else row_groups
-    for group in groups:
+    span = span or Span(row_groups=tuple(range(file.num_row_groups)), first_row=0)
+    skip, left = span.skip, span.rows
+    for group in span.row_groups:
         size = _batch_rows(file, group, columns)
         batches = file.iter_batches(
             batch_size=size, row_groups=[group], columns=list(columns), use_threads=False
         )
         for batch in batches:
-            yield from batch.to_pylist()
+            passed = min(skip, batch.num_rows)
+            skip -= passed
+            wanted = batch.slice(passed, left)
+            if left is not None:
+                left -= wanted.num_rows
+            yield from wanted.to_pylist()
+            if left == 0:
+                return
 
 
 def _batch_rows(file: ParquetFile, group: int, columns: Sequence[str]) -> int:

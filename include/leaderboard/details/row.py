@@ -7,6 +7,20 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Consecutive rows of a parquet file."""
+
+    row_groups: tuple[int, ...]
+    """Consecutive."""
+    first_row: int
+    """Of the first row, in the file; for messages and for rows without an id."""
+    skip: int = 0
+    """Rows at the head of the first group that are another span's."""
+    rows: int | None = None
+    """At most so many; None: to the end of the last group."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DetailsRow:
     """One row of a task's dataset with a model's answer; private, but for *row_id*."""
 

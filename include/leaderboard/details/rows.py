@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 from include.leaderboard.details import lighteval_columns, lighteval_structs, lm_eval_samples
 from include.leaderboard.details.parquet import opened
-from include.leaderboard.details.row import DetailsRow
+from include.leaderboard.details.row import DetailsRow, Span
 
-__all__ = ["DetailsRow", "Layout", "iterate_details", "layout_of", "read_details"]
+__all__ = ["DetailsRow", "Layout", "Span", "iterate_details", "layout_of", "read_details"]
 
 Layout = Literal["lighteval-columns", "lighteval-structs", "lm-eval-samples"]
 _SAMPLES = (".jsonl", ".json")
@@ -26,15 +26,12 @@ def read_details(path: Path) -> list[DetailsRow]:
     return list(iterate_details(path))
 
 
-def iterate_details(
-    path: Path, *, row_groups: Sequence[int] | None = None, first_row: int = 0
-) -> Iterator[DetailsRow]:
+def iterate_details(path: Path, span: Span | None = None) -> Iterator[DetailsRow]:
     """Like :func:`read_details`, in bounded memory.
 
     Args:
         path: Parquet of lighteval, or JSON lines of lm-eval.
-        row_groups: Of parquet, only these; None: all.
-        first_row: Number of the first row that is read, for messages and for rows without an id.
+        span: Of parquet, only these rows; None: all.
     """
     if path.suffix in _SAMPLES:
         yield from lm_eval_samples.rows(path)
@@ -42,7 +39,7 @@ def iterate_details(
     with opened(path) as file:
         of_structs = lighteval_structs.names_of(file.schema_arrow.names) is not None
         reader = lighteval_structs.rows if of_structs else lighteval_columns.rows
-        yield from reader(file, path, row_groups=row_groups, first_row=first_row)
+        yield from reader(file, path, span)
 
 
 def layout_of(path: Path) -> Layout:

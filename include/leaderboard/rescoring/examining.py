@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from include.leaderboard.details.row import Span
 from include.leaderboard.rescoring.grading import Earlier, Part, plan_parts
 from include.leaderboard.rescoring.marks import Mark, ScorerId, read_mark, read_tally, sha256_of
 from include.leaderboard.rescoring.naming import DetailsFile
@@ -29,7 +30,7 @@ class Looked:
     """Counted from graded records of the same details by the same scorer; None: to be graded."""
     earlier: Earlier | None
     """Graded records of the same details by whatever scorer."""
-    splits: tuple[tuple[int, tuple[int, ...] | None], ...]
+    spans: tuple[Span | None, ...]
     samples_filter: str | None
 
     def parts(self, file: DetailsFile, policy: GradingPolicy) -> list[Part]:
@@ -39,12 +40,11 @@ class Looked:
                 details=file.path,
                 task=file.short_task,
                 output=None,
-                first_row=first,
-                row_groups=groups,
+                span=span,
                 earlier=self.earlier,
                 policy=policy,
             )
-            for first, groups in self.splits
+            for span in self.spans
         ]
 
 
@@ -76,7 +76,7 @@ def examine(look: Look) -> Looked:
         sha256=sha256,
         done=done,
         earlier=earlier,
-        splits=() if done else tuple(plan_parts(file.path)),
+        spans=() if done else tuple(plan_parts(file.path)),
         samples_filter=None if file.path.suffix == ".parquet" else filter_of(file.path),
     )
 

@@ -69,3 +69,11 @@ class Matcher:
                 found.append((place, Problem(kind="unreadable", path=place.path, message=str(error))))
         self._last = (time, found)
         return found
+
+
+def display_name(scores: Scores | None, file: DetailsFile) -> str:
+    """What to call a model: as its results file does, unless that is a path on some machine."""
+    said = scores.model if scores else None
+    if said and not said.startswith(("/", ".", "__")):
+        return said
+    return file.models[0] if file.models else file.path.name

@@ -17,7 +17,7 @@ from include.leaderboard.rescoring.examining import Look, Looked, examine
 from include.leaderboard.rescoring.grading import grade_part, scorer_of
 from include.leaderboard.rescoring.jobs import Evaluation, Job, Options, Task
 from include.leaderboard.rescoring.marks import ScorerId
-from include.leaderboard.rescoring.matching import Matcher
+from include.leaderboard.rescoring.matching import Matcher, display_name
 from include.leaderboard.rescoring.naming import DetailsFile
 from include.leaderboard.rescoring.outcome import GradedFile, Outcome
 from include.leaderboard.rescoring.pool import Pool
@@ -119,7 +119,7 @@ class Rescoring:
             scorer=scorer,
             evaluation=evaluation,
             scores=own.path if own else None,
-            model=_display(own, file),
+            model=display_name(own, file),
         )
         look = Look(file=file, scorer=scorer, force=self._options.force)
         self._ready.append((job, examine, look, -1))
@@ -302,10 +302,3 @@ def _unheard(_file: DetailsFile, _share: float) -> None:
 
 
 _REST = "The file was left as it was; the rest went on."
-
-
-def _display(scores: Scores | None, file: DetailsFile) -> str:
-    said = scores.model if scores else None
-    if said and not said.startswith(("/", ".", "__")):
-        return said
-    return file.models[0] if file.models else file.path.name

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from include.leaderboard.details.rows import iterate_details, layout_of, read_details
+from include.leaderboard.details.rows import Span, iterate_details, layout_of, read_details
 from include.leaderboard.errors import ResultsFormatError
 from tests.include.leaderboard.details.layouts import (
     ANSWERS,
@@ -111,9 +111,15 @@ def test_row_groups_and_positions_can_be_chosen(tmp_path, layout):
     write(path, ANSWERS)
     pq.write_table(pq.read_table(path), path, row_group_size=2)
 
-    rows = list(iterate_details(path, row_groups=[1, 2], first_row=2))
+    spans = {
+        Span(row_groups=(1, 2), first_row=2): ["r2", "r3", "r4"],
+        Span(row_groups=(1, 2), first_row=3, skip=1): ["r3", "r4"],
+        Span(row_groups=(0, 1, 2), first_row=1, skip=1, rows=3): ["r1", "r2", "r3"],
+        Span(row_groups=(0,), first_row=0, skip=2): [],
+    }
 
-    assert [row.row_id for row in rows] == ["r2", "r3", "r4"]
+    for span, expected in spans.items():
+        assert [row.row_id for row in iterate_details(path, span)] == expected
 
 
 def test_an_id_that_could_be_a_text_is_not_shown(tmp_path):

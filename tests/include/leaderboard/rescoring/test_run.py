@@ -190,12 +190,13 @@ def test_two_processes_come_to_the_same_as_one(tree, tmp_path):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_large_file_is_graded_in_parts_in_order(tree, monkeypatch, workers):
+@pytest.mark.parametrize(("group", "parts"), [(7, 8), (100, 4), (35, 9)])
+def test_a_large_file_is_graded_in_parts_in_order(tree, monkeypatch, workers, group, parts):
     monkeypatch.setattr(grading, "PART_ROWS", 10)
     answers = [Answer(row_id=f"r{n}", gold="1", said=str(n % 2), before=0) for n in range(100)]
     details = tree.add(answers=answers)
-    pq.write_table(pq.read_table(details), details, row_group_size=7)
-    assert len(grading.plan_parts(details)) == 8
+    pq.write_table(pq.read_table(details), details, row_group_size=group)
+    assert len(grading.plan_parts(details)) == parts
 
     outcome = tree.rescore(workers=workers, keep_ids=True)
 
