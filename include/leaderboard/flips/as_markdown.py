@@ -25,9 +25,17 @@ pairs each row with itself. Ranks are dense: equals share one, so a place can al
 became equal."""
 
 
-def markdown(report: FlipReport) -> str:
-    """Write the report; the same text for the same report."""
-    parts = ["# What the new scorer changes", _headline(report), _HOW]
+def markdown(report: FlipReport, *, chart_name: str | None = None) -> str:
+    """Write the report; the same text for the same report.
+
+    Args:
+        report: What to write.
+        chart_name: File of :func:`chart` in the same folder, to be shown. None: there is none.
+    """
+    parts = ["# What the new scorer changes", _headline(report)]
+    if chart_name is not None:
+        parts.append(f"![Rows whose verdict changed, scores and ranks, by model]({chart_name})")
+    parts.append(_HOW)
     parts += ["## By task", _tasks(report.tasks)]
     parts += [
         "## By model",

@@ -47,7 +47,9 @@ def chart(report: FlipReport, path: Path, *, most: int = MOST_MOVERS) -> None:
         else:
             _draw_nothing(bars, scores)
         try:
-            metadata = {"Date": None} if path.suffix.lower() == ".svg" else None
+            metadata: dict[str, str | None] = {"Title": "What the new scorer changes"}
+            if path.suffix.lower() == ".svg":
+                metadata["Date"] = None
             figure.savefig(path, dpi=150, metadata=metadata)
         except OSError as error:
             raise ReportError(

@@ -77,3 +77,10 @@ def test_the_same_report_is_the_same_text():
 )
 def test_a_p_value_never_reads_zero(value, text):
     assert p_text(value) == text
+
+
+def test_the_chart_is_shown_where_there_is_one():
+    report = overall([flips("m", 1, 0)])
+
+    assert "](flips.svg)" in markdown(report, chart_name="flips.svg")
+    assert "![" not in markdown(report)
