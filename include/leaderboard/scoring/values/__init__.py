@@ -10,7 +10,8 @@ from include.leaderboard.scoring.values.compare import Comparison
 from include.leaderboard.scoring.values.engine import stop, warm_up
 from include.leaderboard.scoring.values.kinds import Equation, Members, Region, Scalar, Value
 from include.leaderboard.scoring.values.limits import MAX_CHARACTERS, UnreadableError
-from include.leaderboard.scoring.values.reading import closed, read
+from include.leaderboard.scoring.values.reading import read
+from include.leaderboard.scoring.values.text import closed
 from include.leaderboard.scoring.values.verdict import Verdict
 from include.leaderboard.scoring.values.wanted import Wanted, read_instruction
 

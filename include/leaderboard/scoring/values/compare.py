@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from include.leaderboard.scoring.policy import GradingPolicy
-from include.leaderboard.scoring.values import approximate, engine, exact
+from include.leaderboard.scoring.values import approximate, engine, exact, polynomials
+from include.leaderboard.scoring.values.figures import digits, letters, rational, rounds_to, same_unit, scaled
 from include.leaderboard.scoring.values.forms import has_form
 from include.leaderboard.scoring.values.kinds import Equation, Interval, Members, Region, Scalar, Value
 from include.leaderboard.scoring.values.limits import UnreadableError
@@ -17,7 +16,6 @@ from include.leaderboard.scoring.values.wanted import Wanted
 _UNKNOWNS = frozenset("xyzt")
 MIN_DIGITS = 3
 """Significant ones that an approximation has at least, where the policy takes one."""
-Rational = Fraction | None
 
 
 class Comparison:
@@ -83,7 +81,7 @@ class Comparison:
         """Whether ``y = 2x - 3`` is meant as an equation, and not as the value of y."""
         if not isinstance(gold, Scalar) or gold.label not in _UNKNOWNS or not gold.label:
             return False
-        return self._wanted.equation or bool(_letters(gold.node) & _UNKNOWNS - {gold.label})
+        return self._wanted.equation or bool(letters(gold.node) & _UNKNOWNS - {gold.label})
 
     def _same_equation(self, gold: Value, text: Value) -> bool:
         left, right = _as_equation(gold), _as_equation(text)
@@ -91,7 +89,7 @@ class Comparison:
             return False
         try:
             one, other = exact.form(left), exact.form(right)
-            return exact.proportional(one, other)
+            return polynomials.proportional(one, other)
         except UnreadableError:
             return False
 
@@ -107,9 +105,7 @@ class Comparison:
         before = text.exact
         if before is None or (gold.decimals and not before.decimals):
             return False
-        consistent = text.decimals is not None and _rounds_to(
-            before.node, _rational(text.node), text.decimals
-        )
+        consistent = text.decimals is not None and rounds_to(before.node, rational(text.node), text.decimals)
         if before.unit is None and text.unit is not None:
             before = _relabelled(before, text.unit)
         return consistent and self._same_quantity(gold, before) and self._in_form(gold, before)
@@ -134,14 +130,14 @@ class Comparison:
         mine, other, wanted = gold.unit, text.unit, self._wanted.unit
         if mine is None and other is None:
             return _nouns_agree(gold, text) and self._same_value(gold, text)
-        if wanted is not None and other is not None and not _same_unit(wanted, other):
+        if wanted is not None and other is not None and not same_unit(wanted, other):
             return False
         if mine is None:
             assert other is not None
             return not gold.noun and self._bare_gold(gold, text, other)
         if other is None:
             return not text.noun and self._bare_text(gold, text, mine)
-        if _same_unit(mine, other):
+        if same_unit(mine, other):
             return self._same_value(gold, text)
         return self._converted(gold, text, mine, other)
 
@@ -150,7 +146,7 @@ class Comparison:
         if unit.is_share:
             if self._wanted.percent and self._same_value(gold, text):
                 return True
-            return self._policy.percent and self._same_node(gold.node, _scaled(text.node, unit))
+            return self._policy.percent and self._same_node(gold.node, scaled(text.node, unit))
         if unit.glued and unit.name in UNSAFE_GLUED:
             return False
         if self._same_value(gold, text):
@@ -158,7 +154,7 @@ class Comparison:
         return (
             unit.name == "degree"
             and self._policy.conversion
-            and self._same_node(gold.node, _scaled(text.node, unit))
+            and self._same_node(gold.node, scaled(text.node, unit))
         )
 
     def _bare_text(self, gold: Scalar, text: Scalar, unit: Unit) -> bool:
@@ -169,11 +165,11 @@ class Comparison:
         ):
             return True
         if unit.is_share:
-            return self._policy.percent and self._same_node(_scaled(gold.node, unit), text.node)
+            return self._policy.percent and self._same_node(scaled(gold.node, unit), text.node)
         return (
             unit.name == "degree"
             and self._policy.conversion
-            and self._same_node(_scaled(gold.node, unit), text.node)
+            and self._same_node(scaled(gold.node, unit), text.node)
         )
 
     def _converted(self, gold: Scalar, text: Scalar, mine: Unit, other: Unit) -> bool:
@@ -185,13 +181,13 @@ class Comparison:
             return False
         if not mine.dimensions and not ((mine.is_angle and other.is_angle) or mine.is_share):
             return False
-        return self._same_node(_scaled(gold.node, mine), _scaled(text.node, other))
+        return self._same_node(scaled(gold.node, mine), scaled(text.node, other))
 
     def _same_value(self, gold: Scalar, text: Scalar) -> bool:
         """Compare numbers of one unit; equal, or rounded as the instruction or the policy has it."""
         if self._same_node(gold.node, text.node):
             return True
-        value = _rational(text.node)
+        value = rational(text.node)
         if value is not None and text.decimals is not None:
             places = self._wanted.places
             asked = (
@@ -199,21 +195,17 @@ class Comparison:
                 and text.decimals <= places
                 and (gold.decimals is None or gold.decimals > places)
             )
-            if asked and places is not None and _rounds_to(gold.node, value, places):
+            if asked and places is not None and rounds_to(gold.node, value, places):
                 return True
-            if self._policy.approximation and gold.decimals is None and _digits(value) >= MIN_DIGITS:
-                return _rounds_to(gold.node, value, text.decimals)
+            if self._policy.approximation and gold.decimals is None and digits(value) >= MIN_DIGITS:
+                return rounds_to(gold.node, value, text.decimals)
         if gold.decimals is None or not (gold.decimals or self._wanted.places is not None):
             return False
         if text.decimals is None:
-            return self._policy.exact_for_rounded and _rounds_to(
-                text.node, _rational(gold.node), gold.decimals
-            )
+            return self._policy.exact_for_rounded and rounds_to(text.node, rational(gold.node), gold.decimals)
         more = text.decimals > gold.decimals
         return (
-            more
-            and self._policy.extra_precision
-            and _rounds_to(text.node, _rational(gold.node), gold.decimals)
+            more and self._policy.extra_precision and rounds_to(text.node, rational(gold.node), gold.decimals)
         )
 
     def _same_node(self, gold: Node, text: Node) -> bool:
@@ -226,7 +218,7 @@ class Comparison:
             return False
         try:
             one, other = exact.form(gold), exact.form(text)
-            if exact.same(one, other):
+            if polynomials.same(one, other):
                 return True
             if not one.opaque and not other.opaque:
                 return False
@@ -255,16 +247,6 @@ def _is_infinite(node: Node) -> bool:
     return node == INFINITY or node == ("neg", INFINITY)
 
 
-def _letters(node: Node) -> set[str]:
-    if node[0] == "v":
-        return {node[1]}
-    found: set[str] = set()
-    for part in node[1:]:
-        if isinstance(part, tuple):
-            found |= _letters(part)
-    return found
-
-
 def _as_equation(value: Value) -> Node | None:
     """Left side minus right side."""
     if isinstance(value, Equation):
@@ -290,51 +272,6 @@ def _nouns_agree(gold: Scalar, text: Scalar) -> bool:
     if not gold.noun or not text.noun:
         return not gold.noun or bool(gold.noun)
     return gold.noun.casefold().rstrip("s") == text.noun.casefold().rstrip("s")
-
-
-def _same_unit(one: Unit, other: Unit) -> bool:
-    if not one.dimensions and not other.dimensions:
-        return one.name == other.name
-    return one.dimensions == other.dimensions and one.factor == other.factor
-
-
-def _scaled(node: Node, unit: Unit) -> Node:
-    if node[0] == "n" and not unit.pi:
-        return ("n", node[1] * unit.factor)
-    scaled: Node = ("*", node, ("n", unit.factor))
-    return ("*", scaled, ("c", "pi")) if unit.pi else scaled
-
-
-def _rational(node: Node) -> Rational:
-    if node[0] == "n":
-        return Fraction(node[1])
-    try:
-        return exact.form(node).rational()
-    except UnreadableError:
-        return None
-
-
-def _rounds_to(node: Node, rounded: Rational, places: int) -> bool:
-    """Whether a number rounds to another at so many decimals; a half rounds away from zero."""
-    if rounded is None:
-        return False
-    value = _rational(node)
-    if value is None:
-        number = approximate.value(node)
-        if number is None or abs(number.imag) > approximate.TOLERANCE or _letters(node):
-            return False
-        value = Fraction(number.real)
-    scale = 10**places
-    nearest = int(abs(value) * scale + Fraction(1, 2))
-    return Fraction(nearest if value >= 0 else -nearest, scale) == rounded
-
-
-def _digits(value: Fraction) -> int:
-    """Significant digits of a decimal number."""
-    scaled = abs(value)
-    while scaled.denominator != 1:
-        scaled *= 10
-    return len(str(scaled.numerator).lstrip("0"))
 
 
 def _same_shape(gold: Scalar, text: Scalar) -> bool:

@@ -21,18 +21,20 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from include.leaderboard.scoring.values import approximate
 from include.leaderboard.scoring.values.limits import (
     ENGINE_CPU_SECONDS,
     ENGINE_MEMORY_BYTES,
     ENGINE_NODES,
     ENGINE_START_SECONDS,
     ENGINE_WALL_SECONDS,
-    MAX_BITS,
 )
-from include.leaderboard.scoring.values.tree import Node
+from include.leaderboard.scoring.values.tree import Node, has_letters
 
 log = logging.getLogger(__name__)
 
+MAX_EXPONENT = 512
+"""Also of what a factorial is taken of."""
 _SCRIPT = Path(__file__).with_name("engine_process.py")
 
 
@@ -166,11 +168,17 @@ def _size(node: Node) -> int:
 
 
 def _too_large(node: Node) -> bool:
-    """Whether a power of numbers inside would outgrow the bound before anything is compared."""
-    if node[0] == "^" and (node[2][0] == "^" or (node[2][0] == "n" and abs(node[2][1]) > MAX_BITS // 8)):
-        return True
-    if node[0] == "!" and not (node[1][0] == "v" or (node[1][0] == "n" and node[1][1] <= MAX_BITS // 8)):
-        return True
+    """Whether a power or factorial inside would outgrow the bound before anything is compared."""
+    if node[0] == "^" and not has_letters(node[2]):
+        exponent = approximate.value(node[2])
+        if exponent is None or abs(exponent) > MAX_EXPONENT:
+            return True
+    if node[0] == "!" or node[:2] == ("f", "binom"):
+        sizes = [
+            approximate.value(part) for part in node[1:] if isinstance(part, tuple) and not has_letters(part)
+        ]
+        if any(size is None or abs(size) > MAX_EXPONENT for size in sizes):
+            return True
     return any(_too_large(part) for part in node[1:] if isinstance(part, tuple))
 
 

@@ -51,15 +51,6 @@ def read(text: str, *, commas_separate: bool = False) -> Value:
     return read_clean(text, commas_separate=commas_separate)
 
 
-def closed(text: str) -> str:
-    """Drop the marks at a text's start that it does not close, or close them at its end."""
-    for opening, closing in (("(", ")"), ("{", "}")):
-        for _ in range(min(text.count(opening) - text.count(closing), MAX_CHARACTERS)):
-            text = text.strip()
-            text = text[1:] if text.startswith(opening) else text + closing
-    return text
-
-
 def read_clean(text: str, *, commas_separate: bool = False) -> Value:
     """Read a statement whose marks are plain.
 

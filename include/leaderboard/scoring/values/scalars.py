@@ -9,7 +9,8 @@ from fractions import Fraction
 from include.leaderboard.scoring.values.french import is_noun
 from include.leaderboard.scoring.values.kinds import Scalar
 from include.leaderboard.scoring.values.limits import UnreadableError
-from include.leaderboard.scoring.values.tree import Node, has_letters, number, parse
+from include.leaderboard.scoring.values.text import number
+from include.leaderboard.scoring.values.tree import Node, has_letters, parse
 from include.leaderboard.scoring.values.units import LETTERS_GLUED, Unit, read_unit, unit_at_end
 
 INFINITY: Node = ("c", "oo")

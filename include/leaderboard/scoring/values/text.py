@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from fractions import Fraction
 
-from include.leaderboard.scoring.values.limits import MAX_TOKENS, UnreadableError
+from include.leaderboard.scoring.values.limits import MAX_BITS, MAX_CHARACTERS, MAX_TOKENS, UnreadableError
 
 _SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿˣⁱ"
 _SUPERSCRIPT_MAP = str.maketrans(_SUPERSCRIPTS, "0123456789+-=()nxi")
@@ -187,3 +188,29 @@ def tokens(text: str) -> list[str]:
 def splitting_commas(text: str) -> str:
     """Let every comma separate: what ``[0,1]`` means, where two bounds are needed."""
     return _SPLITTING.sub(", ", text)
+
+
+def number(mark: str) -> Fraction:
+    """Read a number mark.
+
+    Raises:
+        UnreadableError: It has too many digits, or too large an exponent.
+    """
+    mantissa, _, exponent = mark.lower().partition("e")
+    if len(mantissa) > MAX_BITS // 4 or len(exponent) > 5 or abs(int(exponent or 0)) > MAX_BITS // 4:
+        raise UnreadableError("too large a number")
+    if "." in mantissa or exponent:
+        whole, _, decimals = mantissa.partition(".")
+        shift = int(exponent or 0) - len(decimals)
+        digits = int(whole + decimals)
+        return Fraction(digits * 10**shift) if shift >= 0 else Fraction(digits, 10**-shift)
+    return Fraction(int(mark))
+
+
+def closed(text: str) -> str:
+    """Drop the marks at a text's start that it does not close, or close them at its end."""
+    for opening, closing in (("(", ")"), ("{", "}")):
+        for _ in range(min(text.count(opening) - text.count(closing), MAX_CHARACTERS)):
+            text = text.strip()
+            text = text[1:] if text.startswith(opening) else text + closing
+    return text

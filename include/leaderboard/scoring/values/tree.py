@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from include.leaderboard.scoring.values.limits import MAX_BITS, MAX_DEPTH, UnreadableError
+from include.leaderboard.scoring.values.limits import MAX_DEPTH, UnreadableError
+from include.leaderboard.scoring.values.text import number
 
 Node = tuple[Any, ...]
 
@@ -60,23 +61,6 @@ def parse(tokens: Sequence[str]) -> Node:
 def has_letters(node: Node) -> bool:
     """Whether a formula has unknowns."""
     return node[0] == "v" or any(isinstance(part, tuple) and has_letters(part) for part in node[1:])
-
-
-def number(mark: str) -> Fraction:
-    """Read a number mark.
-
-    Raises:
-        UnreadableError: It has too many digits, or too large an exponent.
-    """
-    mantissa, _, exponent = mark.lower().partition("e")
-    if len(mantissa) > MAX_BITS // 4 or len(exponent) > 5 or abs(int(exponent or 0)) > MAX_BITS // 4:
-        raise UnreadableError("too large a number")
-    if "." in mantissa or exponent:
-        whole, _, decimals = mantissa.partition(".")
-        shift = int(exponent or 0) - len(decimals)
-        digits = int(whole + decimals)
-        return Fraction(digits * 10**shift) if shift >= 0 else Fraction(digits, 10**-shift)
-    return Fraction(int(mark))
 
 
 class _Parser:
