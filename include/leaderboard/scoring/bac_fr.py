@@ -172,7 +172,7 @@ def _kind(gold: str, instruction: str | None, choices: Sequence[str]) -> tuple[s
         return "choice", SUBSTANCE
     if len(gold) > MAX_GOLD:
         return "words", SUBSTANCE
-    if _PLAIN_VALUE.fullmatch(gold) and not _OTHER_DIGITS.search(gold) and is_value(gold):
+    if _PLAIN_VALUE.fullmatch(gold) and not _OTHER_DIGITS.search(gold):
         return "value", SUBSTANCE if _EMPTY.search(gold) else VALUE
     if formulas.is_formula(gold):
         return "formula", SUBSTANCE
@@ -272,7 +272,9 @@ def _value_grade(
         correct = dates.same_date(dates.Date(year=int(gold)), answer.text, policy)
     if not correct and _EMPTY.search(gold):
         correct = _NOTHING.search(answer.text) is not None and _EXCEPT.search(answer.text) is None
-    if not correct and _ALL_WORDS.fullmatch(gold):
+    if not correct and (
+        _ALL_WORDS.fullmatch(gold) or (verdict.method == "unreadable" and not is_value(gold))
+    ):
         correct = _same_words(gold, answer, policy)
     return Grade(
         correct=correct, extracted=answer.text, method=verdict.method, reason=verdict.reason, slow=slow

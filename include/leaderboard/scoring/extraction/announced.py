@@ -9,6 +9,8 @@ from include.leaderboard.scoring.extraction.markup import readable
 
 MAX_ANSWER = 400
 """Characters of one answer; longer ones are no short answers."""
+_START, _END = 400, 2000
+"""Characters in which a longer text announces its answer."""
 _WINDOW = 4 * MAX_ANSWER
 _MAX_TRIES = 24
 """Places that are looked at for an announcement, from the end; bounds the time on hostile texts."""
@@ -141,7 +143,10 @@ def announced(text: str) -> Announced | None:
 
 
 def _last(text: str, stems: tuple[str, ...], *, weak: bool) -> Announced | None:
-    ends = {stem: found for stem in stems if (found := text.rfind(stem)) >= 0}
+    start = max(0, len(text) - _END)
+    ends = {stem: found for stem in stems if (found := text.rfind(stem, start)) >= 0}
+    if start and not ends:
+        ends = {stem: found for stem in stems if (found := text.rfind(stem, 0, _START)) >= 0}
     for _ in range(_MAX_TRIES):
         if not ends:
             return None

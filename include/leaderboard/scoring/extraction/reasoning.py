@@ -52,6 +52,8 @@ def without_reasoning(text: str) -> str | None:
     end = text.rfind("</think>")
     if end >= 0:
         text = text[end + 8 :]
+    if "<" not in text and "◁" not in text and "[" not in text:
+        return text
     for gate in _GATES:
         if gate in text:
             break

@@ -110,8 +110,17 @@ VALUE = re.compile(
 )
 
 
+_ENDS = (".", "\n", "! ", "? ", "… ", "!", "?", " ; ")
+_UNKNOWN_GATES = ("pas", "gnore", "possible", "ucune", "ans rép", "on't", "annot", "an't", "o not")
+
+
 def sentences(text: str) -> list[str]:
     """Split into sentences and lines that hold something; abbreviations and ``B. 3π`` do not end one."""
+    for end in _ENDS:
+        if end in text:
+            break
+    else:
+        return [text] if SUBSTANCE.search(text) else []
     parts = _SENTENCE_END.split(text)
     return [part.strip() for part in parts if SUBSTANCE.search(part)]
 
@@ -123,6 +132,11 @@ def is_aside(sentence: str) -> bool:
 
 def is_unknown(text: str) -> bool:
     """Tell « je ne sais pas »."""
+    for gate in _UNKNOWN_GATES:
+        if gate in text:
+            break
+    else:
+        return False
     return _UNKNOWN.search(text) is not None
 
 
