@@ -13,6 +13,7 @@ from include.leaderboard.endings.budgets import RetryBudgets
 from include.leaderboard.errors import SettingsError
 from include.leaderboard.planning.overrides import OVERRIDES_FILE, Overrides, load_overrides
 from include.leaderboard.planning.shape import Reading
+from include.leaderboard.scoring.policy import GradingPolicy
 from include.leaderboard.suites import Suite, SuiteTask, suite_hash
 from include.leaderboard.yaml_files import parse_settings, read_yaml
 
@@ -95,6 +96,8 @@ class Settings(BaseModel):
     retries: RetryBudgets = RetryBudgets()
     """How often a job is tried again in one night, by the class of its ending."""
     policies: Policies
+    grading: GradingPolicy = GradingPolicy()
+    """What the bac-fr scorer accepts where the right verdict is a choice (docs/grading.md)."""
     default_suite: str
     default_cluster: str
     suites: dict[str, Suite]

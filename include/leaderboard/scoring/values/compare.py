@@ -197,7 +197,11 @@ class Comparison:
             )
             if asked and places is not None and rounds_to(gold.node, value, places):
                 return True
-            if self._policy.approximation and gold.decimals is None and digits(value) >= MIN_DIGITS:
+            if (
+                self._policy.approximation
+                and gold.decimals is None
+                and digits(value, text.decimals) >= MIN_DIGITS
+            ):
                 return rounds_to(gold.node, value, text.decimals)
         if gold.decimals is None or not (gold.decimals or self._wanted.places is not None):
             return False

@@ -11,6 +11,7 @@ from include.leaderboard.scoring.values.units import Unit
 
 
 def letters(node: Node) -> set[str]:
+    """Unknowns of a formula, with their indices."""
     if node[0] == "v":
         return {node[1]}
     found: set[str] = set()
@@ -21,19 +22,22 @@ def letters(node: Node) -> set[str]:
 
 
 def same_unit(one: Unit, other: Unit) -> bool:
+    """Whether a number of one is the same number of the other."""
     if not one.dimensions and not other.dimensions:
         return one.name == other.name
     return one.dimensions == other.dimensions and one.factor == other.factor
 
 
 def scaled(node: Node, unit: Unit) -> Node:
+    """Turn a number of a unit into one of the coherent unit."""
     if node[0] == "n" and not unit.pi:
         return ("n", node[1] * unit.factor)
-    scaled: Node = ("*", node, ("n", unit.factor))
-    return ("*", scaled, ("c", "pi")) if unit.pi else scaled
+    product: Node = ("*", node, ("n", unit.factor))
+    return ("*", product, ("c", "pi")) if unit.pi else product
 
 
 def rational(node: Node) -> Fraction | None:
+    """The value of a formula, if it is a rational number."""
     if node[0] == "n":
         return Fraction(node[1])
     try:
@@ -57,9 +61,6 @@ def rounds_to(node: Node, rounded: Fraction | None, places: int) -> bool:
     return Fraction(nearest if value >= 0 else -nearest, scale) == rounded
 
 
-def digits(value: Fraction) -> int:
-    """Significant digits of a decimal number."""
-    scaled = abs(value)
-    while scaled.denominator != 1:
-        scaled *= 10
-    return len(str(scaled.numerator).lstrip("0"))
+def digits(value: Fraction, decimals: int) -> int:
+    """Significant digits of a number with so many decimals."""
+    return len(str(abs(int(value * 10**decimals))))

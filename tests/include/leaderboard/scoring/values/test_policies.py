@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import fields, replace
 
 import pytest
 
+from include.leaderboard.errors import SettingsError
 from include.leaderboard.scoring.policy import DEFAULT, GradingPolicy
 from include.leaderboard.scoring.values import compare_values
+from include.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 
 # Name, gold, answer, instruction, and an answer that stays wrong either way.
 CHOICES = [
@@ -45,3 +48,33 @@ def test_a_policy_names_what_differs_from_the_default():
 
 def test_every_choice_is_a_truth_value():
     assert all(isinstance(getattr(DEFAULT, field.name), bool) for field in fields(GradingPolicy))
+
+
+@pytest.fixture
+def config(tmp_path):
+    folder = tmp_path / "config"
+    shutil.copytree(DEFAULT_CONFIG_DIR, folder)
+    return folder
+
+
+def test_a_leaderboard_sets_its_policy(config):
+    path = config / "leaderboard.yaml"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("  units: true", "  units: false"), encoding="utf-8"
+    )
+
+    assert load_settings(config).grading == GradingPolicy(units=False)
+
+
+def test_the_shipped_policy_is_the_default():
+    assert load_settings(DEFAULT_CONFIG_DIR).grading == DEFAULT
+
+
+def test_an_unknown_policy_is_refused_by_name(config):
+    path = config / "leaderboard.yaml"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("  units: true", "  unit: true"), encoding="utf-8"
+    )
+
+    with pytest.raises(SettingsError, match=r"grading\.unit\b"):
+        load_settings(config)
