@@ -66,3 +66,10 @@ class Job:
 
 Task = tuple[Job, Callable[[Any], Any], Any, int]
 """Job, function, its argument, and the part's number; -1 for the first look."""
+
+Advance = Callable[[DetailsFile, float], None]
+"""Is told of a file the share that was done since it was last told."""
+
+
+def unheard(_file: DetailsFile, _share: float) -> None:
+    """Nobody wants to know how far it is."""

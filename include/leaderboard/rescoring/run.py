@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import replace
 from typing import Any
@@ -15,7 +15,7 @@ from include.leaderboard.rescoring import atomic
 from include.leaderboard.rescoring.canary import Canaries
 from include.leaderboard.rescoring.examining import Look, Looked, examine
 from include.leaderboard.rescoring.grading import grade_part, scorer_of
-from include.leaderboard.rescoring.jobs import Evaluation, Job, Options, Task
+from include.leaderboard.rescoring.jobs import Advance, Evaluation, Job, Options, Task, unheard
 from include.leaderboard.rescoring.marks import ScorerId
 from include.leaderboard.rescoring.matching import Matcher, display_name
 from include.leaderboard.rescoring.naming import DetailsFile
@@ -30,9 +30,6 @@ logger = logging.getLogger(__name__)
 
 _AHEAD = 4
 """Jobs in flight for each worker: enough to keep it busy, few enough to hold in memory."""
-
-
-Advance = Callable[[DetailsFile, float], None]
 
 
 class Rescoring:
@@ -55,7 +52,7 @@ class Rescoring:
         """
         self.outcome = Outcome()
         self._matcher, self._pool, self._options = matcher, pool, options
-        self._advance: Advance = _unheard
+        self._advance: Advance = unheard
         self._scorers: dict[str, ScorerId | None] = {}
         self.files = [file for file in files if self._is_wanted(file)]
         self._canaries = Canaries(options.limits)
@@ -72,7 +69,7 @@ class Rescoring:
         Args:
             advance: Told of each file the share that was done since it was last told.
         """
-        self._advance = advance or _unheard
+        self._advance = advance or unheard
         counts = Counter(self._key(file) for file in self.files)
         evaluations = {key: Evaluation(left=count) for key, count in counts.items()}
         try:
@@ -295,10 +292,6 @@ class Rescoring:
             if part.output is not None:
                 with contextlib.suppress(OSError):
                     part.output.unlink(missing_ok=True)
-
-
-def _unheard(_file: DetailsFile, _share: float) -> None:
-    """Nobody wants to know how far it is."""
 
 
 _REST = "The file was left as it was; the rest went on."
