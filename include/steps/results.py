@@ -10,6 +10,7 @@ from typing import Any
 
 from include.leaderboard.results import verify_results
 from include.leaderboard.scoring import score_results
+from include.leaderboard.scoring.registry import scorers_for
 from include.leaderboard.submissions.submission import Submission
 from include.steps.gates import parking
 from include.steps.services import Services
@@ -85,7 +86,7 @@ def post_process(
             folder, job_key=submission.job_key, attempt=None, submission=submission, suite=suite
         )
         with parking(services, submission.job_key, dag_run_id=dag_run_id):
-            scored = score_results(folder, manifest, suite)
+            scored = score_results(folder, manifest, suite, scorers=scorers_for(services.settings.grading))
     for task, records in scored.graded.items():
         lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
         scorer = scored.scores[task]
