@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from include.leaderboard.canaries.likeness import fold, opposite, value
+from include.leaderboard.canaries.likeness import opposite, value
 
 _TAIL = 20_000
 """Characters of a generation's end that are looked at."""
@@ -23,6 +23,8 @@ _ENGLISH = frozenset({
     "the", "an", "of", "and", "is", "are", "in", "for", "that", "which", "not", "with", "so", "we", "this",
 })  # fmt: skip
 _FEWEST_WORDS = 12
+_SPOKEN = 4_000
+"""Characters of a generation's end that tell its language."""
 
 
 def after_trace(text: str) -> str | None:
@@ -71,7 +73,7 @@ def looks_cut_off(text: str, max_generated_tokens: int) -> bool:
 
 def is_other_language(text: str) -> bool | None:
     """Whether English words outnumber French ones; None: too few words to tell."""
-    words = [fold(word) for word in _WORD.findall(text[-_TAIL:])]
+    words = _WORD.findall(text[-_SPOKEN:].casefold())
     if len(words) < _FEWEST_WORDS:
         return None
     english = sum(word in _ENGLISH for word in words)
