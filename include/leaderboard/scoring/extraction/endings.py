@@ -22,18 +22,21 @@ TAIL = 1600
 """Characters of a text's end that are read."""
 _EXPLAINED = 800
 """Characters of an answer with its explanation after it; longer texts work towards one."""
-_SHORT = 24
-_ASIDE_GATES = (
-    "xpli", "xplanation", "ustifi", "rification", "emarque", "reuve", "monstration", "étail", "éthode",
-    "aisonnement", "éveloppement",
+_SHORT = 60
+_MARKS = frozenset("-*•|`#>~}+")
+_PROSE = re.compile(r"(?<![\\A-Za-z])[^\W\d_]{2}")
+_ASIDES = (
+    "Explication", "Explanation", "Justification", "Vérification", "Verification", "Remarque", "Preuve", "Démonstration",
+    "Détail", "Méthode", "Raisonnement", "Développement",
 )  # fmt: skip
 _HEADING_ASIDE = re.compile(
-    r"^[*_#>\s-]*(?:explications?|justifications?|v[ée]rifications?|remarques?|preuve|d[ée]monstration"
+    r"[*_#>\s-]*(?:explications?|justifications?|v[ée]rifications?|remarques?|preuve|d[ée]monstration"
     r"|d[ée]tails?(?: des? calculs?)?|m[ée]thode|raisonnement|explanation|d[ée]veloppement)\b[*_ ]*"
     r"(?:\([^()\n]{0,40}\))?[*_ ]*:?",
-    re.IGNORECASE | re.MULTILINE,
+    re.IGNORECASE,
 )
-_FIRST = re.compile(r"([^\n.]{1,40}?)(?:(?<!\bav)(?<!\bapr)(?<!\bM)(?<!\benv)[.!][*_]*\s+|\s*\n+)(?=\S)")
+_HEAD = 42
+_ABBREVIATED = (" av", " apr", " env", "M", " p", "cf")
 _NUMBERED = re.compile(
     r"[*#\s-]*(?:[ée]tape|question|exercice|partie|cas|probl[èe]me|\d{1,2}\s*\))", re.IGNORECASE
 )
@@ -56,18 +59,34 @@ def last_answer(text: str, wanted: re.Pattern[str], method: str) -> Answer | Non
     if head is not None:
         return finish(readable(head), method, wanted, last=True)
     tail = text[-TAIL:]
-    for gate in _ASIDE_GATES:
-        if gate in tail:
-            aside = _HEADING_ASIDE.search(tail)
-            if aside is not None and wanted.search(tail, 0, aside.start()):
-                return _last_statement(readable(tail[: aside.start()].rstrip()), wanted, method)
-            break
+    aside = _aside_heading(tail)
+    if aside >= 0 and wanted.search(tail, 0, aside):
+        return _last_statement(readable(tail[:aside].rstrip()), wanted, method)
     line = readable(tail[tail.rfind("\n") + 1 :])
-    if len(line) <= _SHORT and line[:1] not in "-*•|`#>~\\$}" and not WORD.search(line) and wanted.search(line):
-        return None if statements.is_unfinished(line) else finish(line, method, wanted, last=True)
     if statements.is_unfinished(line) and not SUBJECT.search(line[-200:]):
         return None
+    if (line[:1] not in _MARKS or line[:1] in "+-" and line[1:2] not in " -+") and not line.endswith(("\\]", "$$")) and "\\end{" not in line:
+        if len(line) <= _SHORT and "." not in line and wanted.search(line) and not _PROSE.search(line):
+            return finish(line, method, wanted, last=True)
+        found = statements.sentences(line)
+        sentence = found[-1] if found else ""
+        if wanted.search(sentence) and not statements.is_aside(sentence) and not statements.is_unknown(sentence):
+            return finish(sentence, method, wanted, last=True)
     return _last_statement(readable(tail), wanted, method)
+
+
+def _aside_heading(text: str) -> int:
+    """Where the first line starts that heads an explanation; -1 without one."""
+    first = -1
+    for word in _ASIDES:
+        position = text.find(word)
+        while position >= 0:
+            start = text.rfind("\n", 0, position) + 1
+            if _HEADING_ASIDE.match(text, start):
+                first = start if first < 0 else min(first, start)
+                break
+            position = text.find(word, position + 1)
+    return first
 
 
 def _last_statement(text: str, wanted: re.Pattern[str], method: str) -> Answer | None:
@@ -103,13 +122,20 @@ def _last_statement(text: str, wanted: re.Pattern[str], method: str) -> Answer |
 
 def _bare_head(text: str, wanted: re.Pattern[str]) -> str | None:
     """An answer that stands alone before its explanation: « 12. On multiplie 3 par 4. »."""
-    first = _FIRST.match(text)
-    if first is None or first.end() == len(text) or not wanted.search(first[1]) or _NUMBERED.match(first[1]):
+    end = text.find("\n", 0, _HEAD)
+    for mark in (". ", "! "):
+        found = text.find(mark, 0, _HEAD)
+        if found > 0 and (end < 0 or found < end) and not text[:found].endswith(_ABBREVIATED):
+            end = found
+    if end <= 0:
         return None
-    head = line_text(first[1])
-    if not SUBSTANCE.search(head) or len(WORD.findall(head)) > 1:
+    head = text[:end].strip()
+    if len(WORD.findall(head)) > 1 or "." in head or _NUMBERED.match(head) or not wanted.search(head):
         return None
-    later = statements.sentences(readable(text[first.end() :]))
+    head = line_text(head)
+    if not SUBSTANCE.search(head):
+        return None
+    later = statements.sentences(readable(text[end + 1 :]))
     return head if later and not _continues(later[-MAX_LINES:], wanted) else None
 
 

@@ -95,12 +95,17 @@ _VALUE_FIRST = re.compile(
     r"(?:\S*[\d=√\\π∞]|[A-Za-z]\s*[=∈]|(?:une?|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|vingt|trente|cent|mille)\b)",
     re.IGNORECASE,
 )
-_UNFINISHED = re.compile(
-    r"(?:^|[\s'(])(?:le|la|les|l'|des|du|de|d'|et|ou|donc|que|qui|puis|est|sont|vaut|faut|doit|peut|va|on|il|elle|nous|je|car|"
-    r"avec|pour|par|dans|sur|en|à|au|aux|obtient|trouve|calcule|soit|mais|la réponse|la solution|le résultat|réponse|the|is)\s*:?\s*$"
-    r"|[=+×*/<>≤≥≈(,:]\s*$|\\(?:[dt]?frac|sqrt|text|mathrm|boxed|left|right|times|cdot|approx|begin|le|ge|leq|geq|in|cup)\s*$",
-    re.IGNORECASE,
+_OPEN_WORDS = frozenset(
+    "le la les des du de et ou donc que qui puis est sont vaut faut doit peut va on il elle nous je car avec pour par dans sur en à au aux "
+    "obtient trouve calcule soit mais the is".split()
 )
+_OPEN_NOUNS = frozenset({"réponse", "solution", "résultat"})
+_OPEN_SIGNS = frozenset("=×*/≤≥≈(,:")
+_OPEN_SPACED_SIGNS = frozenset("+<>-")
+_OPEN_COMMANDS = frozenset(
+    "\\frac \\dfrac \\tfrac \\sqrt \\text \\mathrm \\boxed \\left \\right \\times \\cdot \\approx \\begin \\le \\ge \\leq \\geq \\in \\cup".split()
+)
+"""Words and signs that ask for another: a text that ends with one breaks off."""
 SUBSTANCE = re.compile(r"[^\W_]|[∞½¼¾⅓⅔∅ℝℕℤℚℂ]")
 VALUE = re.compile(
     r"[\d⁰¹²³⁴⁵⁶⁷⁸⁹₀-₉∞½¼¾⅓⅔⅕⅙⅛∅ℝℕℤℚℂπ√=^]|\\[a-zA-Z]|\b[a-zA-Z]\b\s*[-+*/^)]|"
@@ -143,10 +148,16 @@ def is_unknown(text: str) -> bool:
 def is_unfinished(text: str) -> bool:
     """Tell a text that stops within a sentence: its last word or sign asks for another."""
     tail = text[-60:].rstrip(" \n*_`$").rpartition("\n")[2]
-    match = _UNFINISHED.search(tail)
-    if match is None:
+    if not tail:
         return False
-    return SUBSTANCE.search(tail, 0, match.start()) is not None or len(match.group().strip()) > 3
+    sign = tail[-1]
+    if sign in _OPEN_SIGNS or (sign in _OPEN_SPACED_SIGNS and tail[-2:-1] == " "):
+        return SUBSTANCE.search(tail) is not None
+    start = max(tail.rfind(" "), tail.rfind("'"), tail.rfind("("), tail.rfind("\\") - 1) + 1
+    word = tail[start:].casefold()
+    if word in _OPEN_NOUNS:
+        return start == 0 or tail[max(0, start - 4) : start - 1].casefold() in {"la", " la", " le", "le"}
+    return (word in _OPEN_WORDS and (start > 0 or len(word) > 3)) or word in _OPEN_COMMANDS
 
 
 def without_explanation(text: str) -> str:
