@@ -10,9 +10,9 @@ import pytest
 
 from include.leaderboard.errors import GateError, ResultsFormatError
 from include.leaderboard.results.verify import read_manifest
-from include.leaderboard.scoring import average, normalize, score, score_results
+from include.leaderboard.scoring import average, normalize, score_results
 from include.leaderboard.scoring.policy import GradingPolicy
-from include.leaderboard.scoring.registry import scorers_for
+from include.leaderboard.scoring.registry import SCORERS, scorers_for
 from include.leaderboard.scoring.statistics import ratio_influences, standard_error
 from tests.include.leaderboard.canaries.broken_scorers import BROKEN
 from tests.include.leaderboard.results_folder import read_manifest_json, write_details, write_manifest
@@ -97,7 +97,7 @@ def test_a_row_without_the_metric_is_a_format_error(results_folder, settings):
     ],
 )
 def test_a_scorer_that_fails_its_canaries_is_parked(results_folder, settings, monkeypatch, name, message):
-    monkeypatch.setitem(score.SCORERS, "bac-fr", BROKEN[name][0])
+    monkeypatch.setitem(SCORERS, "bac-fr", BROKEN[name][0])
 
     with pytest.raises(GateError, match=message) as raised:
         scored(results_folder, settings)
@@ -171,4 +171,4 @@ def test_a_leaderboard_s_own_scorers_grade_in_place_of_the_default_ones(results_
 
     assert results.scores["bac-fr"].value == pytest.approx(0.5)  # 0,5 for 1/2 is another form
     assert results.scores["bac-fr"].scorer_hash == strict["bac-fr"].code_hash
-    assert strict["bac-fr"].code_hash != score.SCORERS["bac-fr"].code_hash
+    assert strict["bac-fr"].code_hash != SCORERS["bac-fr"].code_hash
