@@ -63,7 +63,9 @@ def final_answer(prediction: str, *, wanted: re.Pattern[str] = SUBSTANCE) -> Ans
     if said is not None:
         if said.negated:
             corrected = statements.obey_corrections("pas " + first_line(said.text))
-            return None if corrected.startswith("pas ") else finish(corrected, "corrected", wanted, last=False)
+            return (
+                None if corrected.startswith("pas ") else finish(corrected, "corrected", wanted, last=False)
+            )
         if not SUBSTANCE.search(said.text):
             subject = SUBJECT.search(readable(rest[-TAIL:]))
             # Without a subject it breaks off where the answer would stand.

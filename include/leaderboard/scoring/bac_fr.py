@@ -24,6 +24,7 @@ MAX_GOLD = 1000
 LIBRARIES = ("math-verify", "latex2sympy2-extended", "sympy")
 """Their versions are part of a verdict."""
 
+_MODULES = ("answers", "bac_fr", "dates", "formulas", "letters", "lexicon", "policy", "truth", "wording")
 _NUMBER = re.compile(r"[-+−]?\d+(?:[.,]\d+)?")
 _ALL_WORDS = re.compile(r"[^\W\d_]{3,}(?:[\s'-]+[^\W\d_]+)*|[\[(]?[A-Z]{1,3}[\])]?")
 """Golds that may be meant as words although they name a value: « aucune solution », « douze »."""
@@ -39,7 +40,8 @@ _NO = ("Non", "non", "NON")
 _LEADING_NO = re.compile(r"^non\s*[,:;.!]\s*(?=\S)", re.IGNORECASE)
 """« 12 ? Non, 13. »: what follows is the answer."""
 _DENIED = re.compile(
-    r"\b(?:ne\s|n'(?!\s|$)(?=[aeéiouyh]))(?!.*\bqu)|\b(?:pas|presque|ni|jamais|aucune?|faux|fausses?|incorrecte?s?|erron[ée]e?s?)\b|\bnon\b(?!\s+nul)",
+    r"\b(?:ne\s|n'(?!\s|$)(?=[aeéiouyh]))(?!.*\bqu)|\b(?:pas|presque|ni|jamais|aucune?|faux|fausses?"
+    r"|incorrecte?s?|erron[ée]e?s?)\b|\bnon\b(?!\s+nul)",
     re.IGNORECASE,
 )
 _COUNT = re.compile(
@@ -51,7 +53,8 @@ _HOW_MANY = re.compile(r"\bcombien\b|\bnombre\b", re.IGNORECASE)
 _EMPTY = re.compile(r"∅|\\(?:varnothing|emptyset)|\{\s*\\?\}|vide|aucun", re.IGNORECASE)
 """Golds that a denial may give: « il n'y a pas de solution »."""
 _NOTHING = re.compile(
-    r"\b(?:aucune?\s+|pas de\s+|pas d')(?:solutions?|racines?|r[ée]els?|valeurs?)\b(?!\s+(?:unique|enti[èe]re))|\bvide\b",
+    r"\b(?:aucune?\s+|pas de\s+|pas d')(?:solutions?|racines?|r[ée]els?|valeurs?)\b(?!\s+(?:unique"
+    r"|enti[èe]re))|\bvide\b",
     re.IGNORECASE,
 )
 _EMPTY_BRACES = re.compile(r"[\s$]*\\?\{\s*\\?\}[\s$.]*")
@@ -94,10 +97,7 @@ class BacFrScorer:
 @cache
 def _code_hash(policy: str) -> str:
     room = Path(__file__).parent
-    sources = [
-        *(room / name for name in ("answers.py", "bac_fr.py", "dates.py", "formulas.py", "letters.py"))
-    ]
-    sources += [room / "policy.py", room / "truth.py", room / "wording.py"]
+    sources = [room / f"{name}.py" for name in _MODULES]
     sources += sorted((room / "extraction").glob("*.py")) + sorted((room / "values").glob("*.py"))
     return hash_sources(*sources, notes=(policy, *(f"{name} {_installed(name)}" for name in LIBRARIES)))
 

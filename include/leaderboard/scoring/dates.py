@@ -24,14 +24,16 @@ _MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
 _BC = r"(?P<bc>\s*(?:av(?:ant)?\.?\s*(?:j\.?\s*-?\s*c\b\.?|jesus[- ]christ|notre ere|l'ere chretienne)))?"
 _AD = r"(?:\s*(?:ap(?:r|res)?\.?\s*(?:j\.?\s*-?\s*c\b\.?|jesus[- ]christ)|de notre ere))?"
 _WRITTEN = re.compile(
-    rf"(?:(?P<day>\d{{1,2}}|premier|1er)\s*(?:er)?\s+)?(?P<month>{_MONTH})\b\.?(?:\s+(?P<year>-?\d{{1,4}})\b{_BC}{_AD})?"
+    rf"(?:(?P<day>\d{{1,2}}|premier"
+    rf"|1er)\s*(?:er)?\s+)?(?P<month>{_MONTH})\b\.?(?:\s+(?P<year>-?\d{{1,4}})\b{_BC}{_AD})?"
 )
 _NUMERIC = re.compile(r"\b(?P<day>\d{1,2})\s*[/.-]\s*(?P<month>\d{1,2})\s*[/.-]\s*(?P<year>\d{4})\b" + _BC)
 _ISO = re.compile(r"\b(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})\b" + _BC)
 _YEAR = re.compile(rf"(?<![\d.,/])(?P<year>-?\d{{1,4}})\b(?![.,/]\d){_BC}{_AD}")
 _CENTURY = re.compile(rf"\b(?P<roman>[ivx]{{1,6}}|\d{{1,2}})\s*(?:e|eme|er|ieme)?\s*(?:siecle|s\.){_BC}{_AD}")
 _PERIOD = re.compile(
-    r"\b[ivx]{1,6}\s?e(?:r|me)?\b|\b(?:entre|depuis|jusqu|avant|apres|vers|debut|fin|milieu|a partir|ou|et|environ|pas|ni|non|annees|dans les)\b|\bdu\b.*\bau\b|\d{4}\s*-\s*\d{2,4}(?!-?\d)"
+    r"\b[ivx]{1,6}\s?e(?:r|me)?\b|\b(?:entre|depuis|jusqu|avant|apres|vers|debut|fin|milieu|a partir|ou|et"
+    r"|environ|pas|ni|non|annees|dans les)\b|\bdu\b.*\bau\b|\d{4}\s*-\s*\d{2,4}(?!-?\d)"
 )
 _YEARS = re.compile(r"\b(\d{3,4})\s*(?:-|–|—|a|et|au|jusqu'en|jusqu'a)\s*(\d{2,4})\b")
 _YEARS_ALONE = re.compile(r"(?:de |du |entre )?[12]\d{3}\s*(?:-|–|—|à|et|au)\s*(?:[12]\d{3}|\d{2})")
@@ -42,8 +44,10 @@ _ORDINALS = {
     word: number
     for number, word in enumerate(
         (
-            "premier", "deuxieme", "troisieme", "quatrieme", "cinquieme", "sixieme", "septieme", "huitieme", "neuvieme",
-            "dixieme", "onzieme", "douzieme", "treizieme", "quatorzieme", "quinzieme", "seizieme", "dix-septieme",
+            "premier", "deuxieme", "troisieme", "quatrieme", "cinquieme", "sixieme", "septieme", "huitieme",
+            "neuvieme",
+            "dixieme", "onzieme", "douzieme", "treizieme", "quatorzieme", "quinzieme", "seizieme",
+            "dix-septieme",
             "dix-huitieme", "dix-neuvieme", "vingtieme", "vingt-et-unieme",
         ),
         start=1,

@@ -5,13 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from include.leaderboard.scoring.lexicon import ELEMENTS
 from include.leaderboard.scoring.policy import GradingPolicy
 
-_ELEMENTS = frozenset(
-    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb Mo Tc Ru "
-    "Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Po At "
-    "Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf D T".split()
-)
 _SCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺−–", "0123456789+-0123456789-+--")
 _RAISED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹]*[⁺⁻]|[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _COMMANDS = re.compile(r"\\(?:mathrm|text|ce|mathbf|rm|left|right)(?![A-Za-z])|\\[,;: !]")
@@ -34,7 +30,8 @@ _QUANTITY = re.compile(r"[+-]?\d[\d\s.,]*[A-Z][a-z]?")
 """« 5 N » is a force."""
 _ARTICLE = re.compile(
     r"^(?:(?:le|la|les|l'|un|une|du|de la|de l'|des|d')\s*)?"
-    r"(?:(?:ions?|cations?|anions?|mol[ée]cules?|formule|gaz|esp[èe]ce|compos[ée]|atome|noyau|[ée]l[ée]ment|solide|m[ée]tal|corps|configuration)"
+    r"(?:(?:ions?|cations?|anions?|mol[ée]cules?|formule|gaz|esp[èe]ce|compos[ée]|atome|noyau|[ée]l[ée]ment"
+    r"|solide|m[ée]tal|corps|configuration)"
     r"(?:\s+(?:brute|chimique|est|de|d'|du|[ée]lectronique|s'[ée]crit))*\s*:?\s+)?(?=[A-Z\d(\\^{¹²³⁴])"
 )
 
@@ -77,7 +74,7 @@ def _is_species(text: str) -> bool:
     text = text.lstrip("*")
     if not _FORMULA.fullmatch(text) and not _FORMULA.fullmatch(text.lstrip("0123456789")):
         return False
-    return all(symbol in _ELEMENTS for symbol in _SYMBOL.findall(text))
+    return all(symbol in ELEMENTS for symbol in _SYMBOL.findall(text))
 
 
 def same_formula(gold: str, text: str, policy: GradingPolicy) -> bool:

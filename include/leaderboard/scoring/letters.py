@@ -24,7 +24,8 @@ _SINGLE = re.compile(r"(?<![^\W_])[A-Ha-h](?![^\W_])")
 _LABEL = re.compile(r"[(\[]?([A-Ha-h])(?:\s*[).:\]]\s*|\s+[-–—=→]\s+)(?P<text>\S.*)", re.DOTALL)
 _CHOICE_LABEL = re.compile(r"\s*[(\[]?[A-Ha-h]\s*[).:\]-]\s*")
 _NAMED = re.compile(
-    r"\b(?:r[ée]ponses?|lettres?|options?|choix|propositions?|affirmations?|case|cas|est|c'est)\s+(?:la\s+|le\s+)?[\"(]?([a-h])\b(?!['’])",
+    r"\b(?:r[ée]ponses?|lettres?|options?|choix|propositions?|affirmations?|case|cas|est|c'est)\s+(?:la\s+"
+    r"|le\s+)?[\"(]?([a-h])\b(?!['’])",
     re.IGNORECASE,
 )
 _UPPER = re.compile(r"(?<![\w'’=+*/^_°\\-])(?<!°\s)\(?([A-H])\)?(?![\w'’]|\s*[=+*/^<>]|\()")
@@ -32,15 +33,19 @@ _PREPOSITION = re.compile(
     r"\bA\s+(?!(?:et|ou|est|car|puisque|mais|donc|ni|sont|parce|semble|convient)\b)[a-zà-ÿ]"
 )
 _OBJECT = re.compile(
-    r"\b(?:droites?|points?|segments?|plans?|cercles?|courbes?|triangles?|ensembles?|[ée]v[ée]nements?|axes?|vecteurs?|matrices?|matrice|"
+    r"\b(?:droites?|points?|segments?|plans?|cercles?|courbes?|triangles?|ensembles?|[ée]v[ée]nements?|axes?"
+    r"|vecteurs?|matrices?|matrice|"
     r"fonctions?|sommets?|villes?|ions?|atomes?|sujet|exercice|partie|note)\s+\(?[A-H]\)?"
 )
 _CHOSEN = re.compile(
-    r"\b(?:je\s+(?:choisis|choisirais|retiens|réponds|sélectionne|dirais|coche|prends|garde|(?:opte|penche)\s+pour)|(?:il\s+)?reste(?:\s+donc)?|c'est(?:\s+donc)?)"
-    r"\s+(?:(?:la|le|l')\s*)?(?:réponse\s+|lettre\s+|option\s+)?\(?([A-H])\b\)?(?!\s*(?:,|/)\s*\(?[A-H]\b|\s+(?:ou|et|qui est (?:fau|incorr))\b)"
+    r"\b(?:je\s+(?:choisis|choisirais|retiens|réponds|sélectionne|dirais|coche|prends|garde|(?:opte"
+    r"|penche)\s+pour)|(?:il\s+)?reste(?:\s+donc)?|c'est(?:\s+donc)?)"
+    r"\s+(?:(?:la|le|l')\s*)?(?:réponse\s+|lettre\s+|option\s+)?\(?([A-H])\b\)?(?!\s*(?:,|/)\s*\(?[A-H]\b"
+    r"|\s+(?:ou|et|qui est (?:fau|incorr))\b)"
 )
 _REFUSED = re.compile(
-    r"((?:\(?\b[A-H]\)?(?:\s*,\s*|\s+et\s+)?)+)\s+(?:est|sont|:)\s+(?:bien\s+)?(?:fausses?|faux|incorrecte?s?|impossible|[ée]limin[ée]e?s?|exclue?s?|à [ée]liminer|à exclure)"
+    r"((?:\(?\b[A-H]\)?(?:\s*,\s*|\s+et\s+)?)+)\s+(?:est|sont|:)\s+(?:bien\s+)?(?:fausses?|faux"
+    r"|incorrecte?s?|impossible|[ée]limin[ée]e?s?|exclue?s?|à [ée]liminer|à exclure)"
 )
 _EITHER = re.compile(r"\b(?:ou|ou bien|soit)\b", re.IGNORECASE)
 _NEGATION = re.compile(r"\b(?:pas|ni|sauf|aucune?|non|except[ée])\b", re.IGNORECASE)

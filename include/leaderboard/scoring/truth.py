@@ -13,14 +13,16 @@ TRUTH = {
 }  # fmt: skip
 _SYNONYMS = {
     "correct": True, "correcte": True, "exact": True, "exacte": True, "juste": True, "affirmatif": True,
-    "incorrect": False, "incorrecte": False, "inexact": False, "inexacte": False, "erroné": False, "erronée": False,
+    "incorrect": False, "incorrecte": False, "inexact": False, "inexacte": False, "erroné": False,
+    "erronée": False,
     "négatif": False,
 }  # fmt: skip
 _ALL = TRUTH | _SYNONYMS
 WANTED = re.compile(r"\b(?:" + "|".join(_ALL) + r"|V|F)\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+")
 _LEADING = re.compile(
-    r"(?:mais\s+|eh bien\s*,?\s+|bah\s+|bien sûr(?:\s+que)?\s+|évidemment\s*,?\s+|clairement\s+|absolument\s+)?(\w+)\s*(?:$|[,.;:!(—–]|-\s)",
+    r"(?:mais\s+|eh bien\s*,?\s+|bah\s+|bien sûr(?:\s+que)?\s+|évidemment\s*,?\s+|clairement\s+"
+    r"|absolument\s+)?(\w+)\s*(?:$|[,.;:!(—–]|-\s)",
     re.IGNORECASE,
 )
 _CONCESSION = re.compile(
@@ -30,11 +32,13 @@ _NEGATION = re.compile(
     r"\b(?:pas|ni|jamais|aucune?|nullement|guère|not|never|personne|rien)\b", re.IGNORECASE
 )
 _NOT_TRUE = re.compile(
-    r"\b(?:n'est|n'était|n'était|ne sont)\s+(?:donc\s+|absolument\s+|certainement\s+)?pas\s+(?:toujours\s+)?(?:vraie?s?|correcte?s?|exacte?s?|juste)\b",
+    r"\b(?:n'est|n'était|n'était|ne sont)\s+(?:donc\s+|absolument\s+"
+    r"|certainement\s+)?pas\s+(?:toujours\s+)?(?:vraie?s?|correcte?s?|exacte?s?|juste)\b",
     re.IGNORECASE,
 )
 _REFUTED = re.compile(
-    r"\b(?:faux|inexact|pas (?:vrai|exact))\s+(?:de (?:dire|penser|croire|conclure|prétendre)\s+)?(?:que\b|qu')",
+    r"\b(?:faux|inexact|pas (?:vrai|exact))\s+(?:de (?:dire|penser|croire|conclure|prétendre)\s+)?(?:que\b"
+    r"|qu')",
     re.IGNORECASE,
 )
 """« Il est faux de dire que … » turns round what follows."""

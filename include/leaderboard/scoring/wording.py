@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from include.leaderboard.scoring.lexicon import GENERIC, LEADS, NAMED_AFTER, NO_PERSON
 from include.leaderboard.scoring.policy import GradingPolicy
 
 _ARTICLES = frozenset({"le", "la", "les", "l", "un", "une", "des", "du", "de", "d", "the"})
@@ -14,11 +15,16 @@ _LIGATURES = str.maketrans(
 _TOKEN = re.compile(r"[^\W_]+")
 
 _INTRODUCTION = re.compile(
-    r"\b(?:c'est(?:-à-dire)?|ce sont|c'[ée]tait|ce fut|ce f[ûu]rent|s'agit|s'appelle|s'appelait|se nomme|se nommait|se situe|se trouve|"
-    r"est|sont|[ée]tait|[ée]taient|fut|furent|devient|sera|serait|correspond(?:ent)? à|on (?:obtient|trouve|parle|appelle|observe|a)|"
-    r"il se forme|il y a|nomm[ée]e?s?|appel[ée]e?s?|d[ée]signe|s'[ée]crit|vaut|repr[ée]sente|forment|forme|a pour (?:nom|symbole|formule|nature|capitale)|"
-    r"a lieu|n'admet|n'a|admet|poss[èe]de|s'est d[ée]roul[ée]e?|suit|suivent|utilise|applique|reconna[îi]t|is|was|affiche|renvoie|retourne|donne|conna[îi]t|choisi[rst]?|dite?s?)\b[' ]?"
-    r"(?:\s*(?:donc|bien|alors|ainsi|tout simplement|[ée]galement|en fait|effectivement|toujours|connue? sous le nom|appel[ée]e?s?)\b)*\s*:?",
+    r"\b(?:c'est(?:-à-dire)?|ce sont|c'[ée]tait|ce fut|ce f[ûu]rent|s'agit|s'appelle|s'appelait|se nomme"
+    r"|se nommait|se situe|se trouve|"
+    r"est|sont|[ée]tait|[ée]taient|fut|furent|devient|sera|serait|correspond(?:ent)? à|on (?:obtient|trouve"
+    r"|parle|appelle|observe|a)|"
+    r"il se forme|il y a|nomm[ée]e?s?|appel[ée]e?s?|d[ée]signe|s'[ée]crit|vaut|repr[ée]sente|forment|forme"
+    r"|a pour (?:nom|symbole|formule|nature|capitale)|"
+    r"a lieu|n'admet|n'a|admet|poss[èe]de|s'est d[ée]roul[ée]e?|suit|suivent|utilise|applique|reconna[îi]t"
+    r"|is|was|affiche|renvoie|retourne|donne|conna[îi]t|choisi[rst]?|dite?s?)\b[' ]?"
+    r"(?:\s*(?:donc|bien|alors|ainsi|tout simplement|[ée]galement|en fait|effectivement|toujours"
+    r"|connue? sous le nom|appel[ée]e?s?)\b)*\s*:?",
     re.IGNORECASE,
 )
 _NEGATION = re.compile(
@@ -27,38 +33,13 @@ _NEGATION = re.compile(
 _SEVERAL = re.compile(r"\b(?:ou|et|puis|ni|soit)\b|/|;", re.IGNORECASE)
 _REMARK = re.compile(r"\s*[(\[][^()\[\]]*[)\]]\s*")
 _COMPLEMENT = re.compile(
-    r"\s*(?:\(|sur\b|de raison\b|de premier terme\b|de rapport\b|vers\b|quand\b|lorsque\b|pour\b|en fonction\b|en (?:l'an )?\d|en [A-Z]\b|au voisinage\b|"
+    r"\s*(?:\(|sur\b|de raison\b|de premier terme\b|de rapport\b|vers\b|quand\b|lorsque\b|pour\b"
+    r"|en fonction\b|en (?:l'an )?\d|en [A-Z]\b|au voisinage\b|"
     r"si\b|avec\b|dans (?:ce|cet|cette|le|la|l')\b|,\s*+(?![A-ZÀ-Ý])(?!(?:ou|et|puis)\b))",
 )
 _LONG_COMPLEMENT = re.compile(_COMPLEMENT.pattern + r"|\s*(?:du|de la|de l'|des|d'un|d'une)\b")
 """Two words are exact enough to stay the same with an owner: « l'énergie cinétique du système »."""
 _NAME_COMPLEMENT = re.compile(r"\s*(?:\(|qui\b|en (?:l'an )?\d|,\s*+(?![A-ZÀ-Ý])(?!(?:ou|et|puis)\b))")
-_LEADS = frozenset(
-    # Where something is.
-    "a au aux en dans vers chez ville pays fleuve ile "
-    # Titles, which name the same person.
-    "roi reine empereur imperatrice general marechal president premier ministre chancelier consul duc comte prince princesse pape saint "
-    "sainte ecrivain poete romancier peintre philosophe mathematicien physicien chimiste savant compositeur auteur docteur professeur "
-    "physicienne mathematicienne chimiste romanciere poetesse ecrivaine scientifique savante astronome biologiste medecin naturaliste "
-    "sculpteur dramaturge historien historienne economiste sociologue explorateur navigateur botaniste ingenieur inventeur "
-    "capitaine colonel amiral m mme monsieur madame sir lord "
-    # Nouns so general that the answer says all the rest.
-    "segment point vecteur plan angle cercle axe "
-    "suite fonction courbe droite mouvement reaction triangle quadrilatere figure nombre forme nature type notion concept terme mot "
-    "procede phenomene mecanisme famille fonctions molecule ion element gaz metal corps substance compose organite maladie loi regime "
-    "batterie energie force grandeur figure celebre fameux fameuse celle celui elle il".split()
-)
-_GENERIC = frozenset(
-    "suite fonction courbe mouvement reaction triangle nombre phenomene famille gaz element molecule".split()
-)
-_NAMED_AFTER = frozenset(
-    "theoreme loi principe formule relation inegalite identite regle constante effet lemme".split()
-)
-_NO_PERSON = frozenset(
-    "bataille traite prise guerre revolution mer mont monts ocean ile iles tour chateau palais cap golfe republique royaume new los "
-    "san santa la le les etats union afrique amerique europe asie pays serment edit conference accords plan affaire front parti cote "
-    "bois val grand grande petite petit empire paix siege declaration code congres pacte nuit journee mur canal lac riviere saint".split()
-)
 _ROMAN = re.compile(r"[ivxl]+|\d+|er|ier|premier")
 _LETTERS = re.compile(r"[^\W\d_]{2}")
 _SYMBOLIC = re.compile(r"[\\^*=<>√∞∈∪{}]|\d\s*[+/-]\s*\d")
@@ -111,7 +92,8 @@ def same_words(gold: str, text: str, policy: GradingPolicy) -> bool:
     """Judge a statement against expected words.
 
     A statement says a word when it is the word, or a sentence that predicates it, after a title or a general
-    noun and before a complement; not when it denies it, offers it beside another, or says it of something else.
+    noun and before a complement; not when it denies it, or offers it beside another, or says it of something
+    else.
     """
     text = text[:MAX_WORDS]
     if len(gold) == 1 and "\u0370" <= gold <= "\u03ff":
@@ -181,11 +163,11 @@ def _says(gold: str, expected: list[str], said: str, policy: GradingPolicy) -> b
             return True
     elif several:
         return False
-    while given and given[0] in _LEADS and given != expected:
+    while given and given[0] in LEADS and given != expected:
         given = given[1:]
         if given == expected or _inflected(expected, given):
             return True
-    if expected[0] in _GENERIC and len(expected) > 1 and given == expected[1:]:
+    if expected[0] in GENERIC and len(expected) > 1 and given == expected[1:]:
         return True
     return policy.partial_name and _is_short_name(gold, expected, given)
 
@@ -223,7 +205,7 @@ def _is_short_name(gold: str, expected: list[str], given: list[str]) -> bool:
         return False
     if _ROMAN.fullmatch(expected[-1]) or len(given[-1]) < 3:
         return False
-    if expected[0] in _NAMED_AFTER:
+    if expected[0] in NAMED_AFTER:
         return len(given) == len(expected) - 1
     words = [
         word
@@ -231,7 +213,7 @@ def _is_short_name(gold: str, expected: list[str], given: list[str]) -> bool:
         if word.casefold() not in {"de", "du", "des", "la", "le", "van", "von", "d'", "da"}
     ]
     return (
-        expected[0] not in _NO_PERSON
+        expected[0] not in NO_PERSON
         and 2 <= len(words) <= 4
         and all(_CAPITAL.match(word.removeprefix("d'")) for word in words)
     )

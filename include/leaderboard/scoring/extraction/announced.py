@@ -26,7 +26,8 @@ _QUALIFIED = (
 _ANNOUNCEMENT = re.compile(
     r"(?:ponse|nswer|onclusion|olution|sultat)"
     rf"[sS]?[*_`]*(?P<qualified>{_QUALIFIED}[*_`]*)[ ]*"
-    r"(?:(?P<sign>[:=→][ *_`]*|-{1,2}>[ ]*|[*_`:]*[ ]*(?:\r?\n)+(?:[-=]{3,}\n)?|(?=\d|-\d|(?-i:[A-H])(?:[ .),]|$)))"
+    r"(?:(?P<sign>[:=→][ *_`]*|-{1,2}>[ ]*|[*_`:]*[ ]*(?:\r?\n)+(?:[-=]{3,}\n)?|(?=\d|-\d"
+    r"|(?-i:[A-H])(?:[ .),]|$)))"
     r"|(?P<between>[^\n.:=!?;]{0,80}?)"
     r"(?P<verb>\bn['’]est(?:[ ]+(?:donc|alors))?[ ]+pas\b|\bne[ ]sont[ ]pas\b"
     r"|\b(?:est|sont|vaut|valent|serait|sera|is|are)\b|:))"
@@ -152,9 +153,9 @@ def _last(text: str, stems: tuple[str, ...], *, weak: bool) -> Announced | None:
             return None
         stem = max(ends, key=ends.__getitem__)
         position = ends[stem]
-        found = _at(text, stem, position, weak=weak)
-        if found is not None:
-            return found
+        said = _at(text, stem, position, weak=weak)
+        if said is not None:
+            return said
         earlier = text.rfind(stem, 0, position)
         if earlier < 0:
             del ends[stem]

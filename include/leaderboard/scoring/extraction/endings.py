@@ -26,8 +26,8 @@ _SHORT = 60
 _MARKS = frozenset("-*•|`#>~}+")
 _PROSE = re.compile(r"(?<![\\A-Za-z])[^\W\d_]{2}")
 _ASIDES = (
-    "Explication", "Explanation", "Justification", "Vérification", "Verification", "Remarque", "Preuve", "Démonstration",
-    "Détail", "Méthode", "Raisonnement", "Développement",
+    "Explication", "Explanation", "Justification", "Vérification", "Verification", "Remarque", "Preuve",
+    "Démonstration", "Détail", "Méthode", "Raisonnement", "Développement",
 )  # fmt: skip
 _HEADING_ASIDE = re.compile(
     r"[*_#>\s-]*(?:explications?|justifications?|v[ée]rifications?|remarques?|preuve|d[ée]monstration"
@@ -65,12 +65,20 @@ def last_answer(text: str, wanted: re.Pattern[str], method: str) -> Answer | Non
     line = readable(tail[tail.rfind("\n") + 1 :])
     if statements.is_unfinished(line) and not SUBJECT.search(line[-200:]):
         return None
-    if (line[:1] not in _MARKS or line[:1] in "+-" and line[1:2] not in " -+") and not line.endswith(("\\]", "$$")) and "\\end{" not in line:
+    if (
+        (line[:1] not in _MARKS or (line[:1] in "+-" and line[1:2] not in " -+"))
+        and not line.endswith(("\\]", "$$"))
+        and "\\end{" not in line
+    ):
         if len(line) <= _SHORT and "." not in line and wanted.search(line) and not _PROSE.search(line):
             return finish(line, method, wanted, last=True)
         found = statements.sentences(line)
         sentence = found[-1] if found else ""
-        if wanted.search(sentence) and not statements.is_aside(sentence) and not statements.is_unknown(sentence):
+        if (
+            wanted.search(sentence)
+            and not statements.is_aside(sentence)
+            and not statements.is_unknown(sentence)
+        ):
             return finish(sentence, method, wanted, last=True)
     return _last_statement(readable(tail), wanted, method)
 

@@ -73,9 +73,7 @@ def _stated(text: str, wanted: re.Pattern[str], *, last: bool) -> str:
         if not last:
             found = statements.sentences(text)
             text = found[0] if found else text
-        if wanted is VALUE and (
-            "lim" in text or "quand" in text or "lorsqu" in text or " en " in text
-        ):
+        if wanted is VALUE and ("lim" in text or "quand" in text or "lorsqu" in text or " en " in text):
             text = statements.without_condition(text)
         if not ("qu" in text and statements.DENIES_THAT.search(text)):
             text = statements.conclusion(text, wanted=wanted)

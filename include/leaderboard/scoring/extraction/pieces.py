@@ -5,28 +5,39 @@ from __future__ import annotations
 import re
 
 _VERB = re.compile(
-    r"\b(?:est|sont|vaut|valent|était|serait|[ée]gale?s?(?:\s+à)?|on\s+(?:obtient|trouve|a)|obtient|trouve|donne|reste|soit|il\s+y\s+(?:en\s+)?a|il\s+(?:en\s+)?faut|mesure|p[èe]se|"
-    r"dure|co[ûu]te|(?:converge(?:nt)?|diverge(?:nt)?|tend(?:ent)?)\s+vers|appartien(?:t|nent)\s+à|contient|poss[èe]de|compte|is|equals|pour\s+(?:coordonnées|affixe|solutions?|valeur|limite|ensemble\s+de\s+d[ée]finition))\b"
+    r"\b(?:est|sont|vaut|valent|était|serait|[ée]gale?s?(?:\s+à)?|on\s+(?:obtient|trouve|a)|obtient|trouve"
+    r"|donne|reste|soit|il\s+y\s+(?:en\s+)?a|il\s+(?:en\s+)?faut|mesure|p[èe]se|"
+    r"dure|co[ûu]te|(?:converge(?:nt)?|diverge(?:nt)?|tend(?:ent)?)\s+vers|appartien(?:t|nent)\s+à|contient"
+    r"|poss[èe]de|compte|is|equals|pour\s+(?:coordonnées|affixe|solutions?|valeur|limite"
+    r"|ensemble\s+de\s+d[ée]finition))\b"
     r"(?:\s+(?:donc|bien|alors|ainsi|égale?s?\s+à|exactement|que|de|d'))*\s*:?\s*",
     re.IGNORECASE,
 )
 _VALUE_START = re.compile(
-    r"(?<![\w'])[A-Z]\s?\((?=[^()]*[;,])|(?:[+±-]\s*)?(?:\d|\\[a-zA-Z{]|[√∞π∅ℝℕ½¼¾⅓⅔(\[\]{])|(?<![\w'])[A-Za-z](?:_\{?\w\}?|'{1,2})?\s*(?:\([^()]{1,12}\)\s*)?[=≈∈^]|(?<=\s)[A-Za-z]\s*[-+/*]\s*[\dA-Za-z]"
+    r"(?<![\w'])[A-Z]\s?\((?=[^()]*[;,])|(?:[+±-]\s*)?(?:\d|\\[a-zA-Z{]|[√∞π∅ℝℕ½¼¾⅓⅔(\[\]{])"
+    r"|(?<![\w'])[A-Za-z](?:_\{?\w\}?|'{1,2})?\s*(?:\([^()]{1,12}\)\s*)?[=≈∈^]"
+    r"|(?<=\s)[A-Za-z]\s*[-+/*]\s*[\dA-Za-z]"
 )
 _HAZARD = re.compile(
-    r"\b(?:avant|apr[èe]s|plus|moins|presque|pr[èe]s|inf[ée]rieure?s?|sup[ée]rieure?s?|entre|jusqu|pas|non|ne|n|ni|sauf|sans|aucune?|jamais|"
-    r"diff[ée]rente?s?|distincte?s?|question|exercice|page|[ée]tape|num[ée]ro|moiti[ée]|double|triple|tiers|quart|carr[ée]e?|racine|cube|"
-    r"inverse|oppos[ée]|logarithme|multiple|diviseur|puissance|environ|priv[ée]|depuis|vers|ou|et|facteur|multipli\w*|divis\w*|ajout\w*|"
-    r"sur|entre|minimum|maximum|figure|ligne|chapitre|partie|th[ée]or[èe]me|d[ée]passe\w*|exc[èe]de\w*|atteint|jamais|exclu\w*|évit\w*)\b|[=<>≤≥≠+*/^]"
+    r"\b(?:avant|apr[èe]s|plus|moins|presque|pr[èe]s|inf[ée]rieure?s?|sup[ée]rieure?s?|entre|jusqu|pas|non"
+    r"|ne|n|ni|sauf|sans|aucune?|jamais|"
+    r"diff[ée]rente?s?|distincte?s?|question|exercice|page|[ée]tape|num[ée]ro|moiti[ée]|double|triple|tiers"
+    r"|quart|carr[ée]e?|racine|cube|"
+    r"inverse|oppos[ée]|logarithme|multiple|diviseur|puissance|environ|priv[ée]|depuis|vers|ou|et|facteur"
+    r"|multipli\w*|divis\w*|ajout\w*|"
+    r"sur|entre|minimum|maximum|figure|ligne|chapitre|partie|th[ée]or[èe]me|d[ée]passe\w*|exc[èe]de\w*"
+    r"|atteint|jamais|exclu\w*|évit\w*)\b|[=<>≤≥≠+*/^]"
 )
 _BEFORE_VALUE = (" ", ":", "'")
 _COMMENT = re.compile(
-    r"\s*,?\s+(?:en arrondissant|en arrondi|(?:une fois|après)? ?arrondie?s?|après arrondi|au total|en tout|exactement|au final|environ)(?:\s+(?:à|au)\b[^\d=]{1,30})?$",
+    r"\s*,?\s+(?:en arrondissant|en arrondi|(?:une fois|après)? ?arrondie?s?|après arrondi|au total|en tout"
+    r"|exactement|au final|environ)(?:\s+(?:à|au)\b[^\d=]{1,30})?$",
     re.IGNORECASE,
 )
 _VECTOR_NAME = re.compile(r"^\\(?:overrightarrow|vec)\s*(?:\{[^{}]*\}|\w)\s*=?\s*(?=\(|\\begin|\\left)")
 _ABOUT = re.compile(
-    r"(?<=\S)(?<!≈)\s*[,;(]?\s+(?:(?:soit|ou|c'est-à-dire)\s+)?(?:environ|approximativement|à peu près)\s+(?=[\d-])"
+    r"(?<=\S)(?<!≈)\s*[,;(]?\s+(?:(?:soit|ou|c'est-à-dire)\s+)?(?:environ|approximativement"
+    r"|à peu près)\s+(?=[\d-])"
 )
 """« √2, soit environ 1,41 » is « √2 ≈ 1,41 »."""
 _LABEL = re.compile(
@@ -37,14 +48,16 @@ _DURATION_AND = re.compile(
     r"(\d\s*(?:h|heures?|min|minutes?|j|jours?))\s+et\s+(?=\d+\s*(?:h|min|s|m)[a-z]*\b)"
 )
 _LAW = re.compile(
-    r"\bloi\s+(binomiale|normale)\s+de\s+param[èe]tres?\s+(?:[a-zµμσ]\s*=\s*)?([\d,./-]*\d)\s*(?:et|;|,\s)\s*(?:[a-zµμσ]²?\s*=\s*)?([\d,./]*\d)",
+    r"\bloi\s+(binomiale|normale)\s+de\s+param[èe]tres?\s+(?:[a-zµμσ]\s*=\s*)?([\d,./-]*\d)\s*(?:et|;"
+    r"|,\s)\s*(?:[a-zµμσ]²?\s*=\s*)?([\d,./]*\d)",
     re.IGNORECASE,
 )
 _NIL = frozenset({"nul", "nulle", "nuls", "nulles"})
 _CLOCK = re.compile(r"\b([01]?\d|2[0-4])\s?:\s?([0-5]\d)\b")
 """Times of day, where the gold is one."""
 _COUNTED = re.compile(
-    r"(?<![\d.,])\d\s*((?!(?:dizaine|douzaine|centaine|millier|million|milliard|quart|tiers|demi|moiti|fois|pour|cents?\b|mille|dixi|centi[èe]|"
+    r"(?<![\d.,])\d\s*((?!(?:dizaine|douzaine|centaine|millier|million|milliard|quart|tiers|demi|moiti|fois"
+    r"|pour|cents?\b|mille|dixi|centi[èe]|"
     r"milli[èe]))[^\W\d_]{3,})\s+(?:de\s|d'|du\s|des\s)[^\d=]*$",
     re.IGNORECASE,
 )

@@ -4,52 +4,70 @@ from __future__ import annotations
 
 import re
 
+from include.leaderboard.scoring.lexicon import OPEN_WORDS
+
 _SENTENCE_END = re.compile(
-    r"(?<![ .(]M)(?<!\bav)(?<!\bapr)(?<!\benv)(?<!\bp)(?<!J)(?<!-C)(?<!\bcf)(?<!\bMme)(?<!^\d)(?<!^[a-hA-H])[.!?…]+[\"»*_)]*(?:\s+|$)"
+    r"(?<![ .(]M)(?<!\bav)(?<!\bapr)(?<!\benv)(?<!\bp)(?<!J)(?<!-C)(?<!\bcf)(?<!\bMme)(?<!^\d)"
+    r"(?<!^[a-hA-H])[.!?…]+[\"»*_)]*(?:\s+|$)"
     r"|\n+|[ ];[ ](?=(?:il|elle|on|donc|ainsi|c'est|et|la|le|les|mais)\b)",
 )
 _VERIFICATION = re.compile(
-    r"[*_ ]*(?:on\s+|nous\s+|je\s+|pour\s+|après\s+)?(?:v[ée]rifi|(?:contre-)?exemples?\b|par exemple|explication|justification|remarque|preuve|d[ée]monstration|"
-    r"d[ée]tails?\b|rappel|en effet|car\b|puisque\b|n'h[ée]site|j'esp[èe]re|i hope|bonne (?:chance|continuation|journ[ée]e)|"
-    r"voir\b|source|note[ :]|explanation|voil[àa]\b|cela (?:correspond|signifie|confirme|veut dire)|ce qui|cette r[ée]ponse|"
-    r"si (?:tu|vous)|avez-vous|as-tu|ce r[ée]sultat|commentaire|m[ée]thode|bon courage|fin\b|total de points|c'est coh[ée]rent|"
+    r"[*_ ]*(?:on\s+|nous\s+|je\s+|pour\s+|après\s+)?(?:v[ée]rifi|(?:contre-)?exemples?\b|par exemple"
+    r"|explication|justification|remarque|preuve|d[ée]monstration|"
+    r"d[ée]tails?\b|rappel|en effet|car\b|puisque\b|n'h[ée]site|j'esp[èe]re|i hope|bonne (?:chance"
+    r"|continuation|journ[ée]e)|"
+    r"voir\b|source|note[ :]|explanation|voil[àa]\b|cela (?:correspond|signifie|confirme|veut dire)|ce qui"
+    r"|cette r[ée]ponse|"
+    r"si (?:tu|vous)|avez-vous|as-tu|ce r[ée]sultat|commentaire|m[ée]thode|bon courage|fin\b|total de points"
+    r"|c'est coh[ée]rent|"
     r"le r[ée]sultat est coh[ée]rent)",
     re.IGNORECASE,
 )
 _EXPLANATION = re.compile(
-    r"(?:,\s*|\s+|\()(?:car\b|puisque|parce qu|en effet\b|étant donné|vu que|because|since|c'est-à-dire|autrement dit|d'après\b|selon\b)",
+    r"(?:,\s*|\s+|\()(?:car\b|puisque|parce qu|en effet\b|étant donné|vu que|because|since|c'est-à-dire"
+    r"|autrement dit|d'après\b|selon\b)",
     re.IGNORECASE,
 )
 _DENIED_TAIL = re.compile(
-    r"(?:\s*[,;(—–]\s*(?:et\s+|mais\s+)?(?:non(?:\s+pas)?|pas)\b(?!\s*,)|\s+et\s+(?:non|pas)(?:\s+pas)?\b(?=\s+\S)|\s*[,(]?\s*(?:plutôt que|au lieu d|contrairement à|à la place d))"
+    r"(?:\s*[,;(—–]\s*(?:et\s+|mais\s+)?(?:non(?:\s+pas)?|pas)\b(?!\s*,)|\s+et\s+(?:non"
+    r"|pas)(?:\s+pas)?\b(?=\s+\S)|\s*[,(]?\s*(?:plutôt que|au lieu d|contrairement à|à la place d))"
     r"[^\n]*",
     re.IGNORECASE,
 )
 _NOT_BUT = re.compile(
-    r"\b(?:pas|non|ni|plus|jamais)\b[^\n]{0,120}?(?:\bmais\b(?!\s+(?:ni|pas|non)\b)(?:\s+(?:bien|plutôt))?|[,;.:]\s*(?:c'est|il s'agit)\b(?!\s+(?:car|parce))|"
+    r"\b(?:pas|non|ni|plus|jamais)\b[^\n]{0,120}?(?:\bmais\b(?!\s+(?:ni|pas|non)\b)(?:\s+(?:bien|plutôt))?"
+    r"|[,;.:]\s*(?:c'est|il s'agit)\b(?!\s+(?:car|parce))|"
     r"[,;]\s*(?:elle|il)\s+est\b)\s*",
     re.IGNORECASE,
 )
 _IS_WRONG_BUT = re.compile(
-    r"\b(?:faux|fausses?|incorrecte?s?|erron[ée]e?s?|inexacte?s?|absurde|impossible)\b\s*[,;.:]\s*(?:donc\s+)?(?:c'est|la (?:bonne )?réponse est|il s'agit de|mais)\b\s*",
+    r"\b(?:faux|fausses?|incorrecte?s?|erron[ée]e?s?|inexacte?s?|absurde"
+    r"|impossible)\b\s*[,;.:]\s*(?:donc\s+)?(?:c'est|la (?:bonne )?réponse est|il s'agit de|mais)\b\s*",
     re.IGNORECASE,
 )
 _CORRECTION = re.compile(
     r"(?:[.,;:!?…]|\s[-–—]|\()\s*(?:(?:ah|oh|euh|mais|oups|ou plutôt|enfin|ou)\s*,?\s*)?"
-    r"(?:non\s*[,:;.!…—–-]+\s*(?:pardon\s*[,:]?\s*)?(?:en fait|plutôt|c'est|je voulais dire)?|en fait|en réalité|erreur(?:\s+de\s+\w+)?\s*[,:;.!]|pardon\b|oups\b|"
-    r"correction\b|rectification\b|je (?:me )?(?:rectifie|corrige|suis trompée?|trompe)|je voulais dire|ou plutôt|plutôt\b|attendez|wait\b|actually\b|no,)\s*[,:;.!…—–-]*\s*"
+    r"(?:non\s*[,:;.!…—–-]+\s*(?:pardon\s*[,:]?\s*)?(?:en fait|plutôt|c'est|je voulais dire)?|en fait"
+    r"|en réalité|erreur(?:\s+de\s+\w+)?\s*[,:;.!]|pardon\b|oups\b|"
+    r"correction\b|rectification\b|je (?:me )?(?:rectifie|corrige|suis trompée?|trompe)|je voulais dire"
+    r"|ou plutôt|plutôt\b|attendez|wait\b|actually\b|no,)\s*[,:;.!…—–-]*\s*"
     r"(?:(?:c'est|il s'agit de|la réponse est)\s+)?",
     re.IGNORECASE,
 )
-_CORRECTION_GATES = ("non", "Non", "NON", "n fait", "n réalité", "rreur", "ardon", "ups", "orrection", "ectif", "orrige", "romp", "oulais", "lutôt",
-                     "ttend", "ait,", "ctually", "no,", "No,")  # fmt: skip
+_CORRECTION_GATES = (
+    "non", "Non", "NON", "n fait", "n réalité", "rreur", "ardon", "ups", "orrection", "ectif", "orrige",
+    "romp", "oulais", "lutôt", "ttend", "ait,", "ctually", "no,", "No,",
+)  # fmt: skip
 _HEDGE_TAIL = re.compile(
-    r"\s*[,;(—–]?\s*(?:mais\s+)?\b(?:(?:(?:si )?je ne (?:me trompe|suis pas)|si je ne m'abuse|je (?:crois|pense|suppose)\b(?! que)|sauf erreur|"
-    r"me semble|à vérifier|sous réserve|sans certitude|sans garantie)[^\n\d]*|(?:peut-être|probablement|sans doute)[\s.,!?)]*)$",
+    r"\s*[,;(—–]?\s*(?:mais\s+)?\b(?:(?:(?:si )?je ne (?:me trompe|suis pas)|si je ne m'abuse|je (?:crois"
+    r"|pense|suppose)\b(?! que)|sauf erreur|"
+    r"me semble|à vérifier|sous réserve|sans certitude|sans garantie)[^\n\d]*|(?:peut-être|probablement"
+    r"|sans doute)[\s.,!?)]*)$",
     re.IGNORECASE,
 )
 _HEDGE_HEAD = re.compile(
-    r"^(?:je (?:crois|pense|dirais|suppose)(?:\s+que)?|il me semble que|sans doute|probablement|peut-être|à mon avis|selon moi|d'après moi)\s*,?\s*(?:que\s+|c'est\s+)?",
+    r"^(?:je (?:crois|pense|dirais|suppose)(?:\s+que)?|il me semble que|sans doute|probablement|peut-être"
+    r"|à mon avis|selon moi|d'après moi)\s*,?\s*(?:que\s+|c'est\s+)?",
     re.IGNORECASE,
 )
 _HEDGE_GATES = (
@@ -67,19 +85,25 @@ _HEDGE_GATES = (
     "ous rés",
 )
 _UNKNOWN = re.compile(
-    r"\b(?:je (?:ne |n')?(?:sais|peux|connais|arrive|suis)\s+pas\b(?!\s+(?:sûr|certain))|je l'ignore|i (?:don't|do not|cannot|can't) |"
-    r"impossible de (?:répondre|conclure|déterminer|savoir|le savoir)|on ne peut pas (?:répondre|conclure|savoir|déterminer)|"
+    r"\b(?:je (?:ne |n')?(?:sais|peux|connais|arrive|suis)\s+pas\b(?!\s+(?:sûr|certain))|je l'ignore"
+    r"|i (?:don't|do not|cannot|can't) |"
+    r"impossible de (?:répondre|conclure|déterminer|savoir|le savoir)|on ne peut pas (?:répondre|conclure"
+    r"|savoir|déterminer)|"
     r"aucune idée|pas de réponse|sans réponse|aucune (?:bonne )?réponse)",
     re.IGNORECASE,
 )
 _CONNECTOR = re.compile(
-    r"\b(?:donc|d'où|ainsi|finalement|par conséquent|par suite|en conclusion|conclusion|en définitive|au final|il vient|"
-    r"ce qui (?:donne|fait|nous donne)|c'est-à-dire|autrement dit|on (?:en )?(?:conclut|déduit)(?: que)?|hence|thus|therefore|so)\b\s*[,:]?\s*"
-    r"|⟹|⟺|⇒|⇔|=>|\\(?:iff|implies|Rightarrow|Leftrightarrow|Longrightarrow|to|longrightarrow)(?![A-Za-z])|→|⟶",
+    r"\b(?:donc|d'où|ainsi|finalement|par conséquent|par suite|en conclusion|conclusion|en définitive"
+    r"|au final|il vient|"
+    r"ce qui (?:donne|fait|nous donne)|c'est-à-dire|autrement dit|on (?:en )?(?:conclut|déduit)(?: que)?"
+    r"|hence|thus|therefore|so)\b\s*[,:]?\s*"
+    r"|⟹|⟺|⇒|⇔|=>|\\(?:iff|implies|Rightarrow|Leftrightarrow|Longrightarrow|to|longrightarrow)(?![A-Za-z])|→"
+    r"|⟶",
     re.IGNORECASE,
 )
 DENIES_THAT = re.compile(
-    r"\b(?:faux|pas|impossible|inexact|incorrect|erron[ée]|douteux|exclu|absurde)\s+(?:vrai\s+|exact\s+|possible\s+)?(?:que?\b|qu'|de (?:dire|penser|croire|conclure)\b)",
+    r"\b(?:faux|pas|impossible|inexact|incorrect|erron[ée]|douteux|exclu|absurde)\s+(?:vrai\s+|exact\s+"
+    r"|possible\s+)?(?:que?\b|qu'|de (?:dire|penser|croire|conclure)\b)",
     re.IGNORECASE,
 )
 """« Il est faux que la réponse soit 8 »: the clause is denied as a whole."""
@@ -91,26 +115,29 @@ _WHEN = re.compile(
 _SEQUEL = re.compile(r"\b(?:soit|alors|puis|enfin)\b\s*[,:]?\s*", re.IGNORECASE)
 """Lead from one value to the next; between words they do not: « croissante puis décroissante »."""
 _VALUE_FIRST = re.compile(
-    r"(?!(?:environ|approximativement|à peu près)\b)(?:encore|donc|à|de|on (?:a|obtient|trouve)|il (?:en )?reste)?\s*"
-    r"(?:\S*[\d=√\\π∞]|[A-Za-z]\s*[=∈]|(?:une?|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|vingt|trente|cent|mille)\b)",
+    r"(?!(?:environ|approximativement|à peu près)\b)(?:encore|donc|à|de|on (?:a|obtient|trouve)"
+    r"|il (?:en )?reste)?\s*"
+    r"(?:\S*[\d=√\\π∞]|[A-Za-z]\s*[=∈]|(?:une?|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze"
+    r"|vingt|trente|cent|mille)\b)",
     re.IGNORECASE,
-)
-_OPEN_WORDS = frozenset(
-    "le la les des du de et ou donc que qui puis est sont vaut faut doit peut va on il elle nous je car avec pour par dans sur en à au aux "
-    "obtient trouve calcule soit mais the is".split()
 )
 _OPEN_NOUNS = frozenset({"réponse", "solution", "résultat"})
 _OPEN_SIGNS = frozenset("=×*/≤≥≈(,:")
 _OPEN_SPACED_SIGNS = frozenset("+<>-")
 _OPEN_COMMANDS = frozenset(
-    "\\frac \\dfrac \\tfrac \\sqrt \\text \\mathrm \\boxed \\left \\right \\times \\cdot \\approx \\begin \\le \\ge \\leq \\geq \\in \\cup".split()
-)
+    (
+        "\\frac", "\\dfrac", "\\tfrac", "\\sqrt", "\\text", "\\mathrm", "\\boxed", "\\left", "\\right",
+        "\\times", "\\cdot", "\\approx", "\\begin", "\\le", "\\ge", "\\leq", "\\geq", "\\in", "\\cup",
+    )
+)  # fmt: skip
 """Words and signs that ask for another: a text that ends with one breaks off."""
 SUBSTANCE = re.compile(r"[^\W_]|[∞½¼¾⅓⅔∅ℝℕℤℚℂ]")
 VALUE = re.compile(
     r"[\d⁰¹²³⁴⁵⁶⁷⁸⁹₀-₉∞½¼¾⅓⅔⅕⅙⅛∅ℝℕℤℚℂπ√=^]|\\[a-zA-Z]|\b[a-zA-Z]\b\s*[-+*/^)]|"
-    r"\b(?:infini|z[ée]ro|une?|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize|vingts?|trente|"
-    r"quarante|cinquante|soixante|cents?|mille|millions?|milliards?|vide|r[ée]els?|nulle?s?|pi|ln|exp|sqrt)\b",
+    r"\b(?:infini|z[ée]ro|une?|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze"
+    r"|quinze|seize|vingts?|trente|"
+    r"quarante|cinquante|soixante|cents?|mille|millions?|milliards?|vide|r[ée]els?|nulle?s?|pi|ln|exp"
+    r"|sqrt)\b",
     re.IGNORECASE,
 )
 
@@ -157,7 +184,7 @@ def is_unfinished(text: str) -> bool:
     word = tail[start:].casefold()
     if word in _OPEN_NOUNS:
         return start == 0 or tail[max(0, start - 4) : start - 1].casefold() in {"la", " la", " le", "le"}
-    return (word in _OPEN_WORDS and (start > 0 or len(word) > 3)) or word in _OPEN_COMMANDS
+    return (word in OPEN_WORDS and (start > 0 or len(word) > 3)) or word in _OPEN_COMMANDS
 
 
 def without_explanation(text: str) -> str:
@@ -169,7 +196,8 @@ def without_explanation(text: str) -> str:
 
 
 def obey_corrections(text: str) -> str:
-    """What remains asserted: « 12, non, en fait 13 » is 13, « 42, pas 24 » is 42, « pas 12 mais 14 » is 14."""
+    """What remains asserted: « 12, non, en fait 13 » is 13, « 42, pas 24 » is 42, « pas 12 mais 14 » is "
+    "14."""
     for gate in _CORRECTION_GATES:
         if gate in text:
             break
@@ -228,7 +256,8 @@ def without_condition(text: str) -> str:
 
 
 def conclusion(text: str, *, wanted: re.Pattern[str] = SUBSTANCE) -> str:
-    """What follows the last « donc », « d'où » or arrow, or for values « soit », if it holds what is wanted."""
+    """What follows the last « donc », « d'où » or arrow, or for values « soit », if it holds what is "
+    "wanted."""
     best = 0
     for found in _CONNECTOR.finditer(text):
         if wanted.search(text, found.end()):
