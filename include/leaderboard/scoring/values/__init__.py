@@ -112,18 +112,26 @@ def _same_digits(gold: re.Match[str], text: re.Match[str], policy: GradingPolicy
 
 
 def _compare(expected: Value, text: str, wanted: Wanted, policy: GradingPolicy) -> Verdict:
-    if isinstance(expected, Region) and text.strip(" .$") == "R" and policy.notation:
-        text = "ℝ"
-    if policy.broken_notation:
-        text = closed(text)
-    try:
-        given = read(text, commas_separate=_needs_commas(expected, text))
-    except (UnreadableError, RecursionError):
-        return _UNREADABLE
     if not policy.hedge and french.is_doubtful(text):
         return _DOUBTFUL
+    if policy.broken_notation:
+        text = closed(text)
+    if isinstance(expected, Region) and text.strip(" .$") == "R" and policy.notation:
+        text = "ℝ"
     comparison = Comparison(policy, wanted)
-    equal = comparison.same(expected, given)
+    readings = (False, True) if _may_separate(expected, text, policy) else (False,)
+    equal = read_any = False
+    for commas_separate in readings:
+        try:
+            given = read(text, commas_separate=commas_separate)
+        except (UnreadableError, RecursionError):
+            continue
+        read_any = True
+        equal = comparison.same(expected, given)
+        if equal:
+            break
+    if not read_any:
+        return _UNREADABLE
     if comparison.too_hard and not equal:
         reason = "Math-Verify found no answer within its bounds."
         return Verdict(equal=False, method="too_hard", reason=reason, slow=comparison.slow)
@@ -135,10 +143,13 @@ def _compare(expected: Value, text: str, wanted: Wanted, policy: GradingPolicy) 
 _METHODS: dict[type[Value], str] = {Scalar: "number", Equation: "equation", Region: "region", Members: "set"}
 
 
-def _needs_commas(expected: Value, text: str) -> bool:
-    """Whether a comma can only separate: an interval or a pair in marks, without a semicolon."""
-    if ";" in text or "," not in text:
+def _may_separate(expected: Value, text: str, policy: GradingPolicy) -> bool:
+    """Whether commas between marks may separate although a digit follows: ``[0,1]``, ``(2,-1,3)``, ``{1,3}``.
+
+    What is expected has several parts: one decimal number between the marks is not meant.
+    """
+    if not policy.notation or ";" in text or "," not in text:
         return False
     if isinstance(expected, Region):
         return "[" in text or "]" in text
-    return isinstance(expected, Members) and expected.ordered and text.count(",") < 2
+    return isinstance(expected, Members) and len(expected.items) > 1 and ("(" in text or "{" in text)

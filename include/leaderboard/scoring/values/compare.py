@@ -9,7 +9,8 @@ from include.leaderboard.scoring.values.forms import has_form
 from include.leaderboard.scoring.values.kinds import Equation, Interval, Members, Region, Scalar, Value
 from include.leaderboard.scoring.values.limits import UnreadableError
 from include.leaderboard.scoring.values.scalars import INFINITY
-from include.leaderboard.scoring.values.tree import Node
+from include.leaderboard.scoring.values.text import tokens
+from include.leaderboard.scoring.values.tree import Node, has_letters, parse
 from include.leaderboard.scoring.values.units import UNSAFE_GLUED, Unit
 from include.leaderboard.scoring.values.wanted import Wanted
 
@@ -36,7 +37,7 @@ class Comparison:
             return isinstance(text, Region) and self._same_region(gold, text)
         if isinstance(gold, Equation):
             return self._same_equation(gold, text)
-        if self._is_line(gold):
+        if self._is_line(gold) or (isinstance(text, Equation) and _is_relation(gold)):
             return self._same_equation(gold, text)
         return isinstance(text, Scalar) and self._same_scalar(gold, text)
 
@@ -61,9 +62,20 @@ class Comparison:
     def _same_region(self, gold: Region, text: Region) -> bool:
         if text.foreign and not gold.foreign and not self._policy.notation:
             return False
+        if not self._units_agree(gold.unit, text.unit):
+            return False
         return len(gold.parts) == len(text.parts) and all(
             self._same_interval(*pair) for pair in zip(gold.parts, text.parts, strict=True)
         )
+
+    def _units_agree(self, gold: Unit | None, text: Unit | None) -> bool:
+        """Whether the ends of two regions are measured alike; units may be left out as those of numbers."""
+        wanted = self._wanted.unit
+        if text is None:
+            return gold is None or self._policy.units
+        if wanted is not None and not same_unit(wanted, text):
+            return False
+        return (gold is None and not text.is_share) or (gold is not None and same_unit(gold, text))
 
     def _same_interval(self, gold: Interval, text: Interval) -> bool:
         return (
@@ -103,7 +115,7 @@ class Comparison:
         if self._same_quantity(gold, text):
             return self._in_form(gold, text)
         before = text.exact
-        if before is None or (gold.decimals and not before.decimals):
+        if before is None or gold.decimals or before.decimals:
             return False
         consistent = text.decimals is not None and rounds_to(before.node, rational(text.node), text.decimals)
         if before.unit is None and text.unit is not None:
@@ -255,9 +267,18 @@ def _as_equation(value: Value) -> Node | None:
     """Left side minus right side."""
     if isinstance(value, Equation):
         return ("-", value.left, value.right)
-    if isinstance(value, Scalar) and len(value.label) == 1 and value.unit is None:
-        return ("-", ("v", value.label), value.node)
+    if isinstance(value, Scalar) and value.label and value.unit is None:
+        try:
+            label = parse(tokens(value.label))
+        except UnreadableError:
+            return None
+        return ("-", label, value.node) if label[0] == "v" else None
     return None
+
+
+def _is_relation(gold: Value) -> bool:
+    """Whether ``u_{n+1} = 2u_n + 1`` may be written in another order."""
+    return isinstance(gold, Scalar) and bool(gold.label) and has_letters(gold.node)
 
 
 def _same_label(one: str, other: str) -> bool:

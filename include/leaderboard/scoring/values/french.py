@@ -17,10 +17,10 @@ _NUMBERS = {
     )
 } | {
     "une": 1, "vingt": 20, "vingts": 20, "trente": 30, "quarante": 40, "cinquante": 50, "soixante": 60,
-    "septante": 70, "huitante": 80, "octante": 80, "nonante": 90, "dizaine": 10, "douzaine": 12,
-    "centaine": 100,
+    "septante": 70, "huitante": 80, "octante": 80, "nonante": 90,
 }  # fmt: skip
 _SCALES = {
+    "dizaine": 10, "dizaines": 10, "douzaine": 12, "douzaines": 12, "centaine": 100, "centaines": 100,
     "mille": 10**3, "millier": 10**3, "milliers": 10**3, "million": 10**6, "millions": 10**6,
     "milliard": 10**9, "milliards": 10**9, "billion": 10**12, "billions": 10**12,
 }  # fmt: skip
@@ -36,6 +36,7 @@ _HALF_UNIT = re.compile(r"(\d+)( [^\W\d_]+)? et demie?\b", re.IGNORECASE)
 _UNIT_ONE = re.compile(
     r"\bune?\b(?= (?:heures?|jours?|ans?|années?|mètres?|litres?|kilomètres?|minutes?)\b)", re.IGNORECASE
 )
+_CHANCES = re.compile(r"\b(?:(\d+)|une) chances? sur (\d+)\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+")
 WORDS = re.compile(
     r"(?<![\\A-Za-z])(?!(?:sin|cos|tan|exp|sqrt|log|lim)\b)(?:[^\W\d_]{3}|(?:un|pi|de|du|on|au|ni)\b)",
@@ -72,13 +73,14 @@ _PHRASES = tuple(
         (r"(?<=[\dπ)]) moins (?=[\dπ√( ])", " - "),
         (r"(?:^|(?<=[=:( ]))moins (?=[\dπ√])", "-"),
         (r"(?<=\d) virgule (?=\d)", ","),
+        (r"^la (?=1/2$)", ""),
         (r"\bpi\b", "π"),
         (r"\bplus ou moins\b", " ± "),
     )
 )
 _TRIGGERS = re.compile(
     r"infini|cent|mille|racine|r[ée]els|vide|solution|priv|sauf|sup[ée]rieur|inf[ée]rieur|diff[ée]rent|distinct|carr"
-    r"|cube|puissance|exposant|sur|fois|divis|plus|moins|virgule|\bpi\b",
+    r"|cube|puissance|exposant|^la |sur|fois|divis|plus|moins|virgule|\bpi\b",
     re.IGNORECASE,
 )
 _CHANGE = re.compile(
@@ -104,9 +106,8 @@ _ABOUT = re.compile(
     re.IGNORECASE,
 )
 _TOUR = re.compile(
-    r",?\s+(?:avec|où|pour(?: tout)?|with)?\s*[kn]\s*(?:∈|un entier|entier|appartient).*$", re.IGNORECASE
+    r",?\s+\(?(?:avec|où|pour(?: tout)?|with)?\s*[kn]\s*(?:∈|un entier|entier|appartient).*$", re.IGNORECASE
 )
-NEGATION = re.compile(r"(?<![\w'])(?:pas|non|ni|jamais|aucune?|n'\w+|ne|sans|faux)(?![\w'])", re.IGNORECASE)
 _PLEASANTRIES = re.compile(
     r"^(?:sans doute|probablement|peut-[êe]tre|sûrement|certainement|exactement|exact|oui|bref|finalement"
     r"|enfin)\b[\s,:]*"
@@ -128,6 +129,8 @@ def translate(text: str) -> str:
         for pattern, replacement in _PHRASES[:12]:
             text = pattern.sub(replacement, text)
     text = _number_words(_UNIT_ONE.sub("1", text))
+    if "chance" in text:
+        text = _CHANCES.sub(lambda match: f"{match[1] or 1}/{match[2]}", text)
     if "demi" in text:
         text = _HALF_UNIT.sub(r"\1,5\2", text)
     if _TRIGGERS.search(text):
@@ -244,6 +247,9 @@ def _scaled(word: str) -> str:
     return f"/{_PARTS.get(word) or _PARTS[word.rstrip('s')]}"
 
 
+_COLLECTIVES = [[word] for word in ("dizaine", "dizaines", "douzaine", "douzaines", "centaine", "centaines")]
+
+
 def _spelled(words: list[str]) -> str | None:
     """Read ``quatre-vingt-dix-sept``, ``trois cent mille``, ``cinq sixièmes``; None if it makes no number."""
     part = None
@@ -286,6 +292,41 @@ def _spelled(words: list[str]) -> str | None:
     return f"{value or 1}/{part}"
 
 
+_NO_NOUNS = frozenset(
+    {
+        "eme",
+        "ieme",
+        "nde",
+        "ere",
+        "exclu",
+        "exclus",
+        "exclue",
+        "inclus",
+        "incluse",
+        "pres",
+        "sur",
+        "fois",
+        "autre",
+    }
+    | {
+        "autres",
+        "sauf",
+        "plus",
+        "moins",
+        "est",
+        "modulo",
+        "mod",
+        "puis",
+        "suivi",
+        "maximum",
+        "minimum",
+        "max",
+        "min",
+    }
+)
+"""Words that turn a number into something else, or into a bound."""
+
+
 def is_noun(word: str) -> bool:
     """Whether a word may name what is counted: three letters or more, and no unit."""
-    return len(word) >= 3 and word.isalpha() and lookup(word) is None
+    return len(word) >= 3 and word.isalpha() and fold(word) not in _NO_NOUNS and lookup(word) is None

@@ -53,6 +53,8 @@ class Region:
     """A union of intervals that neither touch nor overlap, in order."""
 
     parts: tuple[Interval, ...]
+    unit: Unit | None = None
+    """Of the ends: ``[10 cm;20 cm]`` or ``[10;20] cm``."""
     foreign: bool = False
     """Written with a parenthesis or a comma where French has a bracket or a semicolon."""
 

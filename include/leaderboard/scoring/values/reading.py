@@ -11,14 +11,15 @@ from include.leaderboard.scoring.values.kinds import Equation, Members, Region, 
 from include.leaderboard.scoring.values.limits import MAX_CHARACTERS, MAX_MEMBERS, UnreadableError
 from include.leaderboard.scoring.values.scalars import read_scalar
 from include.leaderboard.scoring.values.text import clean, splitting_commas, tokens
-from include.leaderboard.scoring.values.tree import has_letters, parse
+from include.leaderboard.scoring.values.tree import Node, has_letters, parse
+from include.leaderboard.scoring.values.units import unit_at_end
 
 _OPENING = {"(": ")", "{": "}", "\\{": "\\}"}
 _EQUALITIES = frozenset({"=", "≈"})
 _LIST_WORDS = frozenset({"ou", "et", "or", "and"})
 _SEPARATORS = frozenset({";", ",", "ou", "et", "or", "and"})
 _LABEL = re.compile(
-    r"(?:\\lim.*|[A-Za-zα-ωΑ-Ω]{1,4}'*(?:_\{?[\w+-]{1,6}\}?)?(?:\(.{0,12}\))?|[^\W\d_]{3,}(?:\(.{0,12}\))?)"
+    r"(?:\\lim.*|\|.{1,12}\||[A-Za-zα-ωΑ-Ω]{1,4}'*(?:_\{?[\w+-]{1,6}\}?)?(?:\(.{0,12}\))?|[^\W\d_]{3,}(?:\(.{0,12}\))?)"
 )
 _NAME_COLON = re.compile(r"^\s*\(?[A-Za-z][\w']{0,3}\)?\s*:(?=\s*[^\d\s])")
 _ABOUT = frozenset("≈~")
@@ -111,6 +112,11 @@ def _scalar(marks: Sequence[str], *, glued: bool = False, label: str = "") -> Va
     if "±" not in marks:
         return read_scalar(marks, glued=glued, label=label)
     both = []
+    end, at = unit_at_end(marks), list(marks).index("±")
+    unit = list(marks[end:])
+    if unit and list(marks[at - len(unit) : at]) == unit:
+        # "5,0 cm ± 0,2 cm" is (5,0 ± 0,2) cm.
+        marks = ["(", *marks[: at - len(unit)], *marks[at:end], ")", *unit]
     for plus, minus in (("+", "-"), ("-", "+")):
         signs = {"±": plus, "∓": minus}
         both.append(read_scalar([signs.get(mark, mark) for mark in marks], label=label))
@@ -154,6 +160,9 @@ def _listed(pieces: list[list[str]], separators: list[str]) -> Value:
         raise UnreadableError("regions among values")
     if any(isinstance(item, Equation) for item in items):
         return Members(items=tuple(items))
+    total = _total(items, separators)
+    if total is not None:
+        return total
     labels = [item.label for item in items if isinstance(item, Scalar)]
     bases = {re.sub(r"_.*", "", label) for label in labels if label}
     if len(bases) > 1 and len(set(labels)) == len(items) and "ou" not in separators:
@@ -162,6 +171,25 @@ def _listed(pieces: list[list[str]], separators: list[str]) -> Value:
     if len(bases) > 1:
         raise UnreadableError("values of different things")
     return Members(items=tuple(items), bare=not _LIST_WORDS & set(separators))
+
+
+def _total(items: list[Value], separators: list[str]) -> Scalar | None:
+    """``2 heures et 30 minutes``: two quantities of one kind, the larger unit first."""
+    first, last = items[0], items[-1]
+    if (
+        len(items) != 2
+        or separators != ["et"]
+        or not isinstance(first, Scalar)
+        or not isinstance(last, Scalar)
+    ):
+        return None
+    mine, other = first.unit, last.unit
+    if mine is None or other is None or mine.dimensions != (("s", 1),) or mine.dimensions != other.dimensions:
+        return None
+    if mine.factor <= other.factor:
+        return None
+    scaled: Node = ("*", first.node, ("n", mine.factor / other.factor))
+    return Scalar(node=("+", scaled, last.node), unit=other, label=first.label)
 
 
 def _chain(members: list[list[str]], signs: list[str], *, glued: bool) -> Value:
@@ -217,7 +245,7 @@ def _label(marks: Sequence[str]) -> str:
     return joined if _LABEL.fullmatch(joined) and joined not in {"e", "i", "π", "pi"} else ""
 
 
-def _grouped(marks: Sequence[str]) -> Members | None:
+def _grouped(marks: Sequence[str]) -> Value | None:
     """A set in braces, a tuple in parentheses, a matrix; None for anything else."""
     if not marks:
         return None
@@ -260,8 +288,11 @@ def _inside(marks: Sequence[str]) -> list[str] | None:
 _MATRICES = frozenset({"matrix", "pmatrix", "bmatrix", "vmatrix", "array"})
 
 
-def _matrix(marks: Sequence[str]) -> Members:
+def _matrix(marks: Sequence[str]) -> Value:
     """A column is a tuple, as a row is; anything else is a tuple of rows."""
+    if marks[2:3] == ["cases"] and list(marks[-4:-2]) == ["\\end", "{"]:
+        rows_of = [row for row in _split(marks[4:-4], frozenset({"\\\\"}))[0] if row]
+        return _listed(rows_of, ["et"] * (len(rows_of) - 1))
     if len(marks) < 9 or marks[2] not in _MATRICES - {"vmatrix"} or list(marks[-4:-2]) != ["\\end", "{"]:
         raise UnreadableError("an environment that is no matrix")
     lines = _split(marks[4:-4], frozenset({"\\\\"}))[0]

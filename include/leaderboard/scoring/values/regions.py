@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from include.leaderboard.scoring.values import approximate
-from include.leaderboard.scoring.values.kinds import Interval, Region
+from include.leaderboard.scoring.values.figures import same_unit
+from include.leaderboard.scoring.values.kinds import Interval, Region, Scalar
 from include.leaderboard.scoring.values.limits import MAX_MEMBERS, UnreadableError
 from include.leaderboard.scoring.values.scalars import INFINITY, read_scalar
 from include.leaderboard.scoring.values.tree import Node
+from include.leaderboard.scoring.values.units import Unit, read_unit
 
 _BRACKETS = frozenset({"[", "]"})
 COMPARISONS = frozenset({"<", ">", "≤", "≥", "≠"})
@@ -48,6 +50,8 @@ def read_region(marks: list[str], label: Callable[[Sequence[str]], str]) -> Regi
         return None
     if marks[0] == "\\R" or (marks[0] == "R" and marks[1:2] == ["∖"]):
         return _reals(marks)
+    if marks[0] in _BRACKETS and marks[-1] not in _BRACKETS | {")"} and "∪" not in marks:
+        return _with_unit(marks)
     if (
         (marks[0] in _BRACKETS and marks[1:2] != ["["])
         or (marks[0] == "(" and marks[-1] in _BRACKETS)
@@ -57,6 +61,15 @@ def read_region(marks: list[str], label: Callable[[Sequence[str]], str]) -> Regi
     if COMPARISONS & set(marks):
         return _inequality(marks, label)
     return None
+
+
+def _with_unit(marks: list[str]) -> Region:
+    """``[10;20] cm``."""
+    last = max(index for index, mark in enumerate(marks) if mark in _BRACKETS)
+    unit = read_unit(marks[last + 1 :])
+    if unit is None or last < 4:
+        raise UnreadableError("text after an interval")
+    return replace(union([_piece(piece) for piece in _cut(marks[: last + 1], "∪")]), unit=unit)
 
 
 def union(regions: list[Region]) -> Region:
@@ -81,7 +94,10 @@ def union(regions: list[Region]) -> Region:
                 joined[-1] = replace(joined[-1], high=part.high, high_open=part.high_open)
                 continue
         joined.append(part)
-    return Region(parts=tuple(joined), foreign=any(region.foreign for region in regions))
+    foreign = any(region.foreign for region in regions)
+    return Region(
+        parts=tuple(joined), unit=_common_unit([region.unit for region in regions]), foreign=foreign
+    )
 
 
 def intersection(regions: list[Region]) -> Region:
@@ -97,7 +113,20 @@ def intersection(regions: list[Region]) -> Region:
     highs = [(-_position(part.high), part.high_open, part.high) for part in parts]
     _, low_open, low = max(lows, key=lambda end: end[:2])
     _, high_open, high = max(highs, key=lambda end: end[:2])
-    return union([Region(parts=(Interval(low=low, high=high, low_open=low_open, high_open=high_open),))])
+    part = Interval(low=low, high=high, low_open=low_open, high_open=high_open)
+    return union([Region(parts=(part,), unit=_common_unit([region.unit for region in regions]))])
+
+
+def _common_unit(units: list[Unit | None]) -> Unit | None:
+    """The unit of all that have one: ``[10;20 cm]``.
+
+    Raises:
+        UnreadableError: They have different ones.
+    """
+    given = [unit for unit in units if unit is not None]
+    if any(not same_unit(given[0], unit) for unit in given[1:]):
+        raise UnreadableError("ends of different units")
+    return given[0] if given else None
 
 
 def _position(node: Node) -> float:
@@ -146,18 +175,23 @@ def _piece(marks: list[str]) -> Region:
     ends = _cut(marks[1:-1], ";" if semicolon else ",")
     if len(ends) != 2:
         raise UnreadableError("an interval has two ends")
+    scalars = [_end(end) for end in ends]
     foreign = not semicolon or "(" in marks[0] or ")" in marks[-1]
     if marks[0] == "(" and marks[-1] == ")" and "∞" not in marks:
         raise UnreadableError("a pair")
-    low, high = (_end(end) for end in ends)
+    unit = _common_unit([end.unit for end in scalars])
+    low, high = (end.node for end in scalars)
     part = Interval(low=low, high=high, low_open=marks[0] != "[", high_open=marks[-1] != "]")
     if (low == _NEGATIVE and not part.low_open) or (high == INFINITY and not part.high_open):
         raise UnreadableError("an infinite end is open")
-    return union([Region(parts=(part,), foreign=foreign)])
+    return union([Region(parts=(part,), unit=unit, foreign=foreign)])
 
 
-def _end(marks: list[str]) -> Node:
-    return read_scalar(marks).node
+def _end(marks: Sequence[str]) -> Scalar:
+    scalar = read_scalar(marks)
+    if scalar.noun:
+        raise UnreadableError("an end that counts something")
+    return scalar
 
 
 def _reals(marks: list[str]) -> Region:
@@ -234,27 +268,29 @@ def _inequality(marks: list[str], label: Callable[[Sequence[str]], str]) -> Regi
     named = [bool(label(side)) for side in sides]
     if len(sides) == 2 and named[0] != named[1]:
         sign = signs[0] if named[0] else _turned(signs[0])
-        bound = read_scalar(sides[1] if named[0] else sides[0]).node
+        end = _end(sides[1] if named[0] else sides[0])
+        bound = end.node
         if sign == "≠":
             return without(Region(parts=(REALS,)), [bound])
         if sign in {">", "≥"}:
             part = Interval(low=bound, high=INFINITY, low_open=sign == ">", high_open=True)
         else:
             part = Interval(low=_NEGATIVE, high=bound, low_open=True, high_open=sign == "<")
-        return union([Region(parts=(part,))])
+        return union([Region(parts=(part,), unit=end.unit)])
     if len(sides) == 3 and named == [False, True, False]:
         if signs[0] in {">", "≥"}:
             sides, signs = sides[::-1], [_turned(sign) for sign in signs[::-1]]
         if not set(signs) <= {"<", "≤"}:
             raise UnreadableError("signs that point both ways")
-        low, high = read_scalar(sides[0]).node, read_scalar(sides[2]).node
+        ends = [_end(sides[0]), _end(sides[2])]
+        low, high = (end.node for end in ends)
         part = Interval(
             low=low,
             high=high,
             low_open=signs[0] == "<" or low == _NEGATIVE,
             high_open=signs[1] == "<" or high == INFINITY,
         )
-        return union([Region(parts=(part,))])
+        return union([Region(parts=(part,), unit=_common_unit([end.unit for end in ends]))])
     raise UnreadableError("an inequality of formulas")
 
 

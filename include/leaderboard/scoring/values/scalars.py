@@ -15,6 +15,8 @@ from include.leaderboard.scoring.values.units import LETTERS_GLUED, Unit, read_u
 
 INFINITY: Node = ("c", "oo")
 MAX_NOUNS = 3
+_NEXT_UNIT = {"h": "min", "H": "min", "heure": "min", "heures": "min", "min": "s", "minutes": "s"}
+"""Of what a last number without a unit is: ``1 h 30``, ``2 min 30``."""
 _CENTS = re.compile(r"[0-9]{2}")
 _TIMES_TEN = ("*", "10", "^")
 
@@ -41,8 +43,11 @@ def read_scalar(tokens: Sequence[str], *, glued: bool = False, label: str = "") 
     end = unit_at_end(tokens)
     if end < len(tokens):
         return _quantity(tokens[:end], tokens[end:], glued=glued, label=label)
-    if len(tokens) >= 3 and tokens[-1][0].isdigit() and tokens[-2] in {"h", "H", "heures", "heure"}:
-        return _quantity(tokens[:-1], ["min"], glued=False, label=label, last=tokens[-1])
+    if len(tokens) >= 3 and tokens[-1][0].isdigit() and tokens[-2] in _NEXT_UNIT:
+        return _quantity(tokens[:-1], [_NEXT_UNIT[tokens[-2]]], glued=False, label=label, last=tokens[-1])
+    end = _purpose_start(tokens)
+    if end < len(tokens):
+        return read_scalar(tokens[:end], label=label)
     end = _noun_start(tokens)
     if end < len(tokens):
         return _with(_plain(tokens[:end], label), noun=" ".join(tokens[end:]))
@@ -134,6 +139,14 @@ def _noun_start(tokens: Sequence[str]) -> int:
     ):
         start -= 1
     return start if start and tokens[start - 1][0].isdigit() and tokens[start:][:1] != ["de"] else len(tokens)
+
+
+def _purpose_start(tokens: Sequence[str]) -> int:
+    """Where ``de sel`` starts behind a unit: ``40 g de sel``."""
+    for start in range(max(2, len(tokens) - MAX_NOUNS - 1), len(tokens) - 1):
+        if tokens[start] in {"de", "d"} and all(is_noun(mark) for mark in tokens[start + 1 :] if mark != "'"):
+            return start if unit_at_end(tokens[:start]) < start else len(tokens)
+    return len(tokens)
 
 
 def _with(scalar: Scalar, *, unit: Unit | None = None, noun: str = "") -> Scalar:

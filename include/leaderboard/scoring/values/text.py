@@ -77,6 +77,7 @@ _LETTER_SETS = re.compile(r"\\mathbb\s*\{?\s*([RNZQC])\s*\}?")
 _WITHOUT = re.compile(r"(\\R)\s+\\\s*(?=\\?\{\s*[-\d])")
 _TIMES = re.compile(r"(?<=[\d)])\s*[xX]\s*(?=10\s*(?:\^|\*\*))|(?<=\d) [xX] (?=\d)")
 _STRUCK = re.compile(r"~~[^~]{0,200}~~")
+_RAISED_DEGREE = re.compile(r"\s*\^\s*(?:\{\s*°\s*\}|°)")
 _POINT_TEN = re.compile(r"(?<=\d)\.(?=10\s*\^)")
 _BOLD = re.compile(r"^\s*(?:\*\*|__|`)+\s*|\s*(?:\*\*|__|`)+\s*$")
 _INNER_BOLD = re.compile(r"(?<![\w)*])\*\*(?!\*)([^*]{1,300})\*\*(?![\w(*])")
@@ -102,6 +103,8 @@ def clean(text: str) -> str:
         if "**" in text:
             text = _INNER_BOLD.sub(r"\1", text)
         text = _BOLD.sub("", text).replace("**", "^")
+    if "°" in text:
+        text = _RAISED_DEGREE.sub("°", text)
     if "x" in text or "X" in text:
         text = _TIMES.sub("*", text)
     if ".10" in text:
@@ -148,7 +151,7 @@ _TOKEN = re.compile(
     r"(?P<grouped>\d{1,3}(?: \d{3})+(?!\d)(?:[.,]\d+(?![.,]?\d))?)"
     r"|(?P<english>\d{1,3}(?:,\d{3})+\.\d+(?![.,]?\d)|\d{1,3}(?:,\d{3}){2,}(?![.,]?\d))"
     r"|(?P<german>\d{1,3}(?:\.\d{3})+,\d+(?![.,]?\d)|\d{1,3}(?:\.\d{3}){2,}(?![.,]?\d))"
-    r"|(?P<number>(?:(?<!\d[.,])\d+[.,](?:\d{3}(?: \d{3})+(?: \d{1,2})?(?!\d)|\d+)(?![.,]?\d)|\d+)"
+    r"|(?P<number>(?:(?<!\d[.,])\d+[.,](?:\d{3}(?: \d{3})*(?: \d{1,3})(?!\d)|\d+)(?![.,]?\d)|\d+)"
     r"(?:[eE][+-]?\d+(?![\w^]))?)"
     r"|(?P<name>\\[A-Za-z]+|[^\W\d_]+)"
     r"|(?P<sign>\\[{}\\]|''|.))",

@@ -97,6 +97,9 @@ _OTHERS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "°C": ("°C", "1", ("celsius", "°celsius")),
     "°F": ("°F", "1", ("fahrenheit",)),
     "€": ("euro", "1", ("euro", "eur", "EUR")),
+    "k€": ("euro", "1000", ()),
+    "M€": ("euro", "1000000", ()),
+    "Md€": ("euro", "1000000000", ()),
     "centime": ("euro", "1/100", ()),
     "$": ("dollar", "1", ("dollar", "usd", "USD")),
     "£": ("pound", "1", ("livre",)),
@@ -215,12 +218,14 @@ def read_unit(tokens: Sequence[str]) -> Unit | None:
             if letters[:1] in (["C"], ["F"]):
                 mark = "°" + letters[0]
                 position += 1 + (tokens[position] == "{") * 2
+        if mark in {"k", "M", "Md"} and tokens[position : position + 1] == ["€"]:
+            mark, position = mark + "€", position + 1
         if fold(mark) in {"degre", "degres"} and position < len(tokens) and fold(tokens[position]) in _SCALES:
             mark, position = _SCALES[fold(tokens[position])], position + 1
         entry = lookup(mark)
         if entry is None:
             return None
-        power, position = _exponent(tokens, position)
+        power, position = _exponent(tokens, position, compound=count > 0)
         if power is None or not -9 <= power <= 9:
             return None
         base, scale, plain = entry
@@ -247,8 +252,8 @@ def _separates(tokens: Sequence[str], position: int) -> bool:
     return position < len(tokens) and (tokens[position][0].isalpha() or tokens[position] in {"°", "{"})
 
 
-def _exponent(tokens: Sequence[str], position: int) -> tuple[int | None, int]:
-    """Read ``^{-2}``, ``^2``, ``2`` or ``carrés`` after a symbol; 1 if there is none."""
+def _exponent(tokens: Sequence[str], position: int, *, compound: bool) -> tuple[int | None, int]:
+    """Read ``^{-2}``, ``^2``, ``2``, ``carrés`` or, after another unit, ``-1``; 1 if there is none."""
     rest = list(tokens[position : position + 6])
     if rest and fold(rest[0]).rstrip("s") in _POWER_WORDS:
         return _POWER_WORDS[fold(rest[0]).rstrip("s")], position + 1
@@ -270,6 +275,8 @@ def _exponent(tokens: Sequence[str], position: int) -> tuple[int | None, int]:
             return int(digits), position + skipped + used
         except ValueError:
             return None, position
+    if compound and rest[:1] == ["-"] and rest[1:2] in (["1"], ["2"], ["3"]):
+        return -int(rest[1]), position + 2
     if rest and rest[0] in {"2", "3"}:
         return int(rest[0]), position + 1
     return 1, position

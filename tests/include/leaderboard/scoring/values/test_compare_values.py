@@ -203,7 +203,7 @@ from include.leaderboard.scoring.values import compare_values, is_value
         (r"-\infty", r"$-\infty$", True),
         ("+∞", r"$+\infty$", True),
         ("{0,5}", "{1/2}", True),
-        ("{1;2}", "{1,2}", False),
+        ("{1;2}", "{1,2}", True),
         ("{1;2}", "{1, 2}", True),
         ("{1;2}", "(1;2)", False),
         ("(1;2)", "{1;2}", False),
