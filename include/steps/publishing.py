@@ -13,6 +13,7 @@ from include.leaderboard.publishing import published_files
 from include.leaderboard.publishing.status import finished_changes
 from include.leaderboard.results import verify_results
 from include.leaderboard.scoring import score_results
+from include.leaderboard.scoring.registry import scorers_for
 from include.leaderboard.submissions.submission import Submission
 from include.steps.gates import parking
 from include.steps.outbox import check_written, request_edit, write_out
@@ -60,7 +61,7 @@ def publish(
                 submission,
                 plan=JobPlan.from_json(evaluation.plan),
                 manifest=manifest,
-                scored=score_results(folder, manifest, suite),
+                scored=score_results(folder, manifest, suite, scorers=scorers_for(settings.grading)),
                 folder=folder,
                 suite=suite,
             )

@@ -13,6 +13,7 @@ from include.leaderboard.errors import ClaimLostError, GateError, StoreError
 from include.leaderboard.flips import compare, mcnemar
 from include.leaderboard.results import verify_results
 from include.leaderboard.scoring import ScoredResults, score_results
+from include.leaderboard.scoring.registry import scorers_for
 from include.leaderboard.submissions.submission import Submission
 from include.steps.rescoring import IDENTITY, present_scorers
 from include.steps.services import Services
@@ -57,12 +58,12 @@ def grade_again(
     if accepted is None or evaluation.scores is None:
         raise StoreError(f"Evaluation {job_key} is published without accepted results. Evaluate again.")
     previous = evaluation.scores
-    present = present_scorers(suite, previous)
+    present = present_scorers(services, suite, previous)
     with tempfile.TemporaryDirectory() as scratch:
         folder = services.raw.fetch(accepted.raw_url, Path(scratch) / "raw")
         manifest = verify_results(folder, job_key=job_key, attempt=None, submission=submission, suite=suite)
         try:
-            scored = score_results(folder, manifest, suite)
+            scored = score_results(folder, manifest, suite, scorers=scorers_for(services.settings.grading))
         except GateError as error:
             if not dry_run:
                 services.store.record_rescoring(

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from include.leaderboard.errors import LeaderboardError
-from include.leaderboard.scoring.registry import AVERAGERS, SCORERS, known_scorers
+from include.leaderboard.scoring.registry import known_scorers
 from include.leaderboard.submissions.submission import Submission
 from include.leaderboard.suites import Suite
 from include.steps.services import Services
@@ -53,7 +53,7 @@ class Selected:
 
 def note_scorer(services: Services, task: str, *, dag_run_id: str) -> bool:
     """Say whether the scorer of *task* is another than the one that was seen last, and remember it."""
-    scorer = known_scorers()[task]
+    scorer = known_scorers(services.settings.grading)[task]
     is_news = services.store.note_scorer(
         task, name=scorer.name, version=scorer.version, code_hash=scorer.code_hash, dag_run_id=dag_run_id
     )
@@ -101,7 +101,7 @@ def _is_wanted(services: Services, one: Rescorable, options: RescoreOptions) -> 
     except LeaderboardError as error:
         log.warning("%s is left as it is: %s", submission.model_id, error)
         return False
-    present = present_scorers(suite, one.evaluation.scores or {})
+    present = present_scorers(services, suite, one.evaluation.scores or {})
     if not differing(present, one.evaluation.scores or {}):
         return False
     was_stopped = one.last is not None and one.last.outcome is RescoringOutcome.PARKED
@@ -111,15 +111,18 @@ def _is_wanted(services: Services, one: Rescorable, options: RescoreOptions) -> 
     return True
 
 
-def present_scorers(suite: Suite, scores: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+def present_scorers(services: Services, suite: Suite, scores: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """Who would grade each task of *suite* now; tasks whose verdicts are the evaluator's have nobody.
 
     Args:
+        services: Their settings hold the grading policy, which is part of a scorer's hash.
+        suite: Says who grades which task.
         scores: As stored; they tell which averages were made by an averager of ours.
     """
+    known = known_scorers(services.settings.grading)
     found = {}
     for task in suite.tasks:
-        scorer = SCORERS.get(task.name) if task.metric.graded_by == "scorer" else AVERAGERS.get(task.name)
+        scorer = known.get(task.name)
         if scorer is None:
             continue
         is_own = task.metric.graded_by == "scorer" or scores.get(task.name, {}).get("scorer") == scorer.name

@@ -23,6 +23,6 @@ AVERAGERS: Mapping[str, IfevalFrScorer] = {"ifeval-fr": IfevalFrScorer()}
 """For tasks whose rows hold their verdicts already: these are averaged, no text is read again."""
 
 
-def known_scorers() -> dict[str, Scorer]:
-    """Every scorer, by short task name."""
-    return {**SCORERS, **AVERAGERS}
+def known_scorers(policy: GradingPolicy = DEFAULT) -> dict[str, Scorer]:
+    """Every scorer, by short task name, under a leaderboard's own policy."""
+    return {**scorers_for(policy), **AVERAGERS}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from include.leaderboard.details.row import DetailsRow
 from include.leaderboard.errors import ClaimLostError, GateError, LeaderboardError
 from include.leaderboard.scoring.bac_fr import BacFrScorer
+from include.leaderboard.scoring.policy import GradingPolicy
 from include.leaderboard.scoring.scorer import Grade
 from include.leaderboard.submissions.submission import Submission
 from include.steps.endings import record_enqueued
@@ -355,3 +357,18 @@ def test_a_scorer_is_news_until_the_next_run(services, monkeypatch):
     assert not note_scorer(services, "bac-fr", dag_run_id="hour-2")
     monkeypatch.setattr(BacFrScorer, "code_hash", "f" * 64)
     assert note_scorer(services, "bac-fr", dag_run_id="hour-3")
+
+
+def test_another_grading_policy_is_another_scorer_and_its_scores_are_published(services, petit):
+    rescored(services, petit)
+    settings = services.settings.model_copy(update={"grading": GradingPolicy(form=False)})
+    stricter = replace(services, settings=settings)
+
+    assert len(select(stricter).models) == 1
+    counted = grade_again(stricter, petit.job_key, dag_run_id="rescore-2")
+    ended = republish(stricter, petit.job_key, dag_run_id="rescore-2")
+
+    assert counted["tasks"]["bac-fr"]["to_wrong"] == 1  # 0,5 for 1/2 is another form
+    assert ended["outcome"] == "published"
+    assert select(stricter).models == []
+    assert len(select(services).models) == 1
