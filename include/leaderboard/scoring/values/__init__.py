@@ -10,18 +10,15 @@ from include.leaderboard.scoring.values.compare import Comparison
 from include.leaderboard.scoring.values.engine import stop, warm_up
 from include.leaderboard.scoring.values.kinds import Equation, Members, Region, Scalar, Value
 from include.leaderboard.scoring.values.limits import MAX_CHARACTERS, UnreadableError
+from include.leaderboard.scoring.values.quick import Plain, read_plain, same_plain
 from include.leaderboard.scoring.values.reading import read
 from include.leaderboard.scoring.values.text import closed
 from include.leaderboard.scoring.values.verdict import Verdict
-from include.leaderboard.scoring.values.wanted import Wanted, read_instruction
+from include.leaderboard.scoring.values.wanted import NOTHING, Wanted, read_instruction
 
 __all__ = ["Expected", "Verdict", "compare_values", "is_value", "stop", "warm_up"]
 
-_NUMBER = re.compile(r"\s*([+\-−]?)\s?([0-9]{1,15})(?:[.,]([0-9]{1,15}))?\s*\.?\s*")
-MAX_PLAIN = 40
-"""Characters of a text that the quickest way looks at."""
 _LETTERS_ALONE = re.compile(r"(?![eiπ]$)[^\W\d_]+(?:[\s'-][^\W\d_]+)*\.?")
-_NEGATIVE_SIGNS = frozenset("-−")
 
 
 class Expected:
@@ -31,17 +28,19 @@ class Expected:
         self._gold = gold
         self._instruction = instruction
         self._policy = policy
-        self._number = _NUMBER.fullmatch(gold) if len(gold) < MAX_PLAIN else None
+        self._plain: Plain | None = None
+        if policy == DEFAULT and (not instruction or read_instruction(instruction) == NOTHING):
+            self._plain = read_plain(gold)
         self._value: Value | None = None
         self._wanted: Wanted | None = None
 
     def compare(self, text: str) -> Verdict:
         """Compare one statement; raises nothing, whatever the texts hold."""
-        if self._number is not None and not self._instruction:
-            number = _NUMBER.fullmatch(text) if len(text) < MAX_PLAIN else None
-            if number is not None:
-                equal = _same_digits(self._number, number, self._policy)
-                if equal or not self._policy.extra_precision:
+        if self._plain is not None:
+            plain = read_plain(text)
+            if plain is not None:
+                equal = same_plain(self._plain, plain)
+                if equal is not None:
                     return _EQUAL_NUMBER if equal else _OTHER_NUMBER
         if self._gold == text and text.strip():
             return _IDENTICAL
@@ -73,7 +72,7 @@ def is_value(gold: str) -> bool:
     """Whether an expected answer is a value, and no word, name or sentence."""
     if not gold.strip() or len(gold) > MAX_CHARACTERS:
         return False
-    if _NUMBER.fullmatch(gold):
+    if read_plain(gold) is not None:
         return True
     if _LETTERS_ALONE.fullmatch(gold.strip()):
         return french.translate(gold) != gold.strip() and _readable(gold)
@@ -96,19 +95,6 @@ _DOUBTFUL = Verdict(equal=False, method="doubt", reason="The answer is given wit
 _UNREADABLE_GOLD = Verdict(
     equal=False, method="unreadable", reason="The expected answer is no value that can be read."
 )
-
-
-def _same_digits(gold: re.Match[str], text: re.Match[str], policy: GradingPolicy) -> bool:
-    sign, whole, decimals = gold.groups()
-    sign_2, whole_2, decimals_2 = text.groups()
-    decimals, decimals_2 = decimals or "", decimals_2 or ""
-    if len(decimals_2) < len(decimals) and not policy.rounding:
-        return False
-    whole, whole_2 = whole.lstrip("0"), whole_2.lstrip("0")
-    decimals, decimals_2 = decimals.rstrip("0"), decimals_2.rstrip("0")
-    if whole != whole_2 or decimals != decimals_2:
-        return False
-    return (sign in _NEGATIVE_SIGNS) == (sign_2 in _NEGATIVE_SIGNS) or not (whole or decimals)
 
 
 def _compare(expected: Value, text: str, wanted: Wanted, policy: GradingPolicy) -> Verdict:

@@ -63,7 +63,7 @@ def proportional(one: Form, other: Form) -> bool:
 def constant(value: Fraction) -> Form:
     if max(value.numerator.bit_length(), value.denominator.bit_length()) > MAX_BITS:
         raise UnreadableError("too large a number")
-    return Form({(): value} if value else {}, ONE)
+    return Form({(): Fraction(value)} if value else {}, ONE)
 
 
 def generator(name: str, exponent: Fraction = Fraction(1)) -> Form:

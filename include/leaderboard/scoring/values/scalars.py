@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from fractions import Fraction
 
 from include.leaderboard.scoring.values.french import is_noun
 from include.leaderboard.scoring.values.kinds import Scalar
@@ -62,7 +61,7 @@ def _literal(tokens: Sequence[str], label: str) -> Scalar:
     mantissa, _, exponent = digits.lower().partition("e")
     decimals = len(mantissa.partition(".")[2])
     if exponent:
-        return Scalar(node=node, label=label, scientific=1 <= Fraction(mantissa) < 10)
+        return Scalar(node=node, label=label, scientific=1 <= number(mantissa) < 10)
     return Scalar(node=node, decimals=decimals, label=label)
 
 

@@ -81,7 +81,6 @@ _RAISED_DEGREE = re.compile(r"\s*\^\s*(?:\{\s*°\s*\}|°)")
 _POINT_TEN = re.compile(r"(?<=\d)\.(?=10\s*\^)")
 _BOLD = re.compile(r"^\s*(?:\*\*|__|`)+\s*|\s*(?:\*\*|__|`)+\s*$")
 _INNER_BOLD = re.compile(r"(?<![\w)*])\*\*(?!\*)([^*]{1,300})\*\*(?![\w(*])")
-_SPACES = re.compile(r"\s{2,}")
 
 
 def clean(text: str) -> str:
@@ -111,7 +110,7 @@ def clean(text: str) -> str:
         text = _POINT_TEN.sub("*", text)
     if "=" in text:
         text = text.replace("<=", "≤").replace(">=", "≥").replace("!=", "≠").replace("=>", "⇒")
-    return _SPACES.sub(" ", text).strip()
+    return " ".join(text.split())
 
 
 def _latex(match: re.Match[str]) -> str:
@@ -147,16 +146,15 @@ def _dollars(match: re.Match[str]) -> str:
 
 
 _TOKEN = re.compile(
-    r"\s*(?:"
-    r"(?P<grouped>\d{1,3}(?: \d{3})+(?!\d)(?:[.,]\d+(?![.,]?\d))?)"
-    r"|(?P<english>\d{1,3}(?:,\d{3})+\.\d+(?![.,]?\d)|\d{1,3}(?:,\d{3}){2,}(?![.,]?\d))"
-    r"|(?P<german>\d{1,3}(?:\.\d{3})+,\d+(?![.,]?\d)|\d{1,3}(?:\.\d{3}){2,}(?![.,]?\d))"
-    r"|(?P<number>(?:(?<!\d[.,])\d+[.,](?:\d{3}(?: \d{3})*(?: \d{1,3})(?!\d)|\d+)(?![.,]?\d)|\d+)"
-    r"(?:[eE][+-]?\d+(?![\w^]))?)"
-    r"|(?P<name>\\[A-Za-z]+|[^\W\d_]+)"
-    r"|(?P<sign>\\[{}\\]|''|.))",
-    re.DOTALL,
+    r"\s*("
+    r"\d{1,3}(?: \d{3})+(?!\d)(?:[.,]\d+(?![.,]?\d))?"
+    r"|\d{1,3}(?:,\d{3})+\.\d+(?![.,]?\d)|\d{1,3}(?:,\d{3}){2,}(?![.,]?\d)"
+    r"|\d{1,3}(?:\.\d{3})+,\d+(?![.,]?\d)|\d{1,3}(?:\.\d{3}){2,}(?![.,]?\d)"
+    r"|(?:(?<!\d[.,])\d+[.,](?:\d{3}(?: \d{3})*(?: \d{1,3})(?!\d)|\d+)(?![.,]?\d)|\d+)"
+    r"(?:[eE][+-]?\d+(?![\w^]))?"
+    r"|\\[A-Za-z]+|[^\W\d_]+|\\[{}\\]|''|\S)"
 )
+"""Numbers grouped as in French, English and German, other numbers, names, signs."""
 _SPLITTING = re.compile(r"(?<=\d),(?=\d)")
 
 
@@ -168,24 +166,25 @@ def tokens(text: str) -> list[str]:
     Raises:
         UnreadableError: There are too many.
     """
-    found: list[str] = []
-    for match in _TOKEN.finditer(text):
-        kind = match.lastgroup
-        if kind is None:
-            break
-        mark = match[kind]
-        if kind == "number":
-            mark = mark.replace(",", ".").replace(" ", "")
-        elif kind == "grouped":
-            mark = mark.replace(" ", "").replace(",", ".")
-        elif kind == "english":
-            mark = mark.replace(",", "")
-        elif kind == "german":
-            mark = mark.replace(".", "").replace(",", ".")
-        found.append(mark)
-        if len(found) > MAX_TOKENS:
-            raise UnreadableError("too many tokens")
+    found: list[str] = _TOKEN.findall(text)
+    if len(found) > MAX_TOKENS:
+        raise UnreadableError("too many tokens")
+    for place, mark in enumerate(found):
+        if len(mark) > 1 and mark[0].isdigit() and not mark.isdigit():
+            found[place] = _as_python(mark)
     return found
+
+
+def _as_python(mark: str) -> str:
+    """Drop what groups thousands, and write the decimal mark as a point."""
+    mark = mark.replace(" ", "")
+    commas, points = mark.count(","), mark.count(".")
+    if commas and points:
+        grouping = "," if mark.rindex(",") < mark.rindex(".") else "."
+        return mark.replace(grouping, "").replace(",", ".")
+    if commas > 1 or points > 1:
+        return mark.replace(",", "").replace(".", "")
+    return mark.replace(",", ".")
 
 
 def splitting_commas(text: str) -> str:
@@ -193,12 +192,14 @@ def splitting_commas(text: str) -> str:
     return _SPLITTING.sub(", ", text)
 
 
-def number(mark: str) -> Fraction:
+def number(mark: str) -> Fraction | int:
     """Read a number mark.
 
     Raises:
         UnreadableError: It has too many digits, or too large an exponent.
     """
+    if len(mark) < 19 and mark.isdigit():
+        return int(mark)
     mantissa, _, exponent = mark.lower().partition("e")
     if len(mantissa) > MAX_BITS // 4 or len(exponent) > 5 or abs(int(exponent or 0)) > MAX_BITS // 4:
         raise UnreadableError("too large a number")
@@ -207,7 +208,7 @@ def number(mark: str) -> Fraction:
         shift = int(exponent or 0) - len(decimals)
         digits = int(whole + decimals)
         return Fraction(digits * 10**shift) if shift >= 0 else Fraction(digits, 10**-shift)
-    return Fraction(int(mark))
+    return int(mark)
 
 
 def closed(text: str) -> str:

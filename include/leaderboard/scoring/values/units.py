@@ -163,6 +163,15 @@ def fold(word: str) -> str:
     return "".join(sign for sign in unicodedata.normalize("NFD", word) if not unicodedata.combining(sign))
 
 
+@cache
+def _units() -> dict[str, Unit]:
+    """The table's entries as units."""
+    return {
+        word: Unit(dimensions=dimensions, factor=factor, pi=name == "degree", name=name)
+        for word, (dimensions, factor, name) in _table().items()
+    }
+
+
 def lookup(word: str) -> tuple[Dimensions, Fraction, str] | None:
     """Find a symbol (case decides) or a name (it does not)."""
     table = _table()
@@ -179,10 +188,15 @@ def unit_at_end(tokens: Sequence[str]) -> int:
     A unit starts with a symbol or name from the table, right after a number, a closing mark, π or a letter of
     a unit that ``carrés`` or ``par`` continues.
     """
+    last = tokens[-1]
+    if not (last[0].isalnum() or last in _LAST):
+        return len(tokens)
     for start in range(max(1, len(tokens) - MAX_UNIT_TOKENS), len(tokens)):
+        mark = tokens[start]
+        if not (mark[0].isalpha() or mark in _FIRST):
+            continue
         before = tokens[start - 1]
-        grouped = before == "}" and tokens[start] == "{"
-        if grouped or not (before[0].isdigit() or before in {")", "}", "π", "!"}):
+        if not (before[0].isdigit() or before in _BEFORE) or (before == "}" and mark == "{"):
             continue
         first = (
             tokens[start + 1]
@@ -195,11 +209,18 @@ def unit_at_end(tokens: Sequence[str]) -> int:
 
 
 _MARKS = frozenset("%‰°€$£")
+_FIRST = _MARKS | {"{", "^", "*"}
+_LAST = _MARKS | {"}", ")"}
+_BEFORE = frozenset({")", "}", "π", "!"})
 _IGNORED = frozenset({"{", "}", "(", ")"})
 
 
 def read_unit(tokens: Sequence[str]) -> Unit | None:
     """Read ``m/s²``, ``m.s^{-1}``, ``kilomètres par heure``, ``°C``; None if a mark is no part of a unit."""
+    if len(tokens) == 1:
+        unit = _units().get(tokens[0])
+        if unit is not None:
+            return unit
     dimensions: dict[str, int] = {}
     factor, pi, name, sign, expect = Fraction(1), False, "", 1, True
     position, count = 0, 0
