@@ -18,6 +18,7 @@ from include.leaderboard.scoring.values.wanted import NOTHING, Wanted, read_inst
 
 __all__ = ["Expected", "Verdict", "compare_values", "is_value", "stop", "warm_up"]
 
+_LOOSE_SPACE = re.compile(r"(?<![0-9]) +| +(?![0-9])")
 _LETTERS_ALONE = re.compile(r"(?![eiπ]$)[^\W\d_]+(?:[\s'-][^\W\d_]+)*\.?")
 
 
@@ -42,7 +43,7 @@ class Expected:
                 equal = same_plain(self._plain, plain)
                 if equal is not None:
                     return _EQUAL_NUMBER if equal else _OTHER_NUMBER
-        if self._gold == text and text.strip():
+        if _squeezed(self._gold) == _squeezed(text) and text.strip():
             return _IDENTICAL
         try:
             if self._value is None:
@@ -95,6 +96,13 @@ _DOUBTFUL = Verdict(equal=False, method="doubt", reason="The answer is given wit
 _UNREADABLE_GOLD = Verdict(
     equal=False, method="unreadable", reason="The expected answer is no value that can be read."
 )
+
+
+def _squeezed(text: str) -> str:
+    """Take dollars off both edges, and spaces out that stand between no two digits."""
+    if text[:1] == "$" == text[-1:]:
+        text = text.strip("$")
+    return _LOOSE_SPACE.sub("", text) if " " in text else text
 
 
 def _compare(expected: Value, text: str, wanted: Wanted, policy: GradingPolicy) -> Verdict:

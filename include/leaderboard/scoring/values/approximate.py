@@ -6,7 +6,7 @@ import cmath
 import math
 from collections.abc import Callable
 
-from include.leaderboard.scoring.values.tree import Node
+from include.leaderboard.scoring.values.tree import Node, has_letters
 
 TOLERANCE = 1e-9
 """Relative; rounding errors of school formulas stay far below, and what is nearer is compared exactly."""
@@ -40,6 +40,8 @@ def may_be_equal(one: Node, other: Node) -> bool:
             return False
         if abs(left - right) > TOLERANCE * max(abs(left), abs(right)):
             return False
+        if not (has_letters(one) or has_letters(other)):
+            break
     return True
 
 

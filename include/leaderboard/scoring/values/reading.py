@@ -112,7 +112,7 @@ def _scalar(marks: Sequence[str], *, glued: bool = False, label: str = "") -> Va
     if "±" not in marks:
         return read_scalar(marks, glued=glued, label=label)
     both = []
-    end, at = unit_at_end(marks), list(marks).index("±")
+    end, at = unit_at_end(marks)[0], list(marks).index("±")
     unit = list(marks[end:])
     if unit and list(marks[at - len(unit) : at]) == unit:
         # "5,0 cm ± 0,2 cm" is (5,0 ± 0,2) cm.

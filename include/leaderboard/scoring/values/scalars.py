@@ -39,11 +39,14 @@ def read_scalar(tokens: Sequence[str], *, glued: bool = False, label: str = "") 
         return _infinity(tokens, label)
     if len(tokens) == 3 and tokens[1] == "€" and tokens[0][0].isdigit() and _CENTS.fullmatch(tokens[2]):
         tokens = [f"{tokens[0]}.{tokens[2]}", "€"]
-    end = unit_at_end(tokens)
-    if end < len(tokens):
-        return _quantity(tokens[:end], tokens[end:], glued=glued, label=label)
+    end, unit = unit_at_end(tokens)
+    if unit is not None:
+        return _quantity(tokens[:end], tokens[end:], unit, glued=glued, label=label)
     if len(tokens) >= 3 and tokens[-1][0].isdigit() and tokens[-2] in _NEXT_UNIT:
-        return _quantity(tokens[:-1], [_NEXT_UNIT[tokens[-2]]], glued=False, label=label, last=tokens[-1])
+        name = [_NEXT_UNIT[tokens[-2]]]
+        unit = read_unit(name)
+        assert unit is not None  # min and s are in the table
+        return _quantity(tokens, name, unit, glued=False, label=label)
     end = _purpose_start(tokens)
     if end < len(tokens):
         return read_scalar(tokens[:end], label=label)
@@ -98,14 +101,9 @@ def _is_scientific(tokens: Sequence[str]) -> bool:
 
 
 def _quantity(
-    head: Sequence[str], unit_tokens: Sequence[str], *, glued: bool, label: str, last: str | None = None
+    head: Sequence[str], unit_tokens: Sequence[str], unit: Unit, *, glued: bool, label: str
 ) -> Scalar:
     """A number with its unit, or with several: ``1 h 30 min``, ``1 h 30``."""
-    unit = read_unit(unit_tokens)
-    if unit is None:
-        raise UnreadableError("no unit")
-    if last is not None:
-        head = [*head, last]
     if len(head) >= 3 and head[-1][0].isdigit() and (head[-2][0].isalpha() or head[-2] == "°"):
         first = read_scalar(head[:-1])
         if first.unit is None or first.unit.dimensions != unit.dimensions or first.unit.factor <= unit.factor:
@@ -144,7 +142,7 @@ def _purpose_start(tokens: Sequence[str]) -> int:
     """Where ``de sel`` starts behind a unit: ``40 g de sel``."""
     for start in range(max(2, len(tokens) - MAX_NOUNS - 1), len(tokens) - 1):
         if tokens[start] in {"de", "d"} and all(is_noun(mark) for mark in tokens[start + 1 :] if mark != "'"):
-            return start if unit_at_end(tokens[:start]) < start else len(tokens)
+            return start if unit_at_end(tokens[:start])[1] is not None else len(tokens)
     return len(tokens)
 
 

@@ -8,11 +8,14 @@ from fractions import Fraction
 
 from include.leaderboard.scoring.values.limits import MAX_BITS, MAX_CHARACTERS, MAX_TOKENS, UnreadableError
 
-_SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿˣⁱ"
-_SUPERSCRIPT_MAP = str.maketrans(_SUPERSCRIPTS, "0123456789+-=()nxi")
-_SUPERSCRIPT_RUN = re.compile(f"[{_SUPERSCRIPTS}]+")
+_RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿˣⁱ"
+_SUPERSCRIPT_MAP = str.maketrans(_RAISED, "0123456789+-=()nxi")
+_SUPERSCRIPT_RUN = re.compile(f"[{_RAISED}]+")
+_SUPERSCRIPTS = frozenset(_RAISED)
 _SUBSCRIPT_MAP = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋ₙ", "0123456789+-n")
 _SUBSCRIPT_RUN = re.compile("[₀₁₂₃₄₅₆₇₈₉₊₋ₙ]+")
+_SUBSCRIPTS = frozenset("₀₁₂₃₄₅₆₇₈₉₊₋ₙ")
+_VULGAR = frozenset("½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞")
 _MARKS = str.maketrans(
     {
         "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "‒": "-", "﹣": "-", "－": "-", "➖": "-",
@@ -69,6 +72,7 @@ _COMMANDS = {
     "binom": "\\binom ",
     "dbinom": "\\binom ", "tbinom": "\\binom ",
 }  # fmt: skip
+_STYLE = re.compile(r"\\(?:t|m|o|b|h|v|f)\w*box|\\(?:text|math|op|vec|over[a-z]|bm)")
 _STYLED = re.compile(
     r"\\(?:text|textbf|textit|textrm|textnormal|mathrm|mathbf|mathit|mathsf|mathcal|operatorname|boxed|mbox|hbox|vec"
     r"|overrightarrow|fbox|bm)\*?\s*\{((?:[^{}]++|\{[^{}]*+\})*+)\}"
@@ -86,18 +90,25 @@ _INNER_BOLD = re.compile(r"(?<![\w)*])\*\*(?!\*)([^*]{1,300})\*\*(?![\w(*])")
 def clean(text: str) -> str:
     """Rewrite marks; linear in the text's length, and shorter than twice of it."""
     if not text.isascii():
-        text = _MIXED.sub(r"(\1+\2)", text)
-        text = _SUPERSCRIPT_RUN.sub(lambda run: f"^({run.group().translate(_SUPERSCRIPT_MAP)})", text)
-        text = _SUBSCRIPT_RUN.sub(lambda run: f"_{{{run.group().translate(_SUBSCRIPT_MAP)}}}", text)
+        if not _VULGAR.isdisjoint(text):
+            text = _MIXED.sub(r"(\1+\2)", text)
+        if not _SUPERSCRIPTS.isdisjoint(text):
+            text = _SUPERSCRIPT_RUN.sub(lambda run: f"^({run.group().translate(_SUPERSCRIPT_MAP)})", text)
+        if not _SUBSCRIPTS.isdisjoint(text):
+            text = _SUBSCRIPT_RUN.sub(lambda run: f"_{{{run.group().translate(_SUBSCRIPT_MAP)}}}", text)
         text = text.translate(_MARKS)
         if not text.isascii():
             text = unicodedata.normalize("NFKC", text)
     if "~~" in text:
         text = _STRUCK.sub(" ", text)
     if "\\" in text or "$" in text or "{" in text or "~" in text:
-        text = _LETTER_SETS.sub(r"\\\1 ", text)
-        text = _WITHOUT.sub(r"\1 ∖", text)
-        text = _LATEX.sub(_latex, _STYLED.sub(r" \1 ", text))
+        if "\\mathbb" in text:
+            text = _LETTER_SETS.sub(r"\\\1 ", text)
+        if "\\R" in text:
+            text = _WITHOUT.sub(r"\1 ∖", text)
+        if _STYLE.search(text):
+            text = _STYLED.sub(r" \1 ", text)
+        text = _LATEX.sub(_latex, text)
     if "*" in text or "_" in text or "`" in text:
         if "**" in text:
             text = _INNER_BOLD.sub(r"\1", text)

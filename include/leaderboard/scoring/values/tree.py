@@ -38,6 +38,7 @@ FUNCTIONS = frozenset(
 _SYNONYMS = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "sh": "sinh", "ch": "cosh", "th": "tanh"}
 _CONSTANTS = {"π": "pi", "pi": "pi", "e": "e", "i": "i", "∞": "oo"}
 _CLOSING = {"(": ")", "{": "}", "[": "]", "|": "|"}
+_HALF: Node = ("n", Fraction(1, 2))
 _GREEK = frozenset("αβγδεζηθλμνξρστφχψωΔΣΦΩΓΛ")
 _NUMBER_SETS = frozenset({"\\N", "\\Z", "\\Q", "\\C"})
 NEVER_FACTORS = frozenset(
@@ -195,11 +196,11 @@ class _Parser:
         return ("f", "abs", node) if opening == "|" else node
 
     def _root(self) -> Node:
-        index: Node = ("n", Fraction(2))
+        exponent: Node = _HALF
         if self._take("["):
-            index = self.sum()
+            exponent = ("/", ("n", 1), self.sum())
             self._expect("]")
-        return ("^", self._argument_atom(), ("/", ("n", Fraction(1)), index))
+        return ("^", self._argument_atom(), exponent)
 
     def _argument_atom(self) -> Node:
         self._enter()
@@ -241,7 +242,7 @@ class _Parser:
         self._depth -= 1
         node: Node = ("f", name, argument)
         if name == "sqrt":
-            node = ("^", argument, ("n", Fraction(1, 2)))
+            node = ("^", argument, _HALF)
         elif name == "exp":
             node = ("^", ("c", "e"), argument)
         elif base is not None:

@@ -182,15 +182,15 @@ def lookup(word: str) -> tuple[Dimensions, Fraction, str] | None:
     return entry
 
 
-def unit_at_end(tokens: Sequence[str]) -> int:
-    """Find where a unit starts that the tokens end with; their number, if there is none.
+def unit_at_end(tokens: Sequence[str]) -> tuple[int, Unit | None]:
+    """Find a unit that the tokens end with, and where it starts; their number, if there is none.
 
     A unit starts with a symbol or name from the table, right after a number, a closing mark, π or a letter of
     a unit that ``carrés`` or ``par`` continues.
     """
     last = tokens[-1]
     if not (last[0].isalnum() or last in _LAST):
-        return len(tokens)
+        return len(tokens), None
     for start in range(max(1, len(tokens) - MAX_UNIT_TOKENS), len(tokens)):
         mark = tokens[start]
         if not (mark[0].isalpha() or mark in _FIRST):
@@ -203,9 +203,11 @@ def unit_at_end(tokens: Sequence[str]) -> int:
             if tokens[start] in {"{", "^", "*"} and start + 1 < len(tokens)
             else tokens[start]
         )
-        if (first[0].isalpha() or first in _MARKS) and read_unit(tokens[start:]) is not None:
-            return start
-    return len(tokens)
+        if first[0].isalpha() or first in _MARKS:
+            unit = read_unit(tokens[start:])
+            if unit is not None:
+                return start, unit
+    return len(tokens), None
 
 
 _MARKS = frozenset("%‰°€$£")
@@ -241,7 +243,12 @@ def read_unit(tokens: Sequence[str]) -> Unit | None:
                 position += 1 + (tokens[position] == "{") * 2
         if mark in {"k", "M", "Md"} and tokens[position : position + 1] == ["€"]:
             mark, position = mark + "€", position + 1
-        if fold(mark) in {"degre", "degres"} and position < len(tokens) and fold(tokens[position]) in _SCALES:
+        if (
+            mark[0] in "dD"
+            and fold(mark) in {"degre", "degres"}
+            and position < len(tokens)
+            and fold(tokens[position]) in _SCALES
+        ):
             mark, position = _SCALES[fold(tokens[position])], position + 1
         entry = lookup(mark)
         if entry is None:
@@ -254,9 +261,10 @@ def read_unit(tokens: Sequence[str]) -> Unit | None:
             name, pi = plain, pi or plain == "degree"
             if count or position < len(tokens) or power != 1:
                 return None
+        times = power * sign
         for dimension, exponent in base:
-            dimensions[dimension] = dimensions.get(dimension, 0) + exponent * power * sign
-        factor *= scale ** (power * sign)
+            dimensions[dimension] = dimensions.get(dimension, 0) + exponent * times
+        factor *= scale if times == 1 else scale**times
         count += 1
         # "m/s/s" divides twice, "m/s.kg" is not written in schools.
         expect = False
@@ -275,8 +283,10 @@ def _separates(tokens: Sequence[str], position: int) -> bool:
 
 def _exponent(tokens: Sequence[str], position: int, *, compound: bool) -> tuple[int | None, int]:
     """Read ``^{-2}``, ``^2``, ``2``, ``carrés`` or, after another unit, ``-1``; 1 if there is none."""
+    if position >= len(tokens):
+        return 1, position
     rest = list(tokens[position : position + 6])
-    if rest and fold(rest[0]).rstrip("s") in _POWER_WORDS:
+    if rest[0].isalpha() and fold(rest[0]).rstrip("s") in _POWER_WORDS:
         return _POWER_WORDS[fold(rest[0]).rstrip("s")], position + 1
     skipped = 0
     while rest[skipped : skipped + 1] in (["}"], [")"]):
