@@ -45,7 +45,7 @@ def write_report(report: FlipReport, folder: Path) -> list[Path]:
     paths = [folder / f"flips.{ending}" for ending in ("md", "json", "svg")]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        paths[0].write_text(markdown(report), encoding="utf-8")
+        paths[0].write_text(markdown(report, chart_name=paths[2].name), encoding="utf-8")
         paths[1].write_text(
             json.dumps(to_json(report), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
         )

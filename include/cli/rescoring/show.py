@@ -97,7 +97,7 @@ def _sentences(outcome: Outcome, *, dry_run: bool) -> list[str]:
         sentences.append(f"Results files: {updated:,} updated, {same:,} already up to date.")
     if outcome.without_scorer:
         listed = ", ".join(f"{task} ({count:,})" for task, count in sorted(outcome.without_scorer.items()))
-        sentences.append(f"Left as they are, since no scorer is registered for them: {listed}.")
+        sentences.append(f"Left as they are, since no scorer reads their generations: {listed}.")
     if outcome.by_likelihood:
         files = _count(outcome.by_likelihood, "file")
         sentences.append(f"Left as they are, since answers were chosen by log-likelihood: {files}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import islice
 
 from include.leaderboard.canaries.limits import CanarySettings
@@ -44,7 +45,11 @@ class Canaries:
         from include.leaderboard.canaries.gate import refuse_breaches
         from include.leaderboard.canaries.scorers import scorer_rates
 
-        rates = scorer_rates(scorer, islice(iterate_details(file.path), ROWS), settings)
+        # Without what the model wrote: hundreds of rows are held at once, and a generation can be a megabyte.
+        rows = (
+            replace(row, predictions=(), question=None) for row in islice(iterate_details(file.path), ROWS)
+        )
+        rates = scorer_rates(scorer, rows, settings)
         try:
             refuse_breaches({file.short_task: rates}, {file.short_task: f"{scorer.name} {scorer.version}"})
         except GateError as error:
