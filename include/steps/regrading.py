@@ -130,6 +130,8 @@ def count_flips(
             "after": scored.scores[task].value,
             "rows": flips.rows,
             "unknown_before": flips.unknown_before,
+            "right_before": flips.right_before,
+            "right_after": flips.right_after,
             "to_right": len(flips.to_right),
             "to_wrong": len(flips.to_wrong),
             "p_value": mcnemar(len(flips.to_right), len(flips.to_wrong)),

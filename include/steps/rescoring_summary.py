@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+from include.leaderboard.errors import SettingsError
+from include.leaderboard.flips import FlipReport, ModelFlips, ScoreAt, markdown, overall
+from include.leaderboard.submissions.submission import Submission
 from include.steps.services import Services
 from include.store.store import EvaluationState, Rescoring, RescoringOutcome
 
 log = logging.getLogger(__name__)
+
+MOST_MOVES = 50
+"""Models in the summary whose rank changed; the log has them all."""
 
 
 def summarize(
@@ -22,7 +29,8 @@ def summarize(
     """Say what a run did; reads the store, but for a dry run, which left nothing there.
 
     Returns:
-        Counts by outcome, ``tasks`` (changes both ways over all models), ``failed`` and ``text``.
+        Counts by outcome, ``tasks`` (changes both ways over all models), ``failed`` and ``text``; but for a
+        dry run also ``moves``: models whose rank changed. The whole flip report is logged.
     """
     if dry_run is not None:
         would = {"would_change": True, "would_stay": False}
@@ -53,7 +61,60 @@ def summarize(
                 "reason": reason,
             }
         )
-    return _summary(outcomes, [one.flips or {} for one in done.values()], failed=failed)
+    summary = _summary(outcomes, [one.flips or {} for one in done.values()], failed=failed)
+    report = flip_report(services, list(done.values()))
+    for line in markdown(report).splitlines():
+        log.info("%s", line)
+    moved = [move for move in report.moves if move.up]
+    return summary | {
+        "moves": [
+            {"model": one.model, "before": one.before, "after": one.after} for one in moved[:MOST_MOVES]
+        ]
+    }
+
+
+def flip_report(services: Services, rescorings: Sequence[Rescoring]) -> FlipReport:
+    """Put a run's flips together, with the ranks that all published models have before and after.
+
+    Ids and numbers only: it may be logged.
+    """
+    graded = {one.job_key: one for one in rescorings if one.scores is not None}
+    before: dict[str, dict[str, ScoreAt]] = {}
+    after: dict[str, dict[str, ScoreAt]] = {}
+    flips = []
+    baselines: dict[str, float] = {}
+    for published in services.store.rescorable():
+        evaluation = published.evaluation
+        name = f"{evaluation.model_id} ({evaluation.precision}, {evaluation.revision[:8]})"
+        rescoring = graded.get(evaluation.job_key)
+        old = rescoring.previous_scores if rescoring else evaluation.scores or {}
+        new = (rescoring.scores if rescoring else None) or evaluation.scores or {}
+        before[name], after[name] = _scores_at(old), _scores_at(new)
+        with suppress(SettingsError):  # of a suite that is gone
+            suite = services.settings.suite(Submission.from_json(evaluation.submission).suite)
+            baselines |= {task.name: task.metric.baseline for task in suite.tasks}
+        for task, counts in ((rescoring.flips if rescoring else None) or {}).items():
+            flips.append(
+                ModelFlips(
+                    model=name,
+                    task=task,
+                    rows=counts["rows"],
+                    unknown_before=counts["unknown_before"],
+                    right_before=counts["right_before"],
+                    right_after=counts["right_after"],
+                    to_right=tuple(counts["to_right_ids"]),
+                    to_wrong=tuple(counts["to_wrong_ids"]),
+                )
+            )
+    return overall(flips, before, after, baselines=baselines)
+
+
+def _scores_at(scores: Mapping[str, Any]) -> dict[str, ScoreAt]:
+    return {
+        task: ScoreAt(value=score["value"], stderr=score.get("stderr"))
+        for task, score in scores.items()
+        if score.get("value") is not None
+    }
 
 
 _GOOD = (RescoringOutcome.PUBLISHED, RescoringOutcome.UNCHANGED, RescoringOutcome.LEFT_ALONE)

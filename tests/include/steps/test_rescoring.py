@@ -333,6 +333,39 @@ def test_the_summary_tells_what_changed_over_all_models(services, petit):
     assert summary["tasks"] == {"bac-fr": {"models": 1, "to_right": 1, "to_wrong": 0}}
     assert summary["failed"] == []
     assert "bac-fr: 1 rows became right, 0 wrong" in summary["text"]
+    assert summary["moves"] == []  # alone on the leaderboard
+
+
+def test_the_flip_report_is_logged_with_ids_and_without_texts(services, petit, caplog):
+    selected = select(services).models
+    rescored(services, petit)
+    with caplog.at_level("INFO"):
+        summarize(services, dag_run_id=AGAIN, selected=selected)
+
+    assert "**1 of 4 verdicts changed**: 1 to right, 0 to wrong, in 1 of 1 models." in caplog.text
+    assert "bac1" in caplog.text
+    assert CANARY not in caplog.text
+
+
+def test_ranks_before_and_after_are_of_all_published_models(services, petit, tmp_path):
+    """Another model, graded by the present scorer, is passed."""
+    (claim,) = [one for one in services.store.evaluations() if one.model_id == "palmares-demo/moyen"]
+    other = Submission.from_json(claim.submission)
+    plan_resources(services, other.to_json(), dag_run_id=RUN, cluster=None)
+    record_enqueued(services, other.job_key, "d" * 32)
+    folder = write_results(tmp_path / "other", other, services.settings.suite())
+    raw = fetch_results(services, other.to_json(), folder, attempt=1)
+    scores = post_process(services, other.to_json(), raw_url=raw["raw_url"])
+    between = {**scores, "bac-fr": {**scores["bac-fr"], "value": 0.6}}
+    services.store.update(other.job_key, scores=between)
+    publish(services, other.to_json(), raw_url=raw["raw_url"], dag_run_id=RUN)
+    selected = select(services, models=[MODEL]).models
+    rescored(services, petit)
+
+    moves = summarize(services, dag_run_id=AGAIN, selected=selected)["moves"]
+
+    assert [(one["before"], one["after"]) for one in moves] == [(2, 1), (1, 2)]
+    assert moves[0]["model"].startswith(MODEL)
 
 
 def test_a_model_that_was_not_graded_is_a_failure_of_the_run(services, petit):
