@@ -58,6 +58,8 @@ def graded_cases(stream: BinaryIO, pool: Pool, policy: GradingPolicy = DEFAULT) 
 
 def grade_lines(lines: Sequence[Line], policy: GradingPolicy = DEFAULT) -> list[GradedCase]:
     """Grade lines; a bad one does not stop the others."""
+    # One that was sent here equals the default, but is another object: graders may look at which.
+    policy = DEFAULT if policy == DEFAULT else policy
     return [_graded(number, content, policy) for number, content in lines]
 
 

@@ -10,7 +10,7 @@ from include.leaderboard.canaries.limits import CanarySettings
 from include.leaderboard.errors import LeaderboardError
 from include.leaderboard.rescoring.finding import Found, find_details
 from include.leaderboard.rescoring.grading import scorer_of
-from include.leaderboard.scoring.policy import GradingPolicy
+from include.leaderboard.scoring.policy import DEFAULT, GradingPolicy
 
 
 class UnusableInputError(LeaderboardError):
@@ -65,4 +65,4 @@ def leaderboard() -> tuple[dict[str, float], dict[str, CanarySettings], GradingP
         for task in suite.tasks:
             baselines.setdefault(task.name, task.metric.baseline)
             limits.setdefault(task.name, task.canary_limits)
-    return baselines, limits, settings.grading
+    return baselines, limits, DEFAULT if settings.grading == DEFAULT else settings.grading
