@@ -21,6 +21,7 @@ from typing import Any
 
 from benchmarks.grading.original_rule import is_right
 from benchmarks.grading.pairs import LENGTH_CLASSES
+from benchmarks.grading.report import markdown
 from benchmarks.grading.timing import GRADERS, Run, Tally, run
 from include.leaderboard.scoring.bac_fr import BacFrScorer, grade_answer
 
@@ -118,6 +119,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="numbers of processes to measure one after the other, e.g. 1,2",
     )
     parser.add_argument("--by-length", action="store_true", help="also one set of figures a length class")
+    parser.add_argument("--markdown", action="store_true", help="tables instead of JSON")
     parser.add_argument("--misses", type=int, default=0, help="show so many pairs that Palmarès gets wrong")
     return parser.parse_args(argv)
 
@@ -158,7 +160,7 @@ def main(argv: list[str] | None = None) -> None:
             }
             for pair in runs[0].misses
         ]  # fmt: skip
-    print(json.dumps(answer, indent=1, ensure_ascii=False))
+    print(markdown(answer) if options.markdown else json.dumps(answer, indent=1, ensure_ascii=False))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ import pytest
 
 from benchmarks.grading.families import FAMILIES, draw_from
 from benchmarks.grading.original_rule import is_right, normalize, normalize_by_patterns
-from benchmarks.grading.pairs import LONGEST, SHORTEST, unique_pairs
+from benchmarks.grading.pairs import LENGTH_CLASSES, LONGEST, SHORTEST, unique_pairs
+from benchmarks.grading.report import markdown
 from benchmarks.grading.timing import run
-from benchmarks.grading_speed import parse_arguments, to_json
+from benchmarks.grading_speed import errors_on_cases, parse_arguments, to_json
 
 CASES = [
     json.loads(line)
@@ -119,6 +120,24 @@ def test_two_workers_together_grade_every_row_once():
     assert sum(part["palmares"]["rows"] for part in answer["by_length"].values()) == 3_000
     assert answer["whole_mix"]["error_ratio"] < 0.1
     assert answer["peak_memory_mb"] > 0
+
+
+def test_every_measured_figure_gets_a_place_in_the_tables():
+    found = run(300, seed=29, workers=1)
+    answer = {
+        "machine": {"cores": 2, "memory_gb": 24.0, "python": "3.11"},
+        "scorer": {"version": "2"},
+        "runs": [to_json(found, by_length=True), to_json(found, by_length=True) | {"workers": 2}],
+        "case_files": {"bac_fr_cases.jsonl": errors_on_cases("bac_fr_cases.jsonl")},
+        "speed_up": {"2": 1.75},
+    }
+
+    text = markdown(answer)
+
+    assert "300 unique pairs" in text
+    assert all(f"| {length} |" in text for length in LENGTH_CLASSES)
+    assert "| `bac_fr_cases.jsonl` | 266 | 92 (40) |" in text
+    assert "| 1.75 × |" in text
 
 
 def test_workers_are_a_list_on_the_command_line():
