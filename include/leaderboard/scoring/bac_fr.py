@@ -12,24 +12,32 @@ from include.leaderboard.details.rows import DetailsRow
 from include.leaderboard.scoring import dates, formulas, letters, truth, wording
 from include.leaderboard.scoring.answers import Answer, final_answer
 from include.leaderboard.scoring.extraction.announced import boxed
-from include.leaderboard.scoring.extraction.markup import readable, unwrapped, without_markup
-from include.leaderboard.scoring.extraction.pieces import value_pieces
+from include.leaderboard.scoring.extraction.markup import readable, without_markup
 from include.leaderboard.scoring.extraction.statements import SUBSTANCE, VALUE
 from include.leaderboard.scoring.policy import DEFAULT, GradingPolicy
 from include.leaderboard.scoring.scorer import Grade, hash_sources
-from include.leaderboard.scoring.values import compare_values, is_value
+from include.leaderboard.scoring.value_statements import EMPTY, NUMBER, grade_value, same_words
+from include.leaderboard.scoring.values import is_value
 
 MAX_GOLD = 1000
 """Characters of an expected answer; a longer one is compared as written only."""
 LIBRARIES = ("math-verify", "latex2sympy2-extended", "sympy")
 """Their versions are part of a verdict."""
 
-_MODULES = ("answers", "bac_fr", "dates", "formulas", "letters", "lexicon", "policy", "truth", "wording")
-_NUMBER = re.compile(r"[-+−]?\d+(?:[.,]\d+)?")
-_ALL_WORDS = re.compile(r"[^\W\d_]{3,}(?:[\s'-]+[^\W\d_]+)*|[\[(]?[A-Z]{1,3}[\])]?")
-"""Golds that may be meant as words although they name a value: « aucune solution », « douze »."""
+_MODULES = (
+    "answers",
+    "bac_fr",
+    "dates",
+    "formulas",
+    "letters",
+    "lexicon",
+    "policy",
+    "quick",
+    "truth",
+    "value_statements",
+    "wording",
+)
 _DRESSED = re.compile(r"[*`$«»“”]|\\[()\[\]]|\\f?box")
-_YEAR = re.compile(r"[12]\d{3}")
 _PLAIN_VALUE = re.compile(
     r"(?:S\s*=\s*)?(?:[^\W_a-zA-Z]|[^\w]|_|\\[a-z]+|[a-z](?![a-z])|ln|cos|sin|exp|sqrt|pi)+"
 )
@@ -39,29 +47,7 @@ _OTHER_DIGITS = re.compile(r"\d[/.-]\d{1,2}[/.-]\d|\d{4}-|^\(?\d[spdf]|^[_^{]*\d
 _NO = ("Non", "non", "NON")
 _LEADING_NO = re.compile(r"^non\s*[,:;.!]\s*(?=\S)", re.IGNORECASE)
 """« 12 ? Non, 13. »: what follows is the answer."""
-_DENIED = re.compile(
-    r"\b(?:ne\s|n'(?!\s|$)(?=[aeéiouyh]))(?!.*\bqu)|\b(?:pas|presque|ni|jamais|aucune?|faux|fausses?"
-    r"|incorrecte?s?|erron[ée]e?s?)\b|\bnon\b(?!\s+nul)",
-    re.IGNORECASE,
-)
-_COUNT = re.compile(
-    r"\b(?:\d+|deux|trois|quatre|plusieurs)\s+(?:solutions?|racines|valeurs|réponses?|étapes?|questions?)\b",
-    re.IGNORECASE,
-)
-_HOW_MANY = re.compile(r"\bcombien\b|\bnombre\b", re.IGNORECASE)
-"""« 7 solutions » does not say that the solution is 7."""
-_EMPTY = re.compile(r"∅|\\(?:varnothing|emptyset)|\{\s*\\?\}|vide|aucun", re.IGNORECASE)
-"""Golds that a denial may give: « il n'y a pas de solution »."""
-_NOTHING = re.compile(
-    r"\b(?:aucune?\s+|pas de\s+|pas d')(?:solutions?|racines?|r[ée]els?|valeurs?)\b(?!\s+(?:unique"
-    r"|enti[èe]re))|\bvide\b",
-    re.IGNORECASE,
-)
 _EMPTY_BRACES = re.compile(r"[\s$]*\\?\{\s*\\?\}[\s$.]*")
-_CONDITION = re.compile(r"^[xnth]\s+tend\s+vers\b")
-_NAME = re.compile(r"(?:\\mathcal\s*\{?\s*)?([A-Z])\}?\s*\(")
-_EXCEPT = re.compile(r"\b(?:sauf|autres?|except[ée]|infinit[ée]|non vide|pas vide|hormis)\b", re.IGNORECASE)
-_WORDS = re.compile(r"[^\W\d_]{2}")
 
 
 class BacFrScorer:
@@ -71,7 +57,7 @@ class BacFrScorer:
     version = "2"
 
     def __init__(self, policy: GradingPolicy = DEFAULT) -> None:
-        self._policy = policy
+        self._policy = DEFAULT if policy == DEFAULT else policy
 
     @property
     def code_hash(self) -> str:
@@ -135,12 +121,12 @@ def grade_answer(
         return Grade(
             correct=False, extracted=None, method="no_gold", reason="The expected answer holds nothing."
         )
-    if not choices and _NUMBER.fullmatch(gold):
+    if not choices and NUMBER.fullmatch(gold):
         kind, wanted = "value", VALUE
     else:
         kind, wanted = _kind(gold, instruction, choices)
     answer = final_answer(prediction, wanted=wanted)
-    if answer is None and _EMPTY.search(gold) and _EMPTY_BRACES.fullmatch(prediction[-40:].strip()):
+    if answer is None and EMPTY.search(gold) and _EMPTY_BRACES.fullmatch(prediction[-40:].strip()):
         return Grade(correct=True, extracted="∅", method="set", reason="The empty set.")
     if answer is None:
         return Grade(correct=False, extracted=None, method="no_answer", reason="No final answer was found.")
@@ -149,7 +135,7 @@ def grade_answer(
     if answer.text == gold and kind not in {"letters", "choice"}:
         return Grade(correct=True, extracted=answer.text, method="identical", reason="The same notation.")
     if kind == "value":
-        return _value_grade(gold, answer, instruction, question, policy)
+        return grade_value(gold, answer, instruction or question, policy)
     correct = _judge(kind, gold, answer, instruction, choices, policy)
     reason = f"Compared as {kind}; the answer was {answer.method.replace('_', ' ')}."
     return Grade(correct=correct, extracted=answer.text, method=kind, reason=reason)
@@ -173,7 +159,7 @@ def _kind(gold: str, instruction: str | None, choices: Sequence[str]) -> tuple[s
     if len(gold) > MAX_GOLD:
         return "words", SUBSTANCE
     if _PLAIN_VALUE.fullmatch(gold) and not _OTHER_DIGITS.search(gold):
-        return "value", SUBSTANCE if _EMPTY.search(gold) else VALUE
+        return "value", SUBSTANCE if EMPTY.search(gold) else VALUE
     if formulas.is_formula(gold):
         return "formula", SUBSTANCE
     if dates.is_period(gold):
@@ -181,7 +167,7 @@ def _kind(gold: str, instruction: str | None, choices: Sequence[str]) -> tuple[s
     if dates.is_date(gold) is not None:
         return "date", SUBSTANCE
     if is_value(gold):
-        return "value", SUBSTANCE if _EMPTY.search(gold) else VALUE
+        return "value", SUBSTANCE if EMPTY.search(gold) else VALUE
     return "words", SUBSTANCE
 
 
@@ -196,7 +182,7 @@ def _judge(
     if kind == "truth":
         return truth.judge_truth(gold, answer, policy)
     if kind == "words":
-        return _same_words(gold, answer, policy)
+        return same_words(gold, answer, policy)
     if kind == "date":
         date = dates.is_date(gold)
         return date is not None and dates.same_date(date, answer.text, policy)
@@ -212,14 +198,6 @@ def _judge(
     return judge(gold, answer, choices, same, policy)
 
 
-def _same_words(gold: str, answer: Answer, policy: GradingPolicy) -> bool:
-    gold = unwrapped(without_markup(readable(gold)))
-    return any(
-        wording.same_words(gold, unwrapped(text), policy)
-        for text in dict.fromkeys((answer.text, answer.line))
-    )
-
-
 def _same_formula(gold: str, answer: Answer, policy: GradingPolicy) -> bool:
     texts = (answer.text, wording.predicate(answer.text), answer.line, wording.predicate(answer.line))
     return any(formulas.same_formula(gold, text, policy) for text in texts)
@@ -230,52 +208,5 @@ def _same_choice(choice: str, answer: Answer, instruction: str | None, policy: G
     if answer.text == choice:
         return True
     if not is_value(choice):
-        return _same_words(choice, answer, policy)
-    return _value_grade(choice, answer, instruction, None, policy).correct
-
-
-def _says_another(text: str, asked: str | None) -> bool:
-    """Tell a denial, and a number of solutions where no number is asked."""
-    if _DENIED.search(text) or _CONDITION.match(text):
-        return True
-    return _COUNT.search(text) is not None and (asked is None or _HOW_MANY.search(asked) is None)
-
-
-def _value_grade(
-    gold: str, answer: Answer, instruction: str | None, question: str | None, policy: GradingPolicy
-) -> Grade:
-    """Compare values; the pieces of a statement are tried in turn, and one that fits decides."""
-    if (
-        _WORDS.search(answer.text)
-        and not _EMPTY.search(gold)
-        and _says_another(answer.text, instruction or question)
-    ):
-        return Grade(
-            correct=False,
-            extracted=answer.text,
-            method="denied",
-            reason="The statement denies it, or counts.",
-        )
-    named, other = _NAME.match(gold), _NAME.match(answer.text)
-    if named and other and named[1] != other[1]:
-        return Grade(correct=False, extracted=answer.text, method="name", reason="Another name.")
-    verdict = None
-    slow = False
-    for piece in value_pieces(gold, answer.text):
-        verdict = compare_values(gold, piece, instruction=instruction or question, policy=policy)
-        slow = slow or verdict.slow
-        if verdict.equal:
-            break
-    assert verdict is not None  # There is always one piece.
-    correct = verdict.equal
-    if not correct and _YEAR.fullmatch(gold) and _WORDS.search(answer.text):
-        correct = dates.same_date(dates.Date(year=int(gold)), answer.text, policy)
-    if not correct and _EMPTY.search(gold):
-        correct = _NOTHING.search(answer.text) is not None and _EXCEPT.search(answer.text) is None
-    if not correct and (
-        _ALL_WORDS.fullmatch(gold) or (verdict.method == "unreadable" and not is_value(gold))
-    ):
-        correct = _same_words(gold, answer, policy)
-    return Grade(
-        correct=correct, extracted=answer.text, method=verdict.method, reason=verdict.reason, slow=slow
-    )
+        return same_words(choice, answer, policy)
+    return grade_value(choice, answer, instruction, policy).correct

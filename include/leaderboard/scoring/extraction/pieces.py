@@ -19,7 +19,7 @@ _VALUE_START = re.compile(
     r"|(?<=\s)[A-Za-z]\s*[-+/*]\s*[\dA-Za-z]"
 )
 _HAZARD = re.compile(
-    r"\b(?:avant|apr[èe]s|plus|moins|presque|pr[èe]s|inf[ée]rieure?s?|sup[ée]rieure?s?|entre|jusqu|pas|non"
+    r"\b(?:avant|apr[èe]s|plus|moins|presque|pr[èe]s|inf[ée]rieure?s?|sup[ée]rieure?s?|entre|jusqu|ln|log|exp|sin|cos|tan|sqrt|pas|non"
     r"|ne|n|ni|sauf|sans|aucune?|jamais|"
     r"diff[ée]rente?s?|distincte?s?|question|exercice|page|[ée]tape|num[ée]ro|moiti[ée]|double|triple|tiers"
     r"|quart|carr[ée]e?|racine|cube|"
