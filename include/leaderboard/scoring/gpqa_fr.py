@@ -10,6 +10,8 @@ from include.leaderboard.scoring.bac_fr import BacFrScorer, grade_answer
 from include.leaderboard.scoring.policy import DEFAULT, GradingPolicy
 from include.leaderboard.scoring.scorer import Grade, hash_sources
 
+_SOURCE = hash_sources(Path(__file__))
+"""Taken when the module is loaded: a process may outlive the file that it was loaded from."""
 LETTERS = "ABCD"
 INSTRUCTION = "Répondre par A, B, C ou D."
 """What the prompt asks; tells the grader that the expected letter names a choice."""
@@ -31,7 +33,7 @@ class GpqaFrScorer:
     @property
     def code_hash(self) -> str:
         """Of this module, and of everything that reads letters for bac-fr."""
-        return _code_hash(BacFrScorer(self._policy).code_hash)
+        return _code_hash(_SOURCE, BacFrScorer(self._policy).code_hash)
 
     def grade(self, row: DetailsRow) -> Grade:
         """Grade a row's first generation against the right choice's letter."""
@@ -78,5 +80,5 @@ def _texts(row: DetailsRow) -> tuple[str, ...]:
 
 
 @cache
-def _code_hash(of_letters: str) -> str:
-    return hash_sources(Path(__file__), notes=(of_letters,))
+def _code_hash(own: str, of_letters: str) -> str:
+    return hash_sources(notes=(own, of_letters))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from include.leaderboard.details.row import DetailsRow
@@ -14,6 +13,8 @@ from include.leaderboard.scoring import statistics
 from include.leaderboard.scoring.scorer import Grade, hash_sources
 from include.leaderboard.scoring.statistics import mean, ratio_influences, standard_error
 
+_SOURCES = hash_sources(Path(__file__), Path(str(statistics.__file__)))
+"""Taken when the module is loaded: a process may outlive the files that it was loaded from."""
 PROMPT_LEVEL = "prompt_level_strict_acc"
 INSTRUCTION_LEVEL = "inst_level_strict_acc"
 
@@ -41,7 +42,7 @@ class IfevalFrScorer:
     @property
     def code_hash(self) -> str:
         """Of this module and of the statistics that it averages with."""
-        return _code_hash()
+        return _SOURCES
 
     def grade(self, row: DetailsRow) -> Grade:
         """A row is right if it follows all of its instructions.
@@ -116,8 +117,3 @@ def _missing(row: DetailsRow, metric: str) -> ResultsFormatError:
         f"ifeval-fr: row {row.row_id} has no {metric} between 0 and 1, its metrics are "
         f"{sorted(row.metrics)}. Restore the details, or evaluate again."
     )
-
-
-@cache
-def _code_hash() -> str:
-    return hash_sources(Path(__file__), Path(str(statistics.__file__)))

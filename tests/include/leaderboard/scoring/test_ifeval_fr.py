@@ -85,3 +85,10 @@ def test_every_scorer_says_who_it_is():
         assert scorer.version.isdigit()
         assert len(scorer.code_hash) == 64
     assert "ifeval-fr" not in SCORERS  # its score is no share of right rows
+
+
+def test_a_hash_is_that_of_the_code_that_was_loaded_whatever_the_file_says_later(monkeypatch):
+    before = IfevalFrScorer().code_hash
+    monkeypatch.setattr("pathlib.Path.read_bytes", lambda _: b"another deployment")
+
+    assert IfevalFrScorer().code_hash == before
