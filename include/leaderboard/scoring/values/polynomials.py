@@ -197,7 +197,9 @@ def whole_power(base: Form, exponent: int) -> Form:
 
 
 def monomial_key(mono: Monomial) -> str:
-    return "*".join(name if exponent == 1 else f"{name}^{exponent}" for name, exponent in mono)
+    """Write a monomial; a power of e stands in parentheses, since its own name is a product."""
+    names = ((f"({name})" if name[:2] == "E:" else name, exponent) for name, exponent in mono)
+    return "*".join(name if exponent == 1 else f"{name}^{exponent}" for name, exponent in names)
 
 
 def key_of(part: Polynomial) -> str:

@@ -9,14 +9,14 @@ MAX_QUICK = 60
 """Characters of a text that is looked at."""
 
 _PLAIN = re.compile(
-    r"\s*\$?\s*(?:(?:≈|environ\s|\\approx)\s*)?(?P<label>[A-Za-z]\s?=\s?)?(?P<sign>[+\-−]?)\s?"
+    r"\s*(?P<dollar>\$)?\s*(?:(?:≈|environ\s|\\approx)\s*)?(?P<label>[A-Za-z]\s?=\s?)?(?P<sign>[+\-−]?)\s?"
     r"(?:(?P<whole>[0-9]{1,3}(?:(?:[ \u202f\u00a0\u2009]|\\,)[0-9]{3})+(?![0-9])|[0-9]{1,15})"
     r"(?:(?:[.,]|\{,\})(?P<decimals>[0-9]{1,15}))?"
     r"|\\[dt]?frac\s?\{(?P<top>[0-9]{1,15})\}\s?\{(?P<bottom>[0-9]{1,15})\}"
     r"|(?P<over>[0-9]{1,15})\s?/\s?(?P<under>[0-9]{1,15}))"
     r"(?:(?:\s|\\[,; ]|\\text\{\s?|\\mathrm\{\s?)*"
     r"(?P<unit>\\?%|€|euros?|(?:[kcmd]m|km/h|kg)(?![\w/^.²³⁻·*]))\}?)?"
-    r"\s*\$?\s*\.?\s*"
+    r"\s*(?(dollar)\$)\s*\.?\s*"
 )
 _SHARES = frozenset({"%", "\\%"})
 
@@ -40,7 +40,7 @@ def read_plain(text: str) -> Plain | None:
     match = _PLAIN.fullmatch(text)
     if match is None:
         return None
-    label, sign, whole, decimals, top, bottom, over, under, unit = match.groups()
+    _, label, sign, whole, decimals, top, bottom, over, under, unit = match.groups()
     if whole is not None:
         if len(whole) > 3 and not whole.isdigit():
             whole = "".join(filter(str.isdigit, whole))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import fields, replace
 
@@ -10,7 +11,7 @@ import pytest
 from include.leaderboard.errors import SettingsError
 from include.leaderboard.scoring.policy import DEFAULT, GradingPolicy
 from include.leaderboard.scoring.values import compare_values
-from include.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
+from include.leaderboard.settings import DEFAULT_CONFIG_DIR, PROJECT_ROOT, load_settings
 
 # Name, gold, answer, instruction, and an answer that stays wrong either way.
 CHOICES = [
@@ -78,3 +79,12 @@ def test_an_unknown_policy_is_refused_by_name(config):
 
     with pytest.raises(SettingsError, match=r"grading\.unit\b"):
         load_settings(config)
+
+
+def test_the_page_names_every_policy_with_its_default():
+    page = (PROJECT_ROOT / "docs" / "grading.md").read_text(encoding="utf-8")
+    said = dict(re.findall(r"^\| `(\w+)` \| (yes|no) \|", page, re.MULTILINE))
+
+    assert said == {
+        field.name: "yes" if getattr(DEFAULT, field.name) else "no" for field in fields(GradingPolicy)
+    }
