@@ -94,13 +94,19 @@ def _is_wanted(services: Services, one: Rescorable, options: RescoreOptions) -> 
         return False
     if options.suite is not None and submission.suite != options.suite:
         return False
-    if options.force:
-        return True
     try:
         suite = services.settings.suite(submission.suite)
     except LeaderboardError as error:
         log.warning("%s is left as it is: %s", submission.model_id, error)
         return False
+    if missing := sorted(set(suite.task_keys) - one.task_keys):
+        log.warning(
+            "%s is left as it is: suite %s has gained %s since; evaluate again",
+            submission.model_id, suite.name, ", ".join(missing),
+        )  # fmt: skip
+        return False
+    if options.force:
+        return True
     present = present_scorers(services, suite, one.evaluation.scores or {})
     if not differing(present, one.evaluation.scores or {}):
         return False

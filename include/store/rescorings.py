@@ -74,6 +74,8 @@ class Rescorable:
 
     evaluation: Evaluation
     accepted_at: datetime
+    task_keys: frozenset[str]
+    """Tasks that its outputs hold, e.g. ``community|bac-fr|0``."""
     last: Rescoring | None
 
 
@@ -127,7 +129,7 @@ class Rescorings(Database):
             .exists()
         )
         query = (
-            select(_EVALUATIONS, _ACCEPTED.c.accepted_at)
+            select(_EVALUATIONS, _ACCEPTED.c.accepted_at, _ACCEPTED.c.manifest["tasks"].label("tasks"))
             .join(_ACCEPTED, _ACCEPTED.c.job_key == _EVALUATIONS.c.job_key)
             .where(
                 _EVALUATIONS.c.state == EvaluationState.PUBLISHED.value,
@@ -146,6 +148,7 @@ class Rescorings(Database):
         return [
             Rescorable(
                 accepted_at=utc_times({"at": row.pop("accepted_at")})["at"],
+                task_keys=frozenset(row.pop("tasks") or ()),
                 evaluation=evaluation_from(row),
                 last=last.get(row["job_key"]),
             )

@@ -313,6 +313,19 @@ def test_selection_by_name_suite_number_and_interval(services, petit):
         select(services, models=["palmares-demo/petti"])
 
 
+def test_a_model_whose_suite_has_gained_a_task_is_left_to_a_new_evaluation(services, petit, caplog):
+    suite = services.settings.suite()
+    known = suite.tasks[0]
+    added = known.model_copy(
+        update={"name": "pr-fouras", "key": "community|pr-fouras|0", "lm_eval_task": "pr-fouras"}
+    )
+    grown = suite.model_copy(update={"tasks": (*suite.tasks, added)})
+    settings = services.settings.model_copy(update={"suites": {**services.settings.suites, "fr": grown}})
+
+    assert select(replace(services, settings=settings), force=True).models == []
+    assert "has gained community|pr-fouras|0 since" in caplog.text
+
+
 def test_hidden_rows_are_in_no_public_file(services, petit):
     rescored(services, petit)
 
