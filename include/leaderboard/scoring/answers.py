@@ -21,7 +21,7 @@ MAX_CHARACTERS = 8000
 _SIMPLE = re.compile(r"[\w+-][\w.,/+-]{0,30}")
 _WORKING = re.compile(
     r"\s*(?:\d{1,2}[.)]\s+|[ée]tape\s+\d+\s*[:.]?\s*)?"
-    r"(?:on|nous|je|il faut|pour|soit|d'abord|puisque|comme)\s",
+    r"(?:(?:on|nous|je|il faut|pour|soit|d'abord|puisque|comme)\s|j'[ée])",
     re.IGNORECASE,
 )
 _DENIED_AFTER = re.compile(

@@ -44,6 +44,7 @@ _PLAIN_VALUE = re.compile(
 """Golds that are values at the first glance."""
 _OTHER_DIGITS = re.compile(r"\d[/.-]\d{1,2}[/.-]\d|\d{4}-|^\(?\d[spdf]|^[_^{]*\d*[}]?\s*$")
 """Dates, electron configurations."""
+_CONNECTED = re.compile(r"^(?:donc|ainsi|alors|finalement)\s*[,:]?\s*", re.IGNORECASE)
 _NO = ("Non", "non", "NON")
 _LEADING_NO = re.compile(r"^non\s*[,:;.!]\s*(?=\S)", re.IGNORECASE)
 """« 12 ? Non, 13. »: what follows is the answer."""
@@ -158,6 +159,8 @@ def _kind(gold: str, instruction: str | None, choices: Sequence[str]) -> tuple[s
         return "choice", SUBSTANCE
     if len(gold) > MAX_GOLD:
         return "words", SUBSTANCE
+    if len(gold) == 1:
+        return ("value" if is_value(gold) else "words"), SUBSTANCE
     if _PLAIN_VALUE.fullmatch(gold) and not _OTHER_DIGITS.search(gold):
         return "value", SUBSTANCE if EMPTY.search(gold) else VALUE
     if formulas.is_formula(gold):
@@ -199,7 +202,8 @@ def _judge(
 
 
 def _same_formula(gold: str, answer: Answer, policy: GradingPolicy) -> bool:
-    texts = (answer.text, wording.predicate(answer.text), answer.line, wording.predicate(answer.line))
+    line = _CONNECTED.sub("", answer.line, count=1)
+    texts = (answer.text, wording.predicate(answer.text), line, wording.predicate(line))
     return any(formulas.same_formula(gold, text, policy) for text in texts)
 
 

@@ -26,7 +26,9 @@ _LEADING = re.compile(
     re.IGNORECASE,
 )
 _CONCESSION = re.compile(
-    r"\b(?:même si|bien que|quoique|alors que|malgré|contrairement|tandis que)\b", re.IGNORECASE
+    r"\b(?:même si|bien que|quoique|alors que|malgré|contrairement|tandis que|en effet|car"
+    r"|puisque|sinon|si)\b",
+    re.IGNORECASE,
 )
 _NEGATION = re.compile(
     r"\b(?:pas|ni|jamais|aucune?|nullement|guère|not|never|personne|rien)\b", re.IGNORECASE
@@ -46,6 +48,11 @@ _HYPOTHESIS = re.compile(r"\s*(?:si|sinon|même si|car si|s')\b", re.IGNORECASE)
 _NOT_FALSE = re.compile(
     r"\b(?:n'est|ne sont)\s+(?:donc\s+)?pas\s+(?:faux|fausses?|incorrecte?s?|inexacte?s?)\b", re.IGNORECASE
 )
+_ATTRIBUTE = re.compile(
+    r"\b(?:le|la|les|un|une|du|de|ma|sa)\s+(?:vraie?s?|fausses?|faux|justes?)\s+(?=[^\W\d_]{3})",
+    re.IGNORECASE,
+)
+"""« Le vrai résultat » says nothing of an affirmation."""
 _CLAUSE = re.compile(r"[.,:;!?]\s")
 _NON_TRUE = re.compile(r"\bnon\b.*\b(?:vrai|faux)", re.IGNORECASE)
 _ABBREVIATIONS = {"V": True, "F": False}
@@ -80,6 +87,7 @@ def said_truth(answer: Answer) -> bool | None:
     text = answer.text
     if text.count("'") and not _WORD.search(text):
         return None
+    text = _ATTRIBUTE.sub(" ", text)
     contrast = text.rpartition(" mais ")[2]
     if contrast is not text and _said(contrast):
         text = contrast

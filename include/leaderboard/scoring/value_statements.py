@@ -35,7 +35,7 @@ _NOTHING = re.compile(
     r"|enti[èe]re))|\bvide\b",
     re.IGNORECASE,
 )
-_CONDITION = re.compile(r"^[xnth]\s+tend\s+vers\b")
+_CONDITION = re.compile(r"(?:^|trouve |obtient |que )[xnth]\s+tend\s+vers\b")
 _NAME = re.compile(r"(?:\\mathcal\s*\{?\s*)?([A-Z])\}?\s*\(")
 _EXCEPT = re.compile(r"\b(?:sauf|autres?|except[ée]|infinit[ée]|non vide|pas vide|hormis)\b", re.IGNORECASE)
 _WORDS = re.compile(r"[^\W\d_]{2}")
@@ -52,7 +52,7 @@ def same_words(gold: str, answer: Answer, policy: GradingPolicy) -> bool:
 
 def _says_another(text: str, asked: str | None) -> bool:
     """Tell a denial, and a number of solutions where no number is asked."""
-    if _DENIED.search(text) or _CONDITION.match(text):
+    if _DENIED.search(text) or _CONDITION.search(text):
         return True
     return _COUNT.search(text) is not None and (asked is None or _HOW_MANY.search(asked) is None)
 

@@ -23,6 +23,8 @@ TAIL = 1600
 _EXPLAINED = 800
 """Characters of an answer with its explanation after it; longer texts work towards one."""
 _SHORT = 60
+_SYMBOL = 4
+"""Characters of a statement such as « −i », which holds no number."""
 _MARKS = frozenset("-*•|`#>~}+")
 _PROSE = re.compile(r"(?<![\\A-Za-z])[^\W\d_]{2}")
 _ASIDES = (
@@ -120,7 +122,7 @@ def _last_statement(text: str, wanted: re.Pattern[str], method: str) -> Answer |
                     return None
                 if statements.is_aside(sentence):
                     aside = aside or (sentence if wanted.search(sentence) else None)
-                elif wanted.search(sentence):
+                elif wanted.search(sentence) or (len(sentence) <= _SYMBOL and not _PROSE.search(sentence)):
                     return finish(sentence, method, wanted, last=True)
         if start == 0:
             break

@@ -25,6 +25,11 @@ _SUBJECT_IS_RIGHT = re.compile(
     r"(?:(?:r[ée]ponse|solution)(?:\s+(?:correcte|exacte|juste|attendue))?|correcte?|exacte?|juste)$",
     re.IGNORECASE,
 )
+_FINDING = re.compile(
+    r"^(?:on|nous|je)\s+(?:trouv|obt[ie]|conclu|r[ée]pond)\w*\s+(?:que\s+|qu'|donc\s+|alors\s+"
+    r"|bien\s+)*:?\s*(?=\S)",
+    re.IGNORECASE,
+)
 _ENDING = re.compile(r"(?:[\s.,;:…]|(?<=\s)[!?])+$")
 _ENDS = frozenset(" .,;:…!?\n")
 
@@ -65,20 +70,24 @@ def finish(line: str, method: str, wanted: re.Pattern[str], *, last: bool) -> An
     return Answer(text, line, method)
 
 
-def _stated(text: str, wanted: re.Pattern[str], *, last: bool) -> str:
-    text = statements.without_hedge(text)
+def _stated(line: str, wanted: re.Pattern[str], *, last: bool) -> str:
+    text = statements.without_hedge(line)
     text = statements.obey_corrections(text)
     if " " in text:
         text = statements.without_explanation(text)
         if not last:
             found = statements.sentences(text)
             text = found[0] if found else text
+            if " ; " in line and len(found) > 1 and line.find(" ; ") == len(text):
+                text = found[1]
         if wanted is VALUE and ("lim" in text or "quand" in text or "lorsqu" in text or " en " in text):
             text = statements.without_condition(text)
         if not ("qu" in text and statements.DENIES_THAT.search(text)):
             text = statements.conclusion(text, wanted=wanted)
         text = _REMARK.sub("", text) if "(" in text else text
     text = statements.without_hedge(text)
+    if text[:2].casefold() in {"on", "je", "no"}:
+        text = _FINDING.sub("", text, count=1)
     if "est " in text or "serait " in text:
         text = _ENDING.sub("", text)
         right = _SUBJECT_IS_RIGHT.match(text)

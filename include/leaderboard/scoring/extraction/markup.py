@@ -26,7 +26,7 @@ _EMPHASIS = re.compile(
 )
 _SINGLE_STAR_END = re.compile(r"(?<=[\w.!?)%°$])\*(?=\s|$|[.,;:!?])")
 _WRAPPER = re.compile(r"\\[()\[\]]|\$")
-_DOLLAR_AMOUNT = re.compile(r"^\s*\$?\s*\d[\d\s.,]*\s*\$?\s*$")
+_DOLLAR_AMOUNT = re.compile(r"\d\s?\$(?!\s*\w)|\$\s?\d[\d\s.,]*$")
 _TEXT_COMMAND = re.compile(
     r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox|operatorname|ce|boxed|fbox)\s*\{([^{}]*)\}"
 )
@@ -68,7 +68,7 @@ def without_markup(text: str) -> str:
 
 def _is_amount(text: str) -> bool:
     """Tell ``25 $`` or ``$25``: one dollar sign is money, two are mathematics."""
-    return text.count("$") == 1 and _DOLLAR_AMOUNT.match(text) is not None
+    return text.count("$") == 1 and _DOLLAR_AMOUNT.search(text) is not None
 
 
 def line_text(line: str) -> str:

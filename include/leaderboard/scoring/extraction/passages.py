@@ -12,8 +12,8 @@ MAX_LINES = 12
 BULLETS = frozenset({"- ", "* ", "• "})
 FENCE = re.compile(r"^\s*(?:```|~~~)")
 WORD = re.compile(r"[^\W\d_]{3,}")
-_DISPLAY = re.compile(r"\$\$|\\\[|\\begin\{(?:align|aligned|equation|gather|cases|split)\*?\}")
-_DISPLAY_END = re.compile(r"\$\$|\\\]|\\end\{(?:align|aligned|equation|gather|cases|split)\*?\}")
+_DISPLAY = re.compile(r"\$\$|\\\[|\\begin\{(?:align|aligned|equation|gather|split)\*?\}")
+_DISPLAY_END = re.compile(r"\$\$|\\\]|\\end\{(?:align|aligned|equation|gather|split)\*?\}")
 _ROW_END = re.compile(r"\\\\(?:\[\d\w*\])?")
 
 
@@ -56,14 +56,14 @@ def last_display(text: str) -> str | None:
 
 
 def _display_row(text: str) -> str:
-    """The last row; a matrix stays whole."""
+    """The last row; a matrix or a system stays whole."""
     opening = _DISPLAY.match(text)
     while opening is not None:
         text = text[opening.end() :].lstrip()
         opening = _DISPLAY.match(text)
     end = _DISPLAY_END.search(text)
     text = text[: end.start()] if end is not None else text
-    if "matrix" not in text and "\\\\" in text:
+    if "matrix" not in text and "cases" not in text and "\\\\" in text:
         rows = [row for row in _ROW_END.split(text) if SUBSTANCE.search(row)]
         text = rows[-1] if rows else text
     return text.replace("&", "").replace("\n", " ").strip()[:MAX_ANSWER]

@@ -8,7 +8,7 @@ from include.leaderboard.scoring.lexicon import OPEN_WORDS
 
 _SENTENCE_END = re.compile(
     r"(?<![ .(]M)(?<!\bav)(?<!\bapr)(?<!\benv)(?<!\bp)(?<!J)(?<!-C)(?<!\bcf)(?<!\bMme)(?<!^\d)"
-    r"(?<!^[a-hA-H])[.!?…]+[\"»*_)]*(?:\s+|$)"
+    r"(?<!^[a-hA-H])(?:[.?…]|(?<=[\s.?])!|(?<=[^\W\d_][^\W\d_])!)+[\"»*_)]*(?:\s+(?!(?:ou|et)\b)|$)"
     r"|\n+|[ ];[ ](?=(?:il|elle|on|donc|ainsi|c'est|et|la|le|les|mais)\b)",
 )
 _VERIFICATION = re.compile(
@@ -136,7 +136,8 @@ VALUE = re.compile(
     r"[\d⁰¹²³⁴⁵⁶⁷⁸⁹₀-₉∞½¼¾⅓⅔⅕⅙⅛∅ℝℕℤℚℂπ√=^]|\\[a-zA-Z]|\b[a-zA-Z]\b\s*[-+*/^)]|"
     r"\b(?:infini|z[ée]ro|une?|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze"
     r"|quinze|seize|vingts?|trente|"
-    r"quarante|cinquante|soixante|cents?|mille|millions?|milliards?|vide|r[ée]els?|nulle?s?|pi|ln|exp"
+    r"quarante|cinquante|soixante|cents?|mille|millions?|milliards?|vide|r[ée]els?|nulle?s?|pi|sin|cos|tan"
+    r"|log|ln|exp"
     r"|sqrt)\b",
     re.IGNORECASE,
 )
@@ -190,8 +191,10 @@ def is_unfinished(text: str) -> bool:
 def without_explanation(text: str) -> str:
     """Cut « car … » and the like off, where something stands before."""
     match = _EXPLANATION.search(text)
-    if match is not None and SUBSTANCE.search(text[: match.start()]):
-        return text[: match.start()].rstrip(" ,(")
+    if match is not None:
+        head = text[: match.start()].rstrip(" ,(")
+        if SUBSTANCE.search(head) and head.casefold() not in {"donc", "ainsi", "alors", "or", "et"}:
+            return head
     return text
 
 
@@ -266,4 +269,4 @@ def conclusion(text: str, *, wanted: re.Pattern[str] = SUBSTANCE) -> str:
         for found in _SEQUEL.finditer(text, best):
             if _VALUE_FIRST.match(text, found.end()):
                 best = found.end()
-    return text[best:].strip(" ,:") if best else text
+    return text[best:].strip(" :").rstrip(",") if best else text

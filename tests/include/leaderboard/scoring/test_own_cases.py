@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -11,8 +12,8 @@ import pytest
 from include.leaderboard.scoring.bac_fr import grade_answer
 
 CASES = Path(__file__).parents[3] / "data" / "bac_fr_own_cases.jsonl"
-MAX_ERRORS = 13
-"""Of 2,591, all refusals of right answers; measured, with some room below: see docs/grading.md."""
+MAX_ERRORS = 3
+"""Of 2,591, all refusals of right answers: one was measured."""
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +53,47 @@ def test_a_grade_says_nothing_of_the_row_in_its_reason(verdicts):
     texts = {case["gold"] for case, _ in verdicts if len(case["gold"]) > 6}
 
     assert not [grade.reason for _, grade in verdicts if any(text in grade.reason for text in texts)]
+
+
+WORKING = re.compile(
+    r"ponse|boxed|thin|onclusion|olution|nswer|réfl|obtient|vient|[<|]|fbox|Essay|[Oo]n (?:trouve|calc)"
+    r"|^Donc|j'|sais pas|^[Nn]on|^[Oo]ui|\ud800",
+    re.IGNORECASE,
+)
+"""Predictions that are more than an answer cannot stand in another sentence."""
+SENTENCES = (
+    "La réponse est {}.",
+    "<think>Voyons 3 ou 4.</think>\n\n{}",
+    "**Réponse : {}**",
+    "On calcule 2 + 2 = 4.\n\nRéponse finale : {}",
+    "Finalement, on trouve {}.",
+)
+MAX_REFUSED_IN_A_SENTENCE = 0.01
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_an_answer_in_a_sentence_is_graded_as_alone(verdicts, sentence):
+    short = [
+        (case, grade)
+        for case, grade in verdicts
+        if len(case["prediction"]) <= 70
+        and case["prediction"].strip()
+        and "\n" not in case["prediction"]
+        and not WORKING.search(case["prediction"])
+        and case["family"] not in {"hostile", "hostile_gold", "empty_gold", "no_answer"}
+    ]
+    flips = Counter(
+        (grade.correct, case["id"])
+        for case, grade in short
+        if grade_answer(
+            case["gold"],
+            sentence.format(case["prediction"].removesuffix(".")),
+            instruction=case["instruction"],
+            choices=case.get("choices") or (),
+        ).correct
+        is not grade.correct
+    )
+
+    assert len(short) > 1800
+    assert [flip for flip in flips if not flip[0]] == []
+    assert len(flips) / len(short) <= MAX_REFUSED_IN_A_SENTENCE
