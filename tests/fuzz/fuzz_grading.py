@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-import atheris  # type: ignore[import-not-found]
+import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 

@@ -49,30 +49,27 @@ def formed(node: Node) -> Form:
 
 def part_value(part: Polynomial) -> complex:
     return sum(
-        (complex(float(value)) * math.prod(generator(name) ** float(power) for name, power in mono))
+        (complex(float(value)) * math.prod(generator(name, power) for name, power in mono))
         for mono, value in part.items()
     )
 
 
-def generator(name: str) -> complex:
-    if name == "i":
-        return 1j
-    if name == "pi":
-        return complex(math.pi)
+def generator(name: str, power: Fraction) -> complex:
     kind, _, rest = name.partition(":")
+    if kind == "E":
+        # Not a power of a power, which would leave the principal branch.
+        factors = [factor.partition("^") for factor in rest.split("*") if factor]
+        exponent = math.prod(generator(base, Fraction(inner or 1)) for base, _, inner in factors)
+        return cmath.exp(exponent * float(power))
+    if name == "i":
+        return 1j ** float(power)
+    if name == "pi":
+        return complex(math.pi) ** float(power)
     if kind == "v":
         known = approximate.value(("v", rest))
         assert known is not None
-        return known
-    if kind == "r":
-        return complex(int(rest))
-    if kind == "ln":
-        return complex(math.log(int(rest)))
-    exponent = complex(1)
-    for factor in filter(None, rest.split("*")):
-        base, _, power = factor.partition("^")
-        exponent *= generator(base) ** float(Fraction(power or 1))
-    return cmath.exp(exponent)
+        return known ** float(power)
+    return complex(int(rest) if kind == "r" else math.log(int(rest))) ** float(power)
 
 
 @settings(max_examples=500, deadline=None)
