@@ -30,8 +30,10 @@ def show(outcome: Outcome, *, dry_run: bool, console: Console) -> None:
 
 def show_problems(outcome: Outcome, errors: Console) -> None:
     """Print what was left as it was, and why."""
-    for note in outcome.notes:
+    for note in outcome.notes[:MOST_LINES]:
         errors.print(Text.assemble(("Note: ", "yellow"), note))
+    if len(outcome.notes) > MOST_LINES:
+        errors.print(f"… and {len(outcome.notes) - MOST_LINES:,} more notes: see --json.")
     for problem in outcome.problems:
         errors.print(Text.assemble(("Left out: ", "bold red"), problem.message))
     if outcome.stopped:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -147,3 +148,16 @@ def _models(data: Mapping[str, Any]) -> Iterator[str]:
         yield arguments["pretrained"]
     elif isinstance(arguments, str) and (match := _PRETRAINED.search(arguments)):
         yield match[1]
+
+
+def member(holder: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """An object in an object; empty if it is not there, or no object."""
+    found = holder.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def number(value: Any) -> float | None:
+    """A finite number; None for anything else, such as lm-eval's "N/A"."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)

@@ -72,6 +72,11 @@ class Tally:
         return self.correct / self.rows
 
     @property
+    def value_before(self) -> float | None:
+        """Share of rows that were right; None: not all old verdicts are known."""
+        return self.correct_before / self.rows if self.rows == self.known_before > 0 else None
+
+    @property
     def stderr(self) -> float | None:
         """Standard error of *value*, as ``scoring.statistics.standard_error`` has it; None below two rows."""
         return math.sqrt(self.value * (1 - self.value) / (self.rows - 1)) if self.rows > 1 else None

@@ -12,9 +12,10 @@ from include.leaderboard.rescoring.json_text import set_members
 from include.leaderboard.rescoring.marks import ScorerId
 from include.leaderboard.rescoring.metrics import TaskMetric
 from include.leaderboard.rescoring.naming import short_name
+from include.leaderboard.rescoring.notes import other_before, stale_groups
 from include.leaderboard.rescoring.own_block import own_block_changes
 from include.leaderboard.rescoring.problems import Problem
-from include.leaderboard.rescoring.scores import MetricAt, Scores
+from include.leaderboard.rescoring.scores import MetricAt, Scores, member, number
 
 HISTORY = "palmares_rescoring"
 """Top-level member: by task, who graded what, and what stood there before."""
@@ -34,6 +35,8 @@ class NewScore:
     scorer: ScorerId
     details_name: str
     details_sha256: str
+    value_before: float | None = None
+    """What the rows' old verdicts come to; None: not all are known."""
     samples_filter: str | None = None
 
 
@@ -98,7 +101,8 @@ def updated(scores: Scores, new: Sequence[NewScore], baselines: Mapping[str, flo
         changes.append(change)
         if not change.already:
             edits |= _edits(scores, score, change, at)
-            notes += _stale_groups(scores, task_key, at)
+            notes += stale_groups(scores, task_key, at)
+            notes += other_before(scores, score, change)
     moved = [change for change in changes if not change.already]
     edits |= _averages(scores, moved, notes)
     edits |= own_block_changes(scores.data, [(change, _of(new, change)) for change in moved], baselines or {})
@@ -145,16 +149,16 @@ def _change(scores: Scores, score: NewScore, task_key: str, at: MetricAt) -> Cha
     record = _record(scores, task_key)
     already = (
         record.get("scorer") == score.scorer.to_json()
-        and _member(record, "details").get("sha256") == score.details_sha256
+        and member(record, "details").get("sha256") == score.details_sha256
         and entry.get(at.key) == score.value
     )
-    before, before_stderr = _number(entry.get(at.key)), _number(entry.get(at.stderr_key))
+    before, before_stderr = number(entry.get(at.key)), number(entry.get(at.stderr_key))
     if already and record.get("history"):
         last = record["history"][-1]
-        before, before_stderr = _number(last.get("value")), _number(last.get("stderr"))
+        before, before_stderr = number(last.get("value")), number(last.get("stderr"))
     if not at.there:
         shown = next((name for name in score.metric.shown_before if name in entry), None)
-        before, before_stderr = _number(entry.get(shown)), _number(entry.get(f"{shown}_stderr"))
+        before, before_stderr = number(entry.get(shown)), number(entry.get(f"{shown}_stderr"))
     return Change(
         task_key=task_key,
         metric=at.key,
@@ -212,9 +216,9 @@ def _history(
 
 def _evaluator(scores: Scores, task_key: str) -> dict[str, Any]:
     """Who made a value that no re-scoring made: an earlier scorer of ours, or the evaluation itself."""
-    versions = _member(scores.data, "versions")
+    versions = member(scores.data, "versions")
     ours = versions.get(f"{task_key}|scorer")
-    own = _member(_member(_member(scores.data, "palmares"), "scores"), short_name(task_key))
+    own = member(member(member(scores.data, "palmares"), "scores"), short_name(task_key))
     if ours is not None:
         return {"name": own.get("scorer", "palmares"), "version": ours, "hash": own.get("scorer_hash")}
     return {"name": "evaluator", "version": versions.get(task_key), "hash": None}
@@ -235,17 +239,17 @@ def _averages(scores: Scores, changes: Sequence[Change], notes: list[str]) -> di
     for name in dict.fromkeys(
         name for change in changes for name in (change.metric, f"{change.metric}_stderr") if name in overall
     ):
-        old = [value for entry in tasks.values() if (value := _number(entry.get(name))) is not None]
+        old = [value for entry in tasks.values() if (value := number(entry.get(name))) is not None]
         new = []
         for key, entry in tasks.items():
             own = by_key.get(key)
             mine = own is not None and name in {own.metric, f"{own.metric}_stderr"}
-            value = _number(entry.get(name))
+            value = number(entry.get(name))
             if mine and own is not None:
                 value = own.after if name == own.metric else own.after_stderr
             if value is not None:
                 new.append(value)
-        stands = _number(overall[name])
+        stands = number(overall[name])
         if not old or not new or stands is None or abs(stands - math.fsum(old) / len(old)) > _SAME:
             notes.append(
                 f"{scores.path.name}: 'all' {name} is no plain mean of the tasks; it was left as it is."
@@ -257,28 +261,5 @@ def _averages(scores: Scores, changes: Sequence[Change], notes: list[str]) -> di
     return edits
 
 
-def _stale_groups(scores: Scores, task_key: str, at: MetricAt) -> list[str]:
-    """lm-eval's groups hold weighted means; their rule is the task's own."""
-    members = _member(scores.data, "group_subtasks")
-    groups = _member(scores.data, "groups")
-    return [
-        f"{scores.path.name}: group {group} holds an average of the old {at.key} of {task_key}; "
-        "it was left as it is."
-        for group, tasks in members.items()
-        if isinstance(tasks, list) and task_key in tasks and at.key in _member(groups, group)
-    ]
-
-
 def _record(scores: Scores, task_key: str) -> dict[str, Any]:
-    return _member(_member(scores.data, HISTORY), task_key)
-
-
-def _member(holder: Mapping[str, Any], key: str) -> dict[str, Any]:
-    found = holder.get(key)
-    return found if isinstance(found, dict) else {}
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
+    return member(member(scores.data, HISTORY), task_key)

@@ -106,6 +106,7 @@ def _new_score(graded: GradedFile, samples_filter: str | None) -> NewScore:
         scorer=graded.scorer,
         details_name=file.path.name,
         details_sha256=graded.sha256,
+        value_before=graded.tally.value_before,
         samples_filter=samples_filter,
     )
 

@@ -154,6 +154,16 @@ def test_what_post_processing_adds_stands_beside_what_was_there(update):
     assert (found.changes[0].before, found.changes[0].after) == (0.5, 0.75)
 
 
+@pytest.mark.parametrize(
+    ("value_before", "noted"), [(0.6, False), (0.601, False), (0.5, True), (None, False)]
+)
+def test_old_verdicts_that_do_not_come_to_the_old_value_are_noted(update, value_before, noted):
+    after, found = update(leaderboard_scores(), new_score(value_before=value_before))
+
+    assert after["results"][TASK]["bac-fr-qem"] == 0.75
+    assert [("was 0.6000" in note and "come to 0.5000" in note) for note in found.notes] == [True] * noted
+
+
 def test_no_stderr_is_null_in_the_leaderboard_s_schema(update):
     after, _ = update(leaderboard_scores(), new_score(stderr=None))
 
