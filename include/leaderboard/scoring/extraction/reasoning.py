@@ -31,12 +31,15 @@ _GATES = (
     "cratchpad",
     "cot>",
     "<unused",
-    "<|",
+    "<|channel",
+    "inner_",
 )
 """A text without any of these holds no mark; looking for them is far cheaper than the pattern."""
 _END_OF_TURN = re.compile(
     r"<\|(?:im_end|eot_id|endoftext|return|end|end_of_text|end_of_solution)\|>|</s>|<end_of_turn>|<eos>"
 )
+_MAX_CHARACTERS = 40_000
+"""Of an answer's end that special tokens are looked for in."""
 _TOKEN = re.compile(r"<\|[\w/]{1,24}\|>")
 
 
@@ -54,27 +57,23 @@ def without_reasoning(text: str) -> str | None:
         text = text[end + 8 :]
     if "<" not in text and "◁" not in text and "[" not in text:
         return text
-    for gate in _GATES:
-        if gate in text:
-            break
-    else:
-        return text
-    after = 0
-    is_open = False
-    for mark in _MARK.finditer(text):
-        if mark["closing"]:
-            after, is_open = mark.end(), False
-        else:
-            is_open = True
-    if is_open:
-        return None
-    text = text[after:]
-    return _without_tokens(text) if "<|" in text else text
+    if any(gate in text for gate in _GATES):
+        after = 0
+        is_open = False
+        for mark in _MARK.finditer(text):
+            if mark["closing"]:
+                after, is_open = mark.end(), False
+            else:
+                is_open = True
+        if is_open:
+            return None
+        text = text[after:]
+    return _without_tokens(text) if "<|" in text or "</s>" in text or "<e" in text else text
 
 
 def _without_tokens(text: str) -> str:
     """Cut at the end of the turn, and take other special tokens off: what follows is another turn."""
-    text = text.removeprefix("<|message|>")
+    text = text[-_MAX_CHARACTERS:].removeprefix("<|message|>")
     end = _END_OF_TURN.search(text)
     if end is not None and text[: end.start()].strip():
         text = text[: end.start()]
