@@ -29,7 +29,7 @@ def other_before(scores: Scores, score: NewScore, change: Change) -> list[str]:
     if abs(score.value_before - change.before) <= 0.5 / score.rows:
         return []
     return [
-        f"{scores.path.name}: {change.task_key} {change.metric} was {change.before:.4f}, but the old verdicts "
-        f"in {score.details_name} come to {score.value_before:.4f}. Re-scored before without a trace, or the "
-        "details of another run? The new score is of these details."
+        f"{scores.path.name}: {change.task_key} {change.metric} was {change.before:.4f}, but the old "
+        f"verdicts in {score.details_name} come to {score.value_before:.4f}. Re-scored before "
+        "without a trace, or the details of another run? The new score is of these details."
     ]
