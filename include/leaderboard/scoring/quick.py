@@ -80,6 +80,8 @@ def decide(gold: str, text: str, *, asked: bool = False) -> bool | None:
     """
     if len(gold) > MAX_CHARACTERS or len(text) > MAX_CHARACTERS:
         return None
+    if not asked and _NUMBER.fullmatch(gold) and _NUMBER.fullmatch(text):
+        return gold == text or _decimal(gold) == _decimal(text)
     gold, text = _plain(gold), _plain(text)
     if gold == text and gold:
         return None if asked else True

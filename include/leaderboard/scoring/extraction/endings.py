@@ -31,6 +31,7 @@ _ASIDES = (
     "Explication", "Explanation", "Justification", "Vérification", "Verification", "Remarque", "Preuve",
     "Démonstration", "Détail", "Méthode", "Raisonnement", "Développement",
 )  # fmt: skip
+_ASIDE_GATE = re.compile("Expl|Just|V[ée]rif|Remar|Preuv|Démon|Détai|Métho|Raiso|Dével")
 _HEADING_ASIDE = re.compile(
     r"[*_#>\s-]*(?:explications?|justifications?|v[ée]rifications?|remarques?|preuve|d[ée]monstration"
     r"|d[ée]tails?(?: des? calculs?)?|m[ée]thode|raisonnement|explanation|d[ée]veloppement)\b[*_ ]*"
@@ -88,6 +89,8 @@ def last_answer(text: str, wanted: re.Pattern[str], method: str) -> Answer | Non
 def _aside_heading(text: str) -> int:
     """Where the first line starts that heads an explanation; -1 without one."""
     first = -1
+    if not _ASIDE_GATE.search(text):
+        return first
     for word in _ASIDES:
         position = text.find(word)
         while position >= 0:
