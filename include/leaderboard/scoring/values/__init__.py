@@ -19,7 +19,7 @@ from include.leaderboard.scoring.values.wanted import NOTHING, Wanted, read_inst
 __all__ = ["Expected", "Verdict", "compare_values", "is_value", "stop", "warm_up"]
 
 _LOOSE_SPACE = re.compile(r"(?<![0-9]) +| +(?![0-9])")
-_LETTERS_ALONE = re.compile(r"(?![eiπ]$)[^\W\d_]+(?:[\s'-][^\W\d_]+)*\.?")
+_LETTERS_ALONE = re.compile(r"(?![eiπℝℕℤℚℂ]$)[^\W\d_]+(?:[\s'-][^\W\d_]+)*\.?")
 
 
 class Expected:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from include.leaderboard.scoring.values import french, regions
+from include.leaderboard.scoring.values import french, intervals, regions
 from include.leaderboard.scoring.values.kinds import Equation, Members, Region, Scalar, Value
 from include.leaderboard.scoring.values.limits import MAX_CHARACTERS, MAX_MEMBERS, UnreadableError
 from include.leaderboard.scoring.values.scalars import read_scalar
@@ -26,7 +26,7 @@ _ABOUT = frozenset("≈~")
 _STRUCTURE = (
     _SEPARATORS
     | _EQUALITIES
-    | regions.COMPARISONS
+    | intervals.COMPARISONS
     | {"∈", "∪", "[", "]", "(", "{", "\\{", "\\R", "R", "∅", "\\begin"}
 )
 """Marks without which a statement is a scalar."""
@@ -91,8 +91,8 @@ def _statement(marks: list[str], *, glued: bool = False) -> Value:
         return _scalar(marks, glued=glued)
     if marks[:2] == ["[", "["] and marks[-2:] == ["]", "]"]:
         return _rows(marks)
-    union = not _LIST_WORDS.isdisjoint(marks) and not regions.COMPARISONS.isdisjoint(marks)
-    region = None if union else regions.read_region(marks, _label)
+    union = not _LIST_WORDS.isdisjoint(marks) and intervals.has_comparison(marks)
+    region = None if union else intervals.read_region(marks, _label)
     if region is not None:
         return region
     pieces, separators = _split(marks, _SEPARATORS)
@@ -219,7 +219,7 @@ def _chain(members: list[list[str]], signs: list[str], *, glued: bool) -> Value:
 
 
 def _sided(left: Sequence[str], right: Sequence[str], label: str, *, glued: bool = False) -> Value:
-    grouped = _grouped(right) or regions.read_region(list(right), _label)
+    grouped = _grouped(right) or intervals.read_region(list(right), _label)
     if grouped is not None:
         return grouped
     return _scalar(right, glued=glued, label=label)
