@@ -5,7 +5,7 @@ from __future__ import annotations
 from include.leaderboard.scoring.policy import GradingPolicy
 from include.leaderboard.scoring.values import approximate, engine, exact, polynomials
 from include.leaderboard.scoring.values.figures import digits, letters, rational, rounds_to, same_unit, scaled
-from include.leaderboard.scoring.values.forms import has_form
+from include.leaderboard.scoring.values.forms import has_form, same_shape
 from include.leaderboard.scoring.values.kinds import Equation, Interval, Members, Region, Scalar, Value
 from include.leaderboard.scoring.values.limits import UnreadableError
 from include.leaderboard.scoring.values.scalars import INFINITY
@@ -135,7 +135,7 @@ class Comparison:
                     return False
         if gold.decimals is not None and text.decimals is not None and not self._policy.rounding:
             return text.decimals >= gold.decimals
-        return self._policy.form or _same_shape(gold, text)
+        return self._policy.form or same_shape(gold, text)
 
     def _same_quantity(self, gold: Scalar, text: Scalar) -> bool:
         """Compare numbers and units; decides which number stands for the other's unit."""
@@ -297,8 +297,3 @@ def _nouns_agree(gold: Scalar, text: Scalar) -> bool:
     if not gold.noun or not text.noun:
         return not gold.noun or bool(gold.noun)
     return gold.noun.casefold().rstrip("s") == text.noun.casefold().rstrip("s")
-
-
-def _same_shape(gold: Scalar, text: Scalar) -> bool:
-    """Whether two equal scalars are also written alike: both in decimals, or of one operation."""
-    return (gold.decimals is None) == (text.decimals is None) and gold.node[0] == text.node[0]

@@ -63,3 +63,8 @@ def _is_polar(node: Node) -> bool:
 def _contains(node: Node, test: object) -> bool:
     assert callable(test)
     return bool(test(node)) or any(_contains(part, test) for part in node[1:] if isinstance(part, tuple))
+
+
+def same_shape(gold: Scalar, text: Scalar) -> bool:
+    """Whether two equal scalars are also written alike: both in decimals, or of one operation."""
+    return (gold.decimals is None) == (text.decimals is None) and gold.node[0] == text.node[0]

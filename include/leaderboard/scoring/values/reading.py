@@ -8,19 +8,17 @@ from dataclasses import replace
 
 from include.leaderboard.scoring.values import french, intervals, regions
 from include.leaderboard.scoring.values.kinds import Equation, Members, Region, Scalar, Value
-from include.leaderboard.scoring.values.limits import MAX_CHARACTERS, MAX_MEMBERS, UnreadableError
+from include.leaderboard.scoring.values.limits import MAX_CHARACTERS, UnreadableError
+from include.leaderboard.scoring.values.numerals import WORDS
 from include.leaderboard.scoring.values.scalars import read_scalar
+from include.leaderboard.scoring.values.structure import inside, label_of, split_at
 from include.leaderboard.scoring.values.text import clean, splitting_commas, tokens
 from include.leaderboard.scoring.values.tree import Node, has_letters, parse
 from include.leaderboard.scoring.values.units import unit_at_end
 
-_OPENING = {"(": ")", "{": "}", "\\{": "\\}"}
 _EQUALITIES = frozenset({"=", "≈"})
 _LIST_WORDS = frozenset({"ou", "et", "or", "and"})
 _SEPARATORS = frozenset({";", ",", "ou", "et", "or", "and"})
-_LABEL = re.compile(
-    r"(?:\\lim.*|\|.{1,12}\||[A-Za-zα-ωΑ-Ω]{1,4}'*(?:_\{?[\w+-]{1,6}\}?)?(?:\(.{0,12}\))?|[^\W\d_]{3,}(?:\(.{0,12}\))?)"
-)
 _NAME_COLON = re.compile(r"^\s*\(?[A-Za-z][\w']{0,3}\)?\s*:(?=\s*[^\d\s])")
 _ABOUT = frozenset("≈~")
 _STRUCTURE = (
@@ -60,7 +58,7 @@ def read_clean(text: str, *, commas_separate: bool = False) -> Value:
     """
     text = _trimmed(text)
     about = text[:1] in _ABOUT
-    if french.WORDS.search(text):
+    if WORDS.search(text):
         text = french.translate(french.without_parameter(french.without_pleasantries(text)))
         text = _trimmed(french.after_verb(french.signed_change(text) or text))
         about = about or french.is_about(text)
@@ -92,13 +90,13 @@ def _statement(marks: list[str], *, glued: bool = False) -> Value:
     if marks[:2] == ["[", "["] and marks[-2:] == ["]", "]"]:
         return _rows(marks)
     union = not _LIST_WORDS.isdisjoint(marks) and intervals.has_comparison(marks)
-    region = None if union else intervals.read_region(marks, _label)
+    region = None if union else intervals.read_region(marks, label_of)
     if region is not None:
         return region
-    pieces, separators = _split(marks, _SEPARATORS)
+    pieces, separators = split_at(marks, _SEPARATORS)
     if len(pieces) > 1:
         return _listed(pieces, separators)
-    members, signs = _split(marks, _EQUALITIES)
+    members, signs = split_at(marks, _EQUALITIES)
     if len(members) > 1:
         return _chain(members, signs, glued=glued)
     grouped = _grouped(marks)
@@ -121,28 +119,6 @@ def _scalar(marks: Sequence[str], *, glued: bool = False, label: str = "") -> Va
         signs = {"±": plus, "∓": minus}
         both.append(read_scalar([signs.get(mark, mark) for mark in marks], label=label))
     return Members(items=tuple(both))
-
-
-def _split(marks: Sequence[str], separators: frozenset[str]) -> tuple[list[list[str]], list[str]]:
-    """Cut at separators outside all parentheses and braces."""
-    pieces: list[list[str]] = [[]]
-    found: list[str] = []
-    depth = 0
-    for mark in marks:
-        if mark in _OPENING or mark == "\\begin":
-            depth += 1 if mark != "\\begin" else 8
-        elif mark in {")", "}", "\\}"}:
-            depth -= 1
-        elif mark == "\\end":
-            depth -= 8
-        elif not depth and mark in separators:
-            pieces.append([])
-            found.append(mark)
-            continue
-        pieces[-1].append(mark)
-    if len(pieces) > MAX_MEMBERS:
-        raise UnreadableError("too many members")
-    return pieces, found
 
 
 def _listed(pieces: list[list[str]], separators: list[str]) -> Value:
@@ -196,10 +172,10 @@ def _chain(members: list[list[str]], signs: list[str], *, glued: bool) -> Value:
     """``x = 8/2 = 4``: the last member's value; ``2x - y = 1``: an equation."""
     if not members[-1]:
         raise UnreadableError("an empty side")
-    label = _label(members[0])
+    label = label_of(members[0])
     if len(members) == 2 and signs == ["="]:
         if not label:
-            turned = _label(members[1])
+            turned = label_of(members[1])
             if turned and turned[0].isalpha() and len(turned) == 1 and turned not in "ei":
                 return _sided(members[1], members[0], turned)
             equation = _equation(members)
@@ -219,7 +195,7 @@ def _chain(members: list[list[str]], signs: list[str], *, glued: bool) -> Value:
 
 
 def _sided(left: Sequence[str], right: Sequence[str], label: str, *, glued: bool = False) -> Value:
-    grouped = _grouped(right) or intervals.read_region(list(right), _label)
+    grouped = _grouped(right) or intervals.read_region(list(right), label_of)
     if grouped is not None:
         return grouped
     return _scalar(right, glued=glued, label=label)
@@ -240,11 +216,6 @@ def _equation(members: list[list[str]]) -> Equation | None:
     return Equation(left=left, right=right) if has_letters(left) or has_letters(right) else None
 
 
-def _label(marks: Sequence[str]) -> str:
-    joined = "".join(marks)
-    return joined if _LABEL.fullmatch(joined) and joined not in {"e", "i", "π", "pi"} else ""
-
-
 def _grouped(marks: Sequence[str]) -> Value | None:
     """A set in braces, a tuple in parentheses, a matrix; None for anything else."""
     if not marks:
@@ -254,11 +225,11 @@ def _grouped(marks: Sequence[str]) -> Value | None:
     if marks[0] == "\\begin":
         return _matrix(marks)
     opening = 1 if len(marks) > 1 and marks[1] == "(" and marks[0].isalpha() and len(marks[0]) <= 3 else 0
-    inner = _inside(marks[opening:])
+    inner = inside(marks[opening:])
     if inner is None or "\\over" in inner:
         return None
     mark = marks[opening]
-    pieces, _ = _split(inner, frozenset({";", ","}))
+    pieces, _ = split_at(inner, frozenset({";", ","}))
     if mark == "(" and len(pieces) == 1:
         return None if opening else _grouped(inner)
     if len(pieces) == 1 and not inner:
@@ -269,35 +240,19 @@ def _grouped(marks: Sequence[str]) -> Value | None:
     return Members(items=items, ordered=mark == "(")
 
 
-def _inside(marks: Sequence[str]) -> list[str] | None:
-    """What one pair of marks encloses, if it encloses all."""
-    closing = _OPENING.get(marks[0])
-    if closing is None or marks[-1] != closing:
-        return None
-    depth = 0
-    for position, mark in enumerate(marks):
-        if mark in _OPENING:
-            depth += 1
-        elif mark in {")", "}", "\\}"}:
-            depth -= 1
-            if not depth and position != len(marks) - 1:
-                return None
-    return list(marks[1:-1]) if not depth else None
-
-
 _MATRICES = frozenset({"matrix", "pmatrix", "bmatrix", "vmatrix", "array"})
 
 
 def _matrix(marks: Sequence[str]) -> Value:
     """A column is a tuple, as a row is; anything else is a tuple of rows."""
     if marks[2:3] == ["cases"] and list(marks[-4:-2]) == ["\\end", "{"]:
-        rows_of = [row for row in _split(marks[4:-4], frozenset({"\\\\"}))[0] if row]
+        rows_of = [row for row in split_at(marks[4:-4], frozenset({"\\\\"}))[0] if row]
         return _listed(rows_of, ["et"] * (len(rows_of) - 1))
     if len(marks) < 9 or marks[2] not in _MATRICES - {"vmatrix"} or list(marks[-4:-2]) != ["\\end", "{"]:
         raise UnreadableError("an environment that is no matrix")
-    lines = _split(marks[4:-4], frozenset({"\\\\"}))[0]
+    lines = split_at(marks[4:-4], frozenset({"\\\\"}))[0]
     cells = frozenset({"&"})
-    return _as_matrix([[_statement(cell) for cell in _split(row, cells)[0]] for row in lines if row])
+    return _as_matrix([[_statement(cell) for cell in split_at(row, cells)[0]] for row in lines if row])
 
 
 def _rows(marks: Sequence[str]) -> Members:
@@ -307,7 +262,7 @@ def _rows(marks: Sequence[str]) -> Members:
         if mark == "[":
             current = []
         elif mark == "]":
-            rows.append([_statement(cell) for cell in _split(current, frozenset({",", ";"}))[0]])
+            rows.append([_statement(cell) for cell in split_at(current, frozenset({",", ";"}))[0]])
         else:
             current.append(mark)
     return _as_matrix(rows)

@@ -1,6 +1,6 @@
 """Reads units of measurement, French and SI, and says how one turns into another.
 
-Factors: the SI brochure (BIPM, 9th edition), tables 1 to 8.
+Their factors are in ``unit_table.py``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+
+from include.leaderboard.scoring.values.unit_table import OTHERS, PLAIN, PREFIX_WORDS, PREFIXES, SI
 
 MAX_UNIT_TOKENS = 16
 Dimensions = tuple[tuple[str, int], ...]
@@ -40,84 +42,6 @@ class Unit:
         return self.name in {"degree", "radian"}
 
 
-_TEN = Fraction(10)
-_PREFIXES = {
-    "p": -12, "n": -9, "μ": -6, "m": -3, "c": -2, "d": -1, "da": 1, "h": 2, "k": 3, "M": 6, "G": 9, "T": 12,
-}  # fmt: skip
-_PREFIX_WORDS = {
-    "pico": -12, "nano": -9, "micro": -6, "milli": -3, "centi": -2, "deci": -1, "deca": 1, "hecto": 2,
-    "kilo": 3,
-    "mega": 6, "giga": 9, "tera": 12,
-}  # fmt: skip
-# Symbol: dimensions, factor to the coherent unit, names in the singular without accents.
-_SI: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "m": ("m", "1", ("metre",)),
-    "g": ("kg", "1/1000", ("gramme",)),
-    "s": ("s", "1", ("seconde",)),
-    "A": ("A", "1", ("ampere",)),
-    "K": ("K", "1", ("kelvin",)),
-    "mol": ("mol", "1", ("mole",)),
-    "L": ("m3", "1/1000", ("litre",)),
-    "l": ("m3", "1/1000", ()),
-    "N": ("kg m s-2", "1", ("newton",)),
-    "J": ("kg m2 s-2", "1", ("joule",)),
-    "W": ("kg m2 s-3", "1", ("watt",)),
-    "Wh": ("kg m2 s-2", "3600", ("wattheure",)),
-    "Pa": ("kg m-1 s-2", "1", ("pascal",)),
-    "bar": ("kg m-1 s-2", "100000", ()),
-    "V": ("kg m2 s-3 A-1", "1", ("volt",)),
-    "Ω": ("kg m2 s-3 A-2", "1", ("ohm",)),
-    "C": ("A s", "1", ("coulomb",)),
-    "F": ("kg-1 m-2 s4 A2", "1", ("farad",)),
-    "H": ("kg m2 s-2 A-2", "1", ("henry",)),
-    "T": ("kg s-2 A-1", "1", ("tesla",)),
-    "Hz": ("s-1", "1", ("hertz",)),
-    "eV": ("kg m2 s-2", "1602176634/10000000000000000000000000000", ("electronvolt",)),
-    "Bq": ("s-1 bq", "1", ("becquerel",)),
-    "Gy": ("m2 s-2 gy", "1", ("gray",)),
-    "Sv": ("m2 s-2 sv", "1", ("sievert",)),
-    "cd": ("cd", "1", ("candela",)),
-    "lm": ("cd lm", "1", ("lumen",)),
-    "B": ("dB", "10", ("bel",)),
-    "o": ("octet", "1", ("octet",)),
-    "bit": ("octet", "1/8", ()),
-    "cal": ("kg m2 s-2", "4184/1000", ("calorie",)),
-}
-_OTHERS: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "min": ("s", "60", ("minute", "mn")),
-    "h": ("s", "3600", ("heure",)),
-    "j": ("s", "86400", ("jour", "d")),
-    "an": ("year", "1", ("annee",)),
-    "mois": ("year", "1/12", ()),
-    "semaine": ("s", "604800", ("sem",)),
-    "siecle": ("year", "100", ()),
-    "t": ("kg", "1000", ("tonne",)),
-    "q": ("kg", "100", ("quintal",)),
-    "ha": ("m2", "10000", ("hectare",)),
-    "°C": ("°C", "1", ("celsius", "°celsius")),
-    "°F": ("°F", "1", ("fahrenheit",)),
-    "€": ("euro", "1", ("euro", "eur", "EUR")),
-    "k€": ("euro", "1000", ()),
-    "M€": ("euro", "1000000", ()),
-    "Md€": ("euro", "1000000000", ()),
-    "centime": ("euro", "1/100", ()),
-    "$": ("dollar", "1", ("dollar", "usd", "USD")),
-    "£": ("pound", "1", ("livre",)),
-    "ohm": ("kg m2 s-3 A-2", "1", ()),
-    "u": ("u", "1", ("uma",)),
-    "atm": ("kg m-1 s-2", "101325", ("atmosphere",)),
-    "nœud": ("knot", "1", ("noeud",)),
-    "tr": ("turn", "1", ("tour",)),
-    "al": ("lightyear", "1", ()),
-    "ua": ("au", "1", ("UA",)),
-    "dioptrie": ("m-1 dioptre", "1", ("δ",)),
-    "molecule": ("molecule", "1", ()),
-}
-_PLAIN = {
-    "%": ("percent", "1/100", False), "‰": ("permille", "1/1000", False), "°": ("degree", "1/180", True),
-    "degre": ("degree", "1/180", True), "rad": ("radian", "1", False), "radian": ("radian", "1", False),
-    "deg": ("degree", "1/180", True),
-}  # fmt: skip
 _DIMENSION = re.compile(r"([^\W\d]+|°C|°F)(-?\d*)")
 _POWER_WORDS = {"carre": 2, "cube": 3}
 UNSAFE_GLUED = frozenset("hslLACN")
@@ -138,19 +62,19 @@ def _powers(parts: dict[str, int]) -> Dimensions:
 def _table() -> dict[str, tuple[Dimensions, Fraction, str]]:
     """Symbols as they are written, and names in lower case without accents and plural."""
     found: dict[str, tuple[Dimensions, Fraction, str]] = {}
-    for symbol, (dimensions, factor, names) in _OTHERS.items():
+    for symbol, (dimensions, factor, names) in OTHERS.items():
         for name in (symbol, *names):
             found[name] = (_powers(_dimensions(dimensions)), Fraction(factor), "")
-    for symbol, (dimensions, factor, names) in _SI.items():
+    for symbol, (dimensions, factor, names) in SI.items():
         entry = _powers(_dimensions(dimensions))
         for name in (symbol, *names):
             found[name] = (entry, Fraction(factor), "")
-        for prefix, power in _PREFIXES.items():
-            found.setdefault(prefix + symbol, (entry, Fraction(factor) * _TEN**power, ""))
+        for prefix, power in PREFIXES.items():
+            found.setdefault(prefix + symbol, (entry, Fraction(factor) * Fraction(10) ** power, ""))
         for name in names:
-            for prefix, power in _PREFIX_WORDS.items():
-                found[prefix + name] = (entry, Fraction(factor) * _TEN**power, "")
-    for symbol, (name, factor, _) in _PLAIN.items():
+            for prefix, power in PREFIX_WORDS.items():
+                found[prefix + name] = (entry, Fraction(factor) * Fraction(10) ** power, "")
+    for symbol, (name, factor, _) in PLAIN.items():
         found[symbol] = ((), Fraction(factor), name)
     return found
 
