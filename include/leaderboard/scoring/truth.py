@@ -18,7 +18,7 @@ _SYNONYMS = {
     "négatif": False,
 }  # fmt: skip
 _ALL = TRUTH | _SYNONYMS
-WANTED = re.compile(r"\b(?:" + "|".join(_ALL) + r"|V|F)\b", re.IGNORECASE)
+WANTED = re.compile(r"\b(?:" + "|".join(_ALL) + r"|(?-i:[VF]))\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+")
 _LEADING = re.compile(
     r"(?:mais\s+|eh bien\s*,?\s+|bah\s+|bien sûr(?:\s+que)?\s+|évidemment\s*,?\s+|clairement\s+"

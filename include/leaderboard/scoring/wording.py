@@ -31,6 +31,7 @@ _NEGATION = re.compile(
     r"\b(?:pas|non|ni|jamais|aucune?|sans|nullement|sauf|plus que|ne|n'\w+)\b", re.IGNORECASE
 )
 _SEVERAL = re.compile(r"\b(?:ou|et|puis|ni|soit)\b|/|;", re.IGNORECASE)
+_IDENTIFIES = re.compile(r"\s+(?:est|était|fut)\s+(?:bien\s+)?(?:la|le|l'|les)\s*\w")
 _REMARK = re.compile(r"\s*[(\[][^()\[\]]*[)\]]\s*")
 _COMPLEMENT = re.compile(
     r"\s*(?:\(|sur\b|de raison\b|de premier terme\b|de rapport\b|vers\b|quand\b|lorsque\b|pour\b"
@@ -114,12 +115,22 @@ def same_words(gold: str, text: str, policy: GradingPolicy) -> bool:
         return False
     if _NEGATION.search(text) and not _NEGATION.search(gold):
         return False
+    if _CAPITAL.match(gold) and _is_subject(gold, text):
+        return True
     said = predicate(text)
     core = predicate(gold) if len(expected) > 2 else gold
     for one in dict.fromkeys((said, _REMARK.sub(" ", said).strip())):
         if _says(core, tokens(core), one, policy) or (core != gold and _says(gold, expected, one, policy)):
             return True
     return False
+
+
+def _is_subject(gold: str, text: str) -> bool:
+    """« Victor Hugo est l'auteur des Misérables » names Victor Hugo, if it says nothing else."""
+    if not text.startswith(gold):
+        return False
+    match = _IDENTIFIES.match(text, len(gold))
+    return match is not None and len(_INTRODUCTION.findall(text)) == 1 and not _SEVERAL.search(text)
 
 
 def _greek(text: str) -> str:

@@ -41,8 +41,15 @@ _HEADING_ASIDE = re.compile(
 _HEAD = 42
 _ABBREVIATED = (" av", " apr", " env", "M", " p", "cf")
 _NUMBERED = re.compile(
-    r"[*#\s-]*(?:[ée]tape|question|exercice|partie|cas|probl[èe]me|\d{1,2}\s*\))", re.IGNORECASE
+    r"[*#\s-]*(?:[ée]tape|question|exercice|partie|cas|probl[èe]me|on|nous|je|soit|posons|comme|si|pour"
+    r"|d'après)\b|(?:\d{1,2}\s*\))",
+    re.IGNORECASE,
 )
+_INTENTION = re.compile(
+    r"(?:on|nous|je|il)\s+(?:cherch|veu[tx]|voul|va\b|vais|allons|doi[ts]|devons|faut|essa[iy]|reste à)\w*",
+    re.IGNORECASE,
+)
+"""« On cherche m. »: a text that ends so has not come to its answer."""
 SUBJECT = re.compile(
     r"(?:^|[\n.!?:,]\s*|\b(?:donc|que|mais)\s+)([^\n!?,]{1,80}?)\s+(?:est|sont|serait)\s+(?:donc\s+|bien\s+)?"
     r"(?:la|les|ma)\s+(?:(?:bonne|seule|vraie)s?\s+)*"
@@ -125,6 +132,8 @@ def _last_statement(text: str, wanted: re.Pattern[str], method: str) -> Answer |
                     return None
                 if statements.is_aside(sentence):
                     aside = aside or (sentence if wanted.search(sentence) else None)
+                elif number == 0 and _INTENTION.match(sentence) and not wanted.search(sentence):
+                    return None
                 elif wanted.search(sentence) or (len(sentence) <= _SYMBOL and not _PROSE.search(sentence)):
                     return finish(sentence, method, wanted, last=True)
         if start == 0:

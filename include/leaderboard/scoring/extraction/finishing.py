@@ -25,8 +25,11 @@ _SUBJECT_IS_RIGHT = re.compile(
     r"(?:(?:r[ée]ponse|solution)(?:\s+(?:correcte|exacte|juste|attendue))?|correcte?|exacte?|juste)$",
     re.IGNORECASE,
 )
+_REASON = re.compile(
+    r"(?:comme|puisque|or|vu que|sachant que|étant donné que)\s[^,]{1,60},\s+", re.IGNORECASE
+)
 _FINDING = re.compile(
-    r"^(?:on|nous|je)\s+(?:trouv|obt[ie]|conclu|r[ée]pond)\w*\s+(?:que\s+|qu'|donc\s+|alors\s+"
+    r"^(?:on|nous|je)\s+(?:trouv|obt[ie]|gard|reti[ee]n|conclu|r[ée]pond)\w*\s+(?:que\s+|qu'|donc\s+|alors\s+"
     r"|bien\s+)*:?\s*(?=\S)",
     re.IGNORECASE,
 )
@@ -85,6 +88,10 @@ def _stated(line: str, wanted: re.Pattern[str], *, last: bool) -> str:
         if not ("qu" in text and statements.DENIES_THAT.search(text)):
             text = statements.conclusion(text, wanted=wanted)
         text = _REMARK.sub("", text) if "(" in text else text
+        if ", " in text:
+            reason = _REASON.match(text)
+            if reason is not None and wanted.search(text, reason.end()):
+                text = text[reason.end() :]
     text = statements.without_hedge(text)
     if text[:2].casefold() in {"on", "je", "no"}:
         text = _FINDING.sub("", text, count=1)

@@ -9,7 +9,7 @@ from include.leaderboard.scoring.lexicon import OPEN_WORDS
 _SENTENCE_END = re.compile(
     r"(?<![ .(]M)(?<!\bav)(?<!\bapr)(?<!\benv)(?<!\bp)(?<!J)(?<!-C)(?<!\bcf)(?<!\bMme)(?<!^\d)"
     r"(?<!^[a-hA-H])(?<![.?…])(?:[.?…]|(?<=[\s.?])!|(?<=[^\W\d_][^\W\d_])!)+[\"»*_)]*(?:\s+(?!(?:ou|et)\b)|$)"
-    r"|\n+|[ ];[ ](?=(?:il|elle|on|donc|ainsi|c'est|et|la|le|les|mais)\b)",
+    r"|\n+|[ ];[ ](?=(?:il|elle|on|comme|or|puisque|donc|ainsi|c'est|et|la|le|les|mais)\b)",
 )
 _VERIFICATION = re.compile(
     r"[*_ ]*(?:on\s+|nous\s+|je\s+|pour\s+|après\s+)?(?:v[ée]rifi|(?:contre-)?exemples?\b|par exemple"
