@@ -11,7 +11,11 @@ import pytest
 
 from include.leaderboard.scoring.bac_fr import grade_answer
 
-CASES = Path(__file__).parents[3] / "data" / "bac_fr_own_cases.jsonl"
+DATA = Path(__file__).parents[3] / "data"
+CASES = DATA / "bac_fr_own_cases.jsonl"
+STATEMENTS = DATA / "bac_fr_statement_cases.jsonl"
+MAX_REFUSED_STATEMENTS = 9
+"""Of more than 800; eight were measured."""
 MAX_ERRORS = 3
 """Of 2,591, all refusals of right answers: one was measured."""
 
@@ -53,6 +57,25 @@ def test_a_grade_says_nothing_of_the_row_in_its_reason(verdicts):
     texts = {case["gold"] for case, _ in verdicts if len(case["gold"]) > 6}
 
     assert not [grade.reason for _, grade in verdicts if any(text in grade.reason for text in texts)]
+
+
+def test_statements_as_models_write_them_are_graded():
+    cases = [json.loads(line) for line in STATEMENTS.read_text(encoding="utf-8").splitlines()]
+    wrong = [
+        case
+        for case in cases
+        if grade_answer(
+            case["gold"],
+            case["prediction"],
+            instruction=case["instruction"],
+            choices=case.get("choices") or (),
+        ).correct
+        is not case["correct"]
+    ]
+
+    assert len(cases) > 800
+    assert [case["id"] for case in wrong if not case["correct"]] == []
+    assert len(wrong) <= MAX_REFUSED_STATEMENTS
 
 
 WORKING = re.compile(
