@@ -74,7 +74,7 @@ def rescore(
         limits=limits,
         policy=policy,
     )
-    pool = Pool(inputs.workers_of(workers))
+    pool = Pool(inputs.workers_of(workers), isolated=True)
     run = Rescoring(found.files, Matcher(find_scores(scores_dir), scores_dir), pool, options)
     try:
         with GradingProgress(run.files, errors) as progress, pool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import warnings
 from typing import Any
 
 LONGEST_LITERAL = 1 << 20
@@ -30,10 +31,12 @@ def undo(text: str) -> Any:
     except (ValueError, RecursionError):
         pass
     try:
-        try:
-            tree = ast.parse(text, mode="eval")
-        except SyntaxError:
-            tree = ast.parse(_ENUM.sub(r"\1", text), mode="eval")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # of texts such as "1or": not our code
+            try:
+                tree = ast.parse(text, mode="eval")
+            except SyntaxError:
+                tree = ast.parse(_ENUM.sub(r"\1", text), mode="eval")
         return _value(tree.body)
     except (SyntaxError, MemoryError, RecursionError, TypeError) as error:
         raise ValueError("neither JSON nor a Python literal") from error

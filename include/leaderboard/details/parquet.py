@@ -26,7 +26,8 @@ def opened(path: Path) -> Iterator[ParquetFile]:
     """Open a parquet file for streaming; errors while it is read are told by the file's name.
 
     Raises:
-        ResultsFormatError: It cannot be read, or is not parquet, e.g. empty or cut off.
+        ResultsFormatError: It cannot be read, or is not parquet, e.g. empty, cut off or damaged. Some damage
+            makes pyarrow end the process: who reads files of unknown health does so in one of its own.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -38,10 +39,10 @@ def opened(path: Path) -> Iterator[ParquetFile]:
         raise ResultsFormatError(f"{path.name}: no such file in {path.parent}.") from error
     except PermissionError as error:
         raise ResultsFormatError(f"{path.name}: cannot be read ({error.strerror}).") from error
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError, OverflowError) as error:
         raise ResultsFormatError(
-            f"{path.name}: not parquet, or cut off ({type(error).__name__}, {path.stat().st_size:,} bytes). "
-            "Restore the file from the raw outputs."
+            f"{path.name}: not parquet, cut off or damaged "
+            f"({type(error).__name__}, {path.stat().st_size:,} bytes). Restore the file from the raw outputs."
         ) from error
 
 
@@ -56,7 +57,7 @@ def records(file: ParquetFile, columns: Sequence[str], span: Span | None) -> Ite
     span = span or Span(row_groups=tuple(range(file.num_row_groups)), first_row=0)
     skip, left = span.skip, span.rows
     for group in span.row_groups:
-        size = _batch_rows(file, group, columns)
+        size = _batch_rows(file, group)
         batches = file.iter_batches(
             batch_size=size, row_groups=[group], columns=list(columns), use_threads=False
         )
@@ -71,14 +72,11 @@ def records(file: ParquetFile, columns: Sequence[str], span: Span | None) -> Ite
                 return
 
 
-def _batch_rows(file: ParquetFile, group: int, columns: Sequence[str]) -> int:
+def _batch_rows(file: ParquetFile, group: int) -> int:
+    """Rows of a batch, by what the group's rows take on average, unread columns included.
+
+    The account of single columns would be closer, but pyarrow ends the process when it is damaged.
+    """
     meta = file.metadata.row_group(group)
-    wanted = tuple(columns)
-    size = 0
-    for index in range(meta.num_columns):
-        column = meta.column(index)
-        path = column.path_in_schema
-        if any(path == name or path.startswith(f"{name}.") for name in wanted):
-            size += column.total_uncompressed_size
-    a_row: int = max(1, size // max(1, meta.num_rows))
+    a_row: int = max(1, meta.total_byte_size // max(1, meta.num_rows))
     return max(1, min(BATCH_ROWS, BATCH_BYTES // a_row))

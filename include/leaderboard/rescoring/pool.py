@@ -14,10 +14,17 @@ Result = TypeVar("Result")
 
 
 class Pool:
-    """With one worker everything is done here, in the caller's process."""
+    """A few processes; or none, and everything is done in the caller's."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, *, isolated: bool = False) -> None:
+        """Prepare; processes start when they are needed.
+
+        Args:
+            workers: How many.
+            isolated: Take a process even for one worker: a damaged file can end the one that reads it.
+        """
         self.workers = workers
+        self._here = workers == 1 and not isolated
         self._executor: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Self:
@@ -25,7 +32,7 @@ class Pool:
 
     def submit(self, function: Callable[[Argument], Result], argument: Argument) -> Future[Result]:
         """Run a module's function; the future of a broken pool carries a :class:`BrokenExecutor`."""
-        if self.workers == 1:
+        if self._here:
             return _done(function, argument)
         try:
             return self._running().submit(function, argument)
@@ -38,6 +45,14 @@ class Pool:
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
         self._executor = None
+
+    def wait_for(self, function: Callable[[Argument], Result], argument: Argument) -> Result | None:
+        """Run one thing now; None: its process was killed."""
+        try:
+            return self.submit(function, argument).result()
+        except BrokenExecutor:
+            self.restart()
+            return None
 
     def alone(self, function: Callable[[Argument], Result], argument: Argument) -> Result:
         """Run in a fresh process of its own, to find out which part kills its process.

@@ -55,7 +55,7 @@ class Rescoring:
         self._advance: Advance = unheard
         self._scorers: dict[str, ScorerId | None] = {}
         self.files = [file for file in files if self._is_wanted(file)]
-        self._canaries = Canaries(options.limits)
+        self._canaries = Canaries(options.limits, options.policy, pool)
         self._named: set[Problem] = set()
         self._unfinished: dict[int, Job] = {}
         self._flying: dict[Future[Any], Task] = {}
@@ -183,9 +183,7 @@ class Rescoring:
             self._advance(job.file, 1.0)
             self._count(job, looked.done, kept=True)
             return
-        scorer = scorer_of(job.file.short_task, self._options.policy)
-        assert scorer is not None
-        breach = self._canaries.breach(job.file, scorer)
+        breach = self._canaries.breach(job.file)
         if breach is not None:
             self._fail(job, breach)
             return

@@ -180,7 +180,7 @@ def test_a_file_that_was_cut_off_is_named(tmp_path):
     lines = (tmp_path / "samples_a_x.jsonl").read_bytes()
     (tmp_path / "samples_a_x.jsonl").write_bytes(lines[:-20])
 
-    with pytest.raises(ResultsFormatError, match=r"a\.parquet: not parquet, or cut off"):
+    with pytest.raises(ResultsFormatError, match=r"a\.parquet: not parquet, cut off or damaged"):
         read_details(tmp_path / "a.parquet")
     with pytest.raises(ResultsFormatError, match=r"empty\.parquet: not parquet.*0 bytes"):
         read_details(tmp_path / "empty.parquet")

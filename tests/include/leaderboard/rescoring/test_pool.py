@@ -33,6 +33,13 @@ def test_one_worker_works_in_this_process():
         assert isinstance(pool.submit(fail, 1).exception(), ValueError)
 
 
+def test_one_worker_can_be_kept_apart():
+    with Pool(1, isolated=True) as pool:
+        assert pool.submit(pid, 0).result() != os.getpid()
+        assert pool.wait_for(die, 0) is None
+        assert pool.wait_for(square, 3) == 9
+
+
 def test_several_workers_work_elsewhere_and_outlive_one_that_is_killed():
     with Pool(2) as pool:
         assert pool.submit(pid, 0).result() != os.getpid()
