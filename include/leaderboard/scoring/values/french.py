@@ -60,13 +60,18 @@ _VERB = re.compile(
     r"(?:\b(?:est|sont|vaut|valent|vaudra|[ée]tait|fait|mesure|co[ûu]te|p[èe]se|contient|donne|tend|[ée]gale?s?|obtient|"
     r"obtenons|trouve|trouvons|donc|soit|d'o[ùu]|alors|ainsi|c'est|conclut|on a|nous avons|"
     r"pour (?:coordonn[ée]es|affixe|solutions?|valeur|limite|[ée]quation|ensemble)|[àa] partir d[eu]"
-    r"|lorsque|quand|environ|approximativement|[àa] peu pr[èe]s|d'environ)\b|(?<!\d)(?<!\d ):)",
+    r"|environ|approximativement|[àa] peu pr[èe]s|d'environ)\b|(?<!\d)(?<!\d ):)",
     re.IGNORECASE,
 )
 _AFTER_VERB = re.compile(
     r"\s*(?:(?:donc|alors|bien|[ée]gale?s?|vers|que|rang|valeur|solutions?|l'intervalle|l'ensemble|le nombre"
     r"|la valeur|le point|le couple|le vecteur|la droite|d'[ée]quation|d'environ|environ|approximativement"
     r"|exactement|de|du|d'|[àa]|au|les|l'entier|le r[ée]el|la fraction|:|≈)(?=[\s(\[\]{\d√π+-]|$)\s*)+",
+    re.IGNORECASE,
+)
+_LEAD = re.compile(
+    r"(?:solutions?|l'intervalle|l'ensemble|le nombre|la valeur|le point|le couple|le vecteur|la droite"
+    r"|la fraction|exactement|d'[ée]quation)\s+(?=[\s(\[\]{\d√π+-])",
     re.IGNORECASE,
 )
 _ABOUT = re.compile(
@@ -136,7 +141,7 @@ def after_verb(text: str) -> str:
         if match.end() < len(text):
             end = match.end()
     rest = text[end:].strip()
-    lead = _AFTER_VERB.match(rest)
+    lead = (_AFTER_VERB if end else _LEAD).match(rest)
     return (rest[lead.end() :] if lead else rest).strip()
 
 
@@ -150,41 +155,24 @@ def without_parameter(text: str) -> str:
     return _TOUR.sub("", text) if "∈" in text or "entier" in text else text
 
 
-_NO_NOUNS = frozenset(
-    {
-        "eme",
-        "ieme",
-        "nde",
-        "ere",
-        "exclu",
-        "exclus",
-        "exclue",
-        "inclus",
-        "incluse",
-        "pres",
-        "sur",
-        "fois",
-        "autre",
-    }
-    | {
-        "autres",
-        "sauf",
-        "plus",
-        "moins",
-        "est",
-        "modulo",
-        "mod",
-        "puis",
-        "suivi",
-        "maximum",
-        "minimum",
-        "max",
-        "min",
-    }
-)
-"""Words that turn a number into something else, or into a bound."""
+_NO_NOUNS = frozenset({
+    "alors", "apres", "avec", "avant", "bien", "carre", "carres", "cent", "cents", "certains",
+    "chiffre", "chiffres", "cube", "cubes", "dans", "decimale", "decimales", "depuis", "des", "deux",
+    "dix", "donc", "dont", "ere", "environ", "eme", "est", "exclu", "exclue", "exclus", "fois", "ieme",
+    "inclus", "incluse", "jamais", "les", "lors", "mais", "maximum", "max", "minimum", "min", "mod",
+    "modulo", "moins", "nde", "non", "nul", "nulle", "nuls", "par", "pas", "plus", "plusieurs", "pour",
+    "pres", "puis", "puissance", "puissances", "quand", "que", "sans", "sauf", "six", "sous", "suivi",
+    "sur", "tous", "toujours", "tout", "tres", "trois", "vers", "autre", "autres", "faux",
+    "factorielle", "double", "triple", "moitie", "tiers", "virgule", "degre", "premier", "premiers",
+    "second", "seconds", "elle", "ils", "soit", "comme", "entre", "encore", "rien", "meme", "parmi",
+    "pendant",
+})  # fmt: skip
+"""Words that name nothing countable, or turn a number into another one or into a bound."""
 
 
-def is_noun(word: str) -> bool:
-    """Whether a word may name what is counted: three letters or more, and no unit."""
-    return len(word) >= 3 and word.isalpha() and fold(word) not in _NO_NOUNS and lookup(word) is None
+def is_noun(word: str, *, plural: bool = False) -> bool:
+    """Whether a word may name what is counted; *plural*: as it does after two or more."""
+    if len(word) < 3 or not word.isalpha():
+        return False
+    folded = fold(word)
+    return folded not in _NO_NOUNS and (not plural or folded[-1] in "sx") and lookup(word) is None

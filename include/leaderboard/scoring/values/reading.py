@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 from include.leaderboard.scoring.values import french, intervals, regions
+from include.leaderboard.scoring.values.figures import rounds_to
 from include.leaderboard.scoring.values.kinds import Equation, Members, Region, Scalar, Value
 from include.leaderboard.scoring.values.limits import MAX_CHARACTERS, UnreadableError
 from include.leaderboard.scoring.values.numerals import WORDS
@@ -56,6 +58,8 @@ def read_clean(text: str, *, commas_separate: bool = False) -> Value:
     Raises:
         UnreadableError: It is none that this package knows.
     """
+    if text.endswith(".."):
+        raise UnreadableError("digits that go on")
     text = _trimmed(text)
     about = text[:1] in _ABOUT
     if WORDS.search(text):
@@ -181,17 +185,23 @@ def _chain(members: list[list[str]], signs: list[str], *, glued: bool) -> Value:
             equation = _equation(members)
             if equation is not None:
                 return equation
-        return _sided(members[0], members[1], label, glued=glued)
+        if label:
+            return _sided(members[0], members[1], label, glued=glued)
     last = _sided([], members[-1], label, glued=glued)
-    if (
-        isinstance(last, Scalar)
-        and signs[-1] == "≈"
-        and len(members) > 1
-        and not (label and len(members) == 2)
-    ):
-        before = _quiet_scalar(members[-2])
-        return replace(last, exact=before)
-    return last
+    stated = isinstance(last, Scalar) and not (label and len(members) == 2)
+    before = _quiet_scalar(members[-2]) if stated else None
+    if before is not None and isinstance(last, Scalar) and not _consistent(before, last, signs[-1]):
+        raise UnreadableError("two numbers that are not equal")
+    return replace(last, exact=before) if signs[-1] == "≈" and isinstance(last, Scalar) else last
+
+
+def _consistent(before: Scalar, last: Scalar, sign: str) -> bool:
+    """False for ``13 = 12`` and ``13 ≈ 12``: numbers in decimals that are another, or no rounding."""
+    if before.decimals is None or last.decimals is None or before.unit != last.unit:
+        return True
+    if sign == "=":
+        return bool(before.node == last.node)
+    return rounds_to(before.node, Fraction(last.node[1]), last.decimals)
 
 
 def _sided(left: Sequence[str], right: Sequence[str], label: str, *, glued: bool = False) -> Value:

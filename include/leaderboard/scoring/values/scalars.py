@@ -127,15 +127,17 @@ def _quantity(
 
 
 def _noun_start(tokens: Sequence[str]) -> int:
-    """Where the words start that follow a number: ``12 cases``."""
-    start = len(tokens)
-    while (
-        start > 0
-        and len(tokens) - start < MAX_NOUNS
-        and (is_noun(tokens[start - 1]) or tokens[start - 1] == "de")
-    ):
-        start -= 1
-    return start if start and tokens[start - 1][0].isdigit() and tokens[start:][:1] != ["de"] else len(tokens)
+    """Where the words start that a number written in digits counts: ``12 cases``, ``1,5 * 10 points``."""
+    start = 0
+    while start < len(tokens) and (tokens[start][0].isdigit() or tokens[start] in {"+", "-", "*"}):
+        start += 1
+    nouns = tokens[start:]
+    if not start or not 0 < len(nouns) <= MAX_NOUNS or not tokens[start - 1][0].isdigit():
+        return len(tokens)
+    plural = start > 1 or not -2 < number(tokens[0]) < 2
+    if not is_noun(nouns[0], plural=plural) or not all(is_noun(word) or word == "de" for word in nouns[1:]):
+        return len(tokens)
+    return start
 
 
 def _purpose_start(tokens: Sequence[str]) -> int:

@@ -314,3 +314,28 @@ def test_a_reason_holds_no_text_of_the_row():
 
 def test_plain_numbers_never_take_the_slow_path():
     assert not any(compare_values(str(one), str(other)).slow for one in range(30) for other in range(30))
+
+
+WORDS = [
+    "afin", "au", "avant", "avec", "carré", "cent", "chiffres", "contre", "cube", "dans", "deux",
+    "dizaine", "dont", "douzaine", "double", "entre", "exclu", "excepté", "facteur", "faux", "fois",
+    "inverse", "jamais", "jusqu'à", "mais", "mille", "modulo", "moins", "moitié", "multiple", "négatif",
+    "ni", "non", "opposé", "ou", "par", "pas", "plus", "plusieurs", "presque", "puissance", "quand",
+    "quart", "racine", "sans", "sauf", "sous", "sur", "tiers", "tous", "triple", "vers", "virgule",
+    "voire", "factorielle", "environ13", "x", "k", "_", "^", "/", "|", "&", "...", ",", "²", "⁻¹", "%",
+    "‰", "[", ")", "}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_word_that_turns_a_number_into_something_else_is_never_overlooked(word):
+    for text in (f"12 {word}", f"12{word}", f"12 {word} 13", f"2x {word} 12"):
+        assert not compare_values("12", text).equal
+
+
+@pytest.mark.parametrize(
+    "word", ["afin", "double", "pas", "non", "cas", "solutions", "k", "²x", "+ C", "..."]
+)
+def test_nothing_is_overlooked_behind_a_formula(word):
+    assert not compare_values("2x+3", f"2x+3 {word}").equal
+    assert not compare_values("S={1;2}", f"S={{1;2}} {word}").equal
