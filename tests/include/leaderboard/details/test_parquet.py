@@ -67,6 +67,6 @@ def test_damage_anywhere_is_a_named_error_or_another_value(tmp_path, layout):
     path = tmp_path / name.format(time="2025-03-01T10-20-30")
     write(path, ANSWERS)
 
-    # In a process of its own: some damage makes pyarrow end it, which the pool of `palmares rescore` outlives.
+    # In a process of its own: some damage makes pyarrow end it, and `palmares rescore` outlives that.
     with Pool(1, isolated=True) as pool:
         assert pool.submit(partial(read_damaged, seed=1), path).result() == []
