@@ -21,7 +21,8 @@ _INTRODUCTION = re.compile(
     r"|parle|appelle|observe|a)|"
     r"il se forme|il y a|nomm[ée]e?s?|appel[ée]e?s?|d[ée]signe|s'[ée]crit|vaut|repr[ée]sente|forment|forme"
     r"|a pour (?:nom|symbole|formule|nature|capitale)|"
-    r"a lieu|n'admet|n'a|admet|poss[èe]de|s'est d[ée]roul[ée]e?|suit|suivent|utilise|applique|reconna[îi]t"
+    r"a lieu|n'admet|n'a|admet|poss[èe]de|s'est d[ée]roul[ée]e?|suit|suivent|utilise|applique|(?:été"
+    r"|est)\s+\w{2,}(?:é|it|is|ert|u|nt)e?s?\s+par|reconna[îi]t"
     r"|is|was|affiche|renvoie|retourne|donne|conna[îi]t|choisi[rst]?|dite?s?)\b[' ]?"
     r"(?:\s*(?:donc|bien|alors|ainsi|tout simplement|[ée]galement|en fait|effectivement|toujours"
     r"|connue? sous le nom|appel[ée]e?s?)\b)*\s*:?",

@@ -66,6 +66,14 @@ def finish(line: str, method: str, wanted: re.Pattern[str], *, last: bool) -> An
         text = _ENDING.sub("", text)
     if text.startswith("\\text"):
         text = unwrapped(text)
+    if (
+        text[-1:] in ")]"
+        and "(" not in text
+        and "[" not in text
+        and text.count(text[-1:]) == 1
+        and ";" not in text
+    ):
+        text = text[:-1].rstrip(" .")  # It closes what the announcement opened.
     if text[:1] in _LEADS:
         text = _without_lead(text)
     if not SUBSTANCE.search(text):

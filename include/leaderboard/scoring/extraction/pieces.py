@@ -19,7 +19,8 @@ _VALUE_START = re.compile(
     r"|(?<=\s)[A-Za-z]\s*[-+/*]\s*[\dA-Za-z]"
 )
 _HAZARD = re.compile(
-    r"\b(?:avant|apr[èe]s|plus|moins|presque|pr[èe]s|inf[ée]rieure?s?|sup[ée]rieure?s?|entre|jusqu|ln|log|exp|sin|cos|tan|sqrt|pas|non"
+    r"\b(?:avant|apr[èe]s|plus|moins|presque|pr[èe]s|inf[ée]rieure?s?|sup[ée]rieure?s?|entre|jusqu|ln|log"
+    r"|exp|sin|cos|tan|sqrt|pas|non"
     r"|ne|n|ni|sauf|sans|aucune?|jamais|"
     r"diff[ée]rente?s?|distincte?s?|question|exercice|page|[ée]tape|num[ée]ro|moiti[ée]|double|triple|tiers"
     r"|quart|carr[ée]e?|racine|cube|"
@@ -31,6 +32,7 @@ _HAZARD = re.compile(
 _BEFORE_VALUE = (" ", ":", "'")
 _COMMENT = re.compile(
     r"\s*,?\s+(?:en arrondissant|en arrondi|(?:une fois|après)? ?arrondie?s?|après arrondi|au total|en tout"
+    r"|pour tou(?:t|te|s)\b[^=]{0,40}|quel que soit[^=]{0,40}"
     r"|exactement|au final|environ)(?:\s+(?:à|au)\b[^\d=]{1,30})?$",
     re.IGNORECASE,
 )
