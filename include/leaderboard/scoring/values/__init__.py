@@ -27,13 +27,14 @@ class Expected:
 
     def __init__(self, gold: str, *, instruction: str | None = None, policy: GradingPolicy = DEFAULT) -> None:
         self._gold = gold
-        self._instruction = instruction
         self._policy = policy
         self._plain: Plain | None = None
-        if policy == DEFAULT and (not instruction or read_instruction(instruction) == NOTHING):
-            self._plain = read_plain(gold)
+        self._wanted = read_instruction(instruction) if instruction else NOTHING
+        if policy == DEFAULT:
+            plain = read_plain(gold)
+            if plain is not None and _asks_nothing_else(self._wanted, plain.decimals):
+                self._plain = plain
         self._value: Value | None = None
-        self._wanted: Wanted | None = None
 
     def compare(self, text: str) -> Verdict:
         """Compare one statement; raises nothing, whatever the texts hold."""
@@ -50,8 +51,6 @@ class Expected:
                 self._value = read(self._gold)
         except (UnreadableError, RecursionError):
             return _UNREADABLE_GOLD
-        if self._wanted is None:
-            self._wanted = read_instruction(self._instruction)
         return _compare(self._value, text, self._wanted, self._policy)
 
 
@@ -96,6 +95,13 @@ _DOUBTFUL = Verdict(equal=False, method="doubt", reason="The answer is given wit
 _UNREADABLE_GOLD = Verdict(
     equal=False, method="unreadable", reason="The expected answer is no value that can be read."
 )
+
+
+def _asks_nothing_else(wanted: Wanted, decimals: int) -> bool:
+    """Whether an instruction asks for nothing, or for a rounding that the gold already has."""
+    if wanted.places is None:
+        return wanted == NOTHING
+    return 0 <= decimals <= wanted.places and wanted == Wanted(places=wanted.places)
 
 
 def _squeezed(text: str) -> str:
