@@ -51,6 +51,21 @@ _LEADING_NO = re.compile(r"^non\s*[,:;.!]\s*(?=\S)", re.IGNORECASE)
 _EMPTY_BRACES = re.compile(r"[\s$]*\\?\{\s*\\?\}[\s$.]*")
 
 
+def _sources() -> list[Path]:
+    room = Path(__file__).parent
+    parts = [path for part in ("extraction", "values") for path in sorted((room / part).glob("*.py"))]
+    return [room / f"{name}.py" for name in _MODULES] + parts
+
+
+_SOURCES = hash_sources(*_sources())
+"""Of the modules as they were imported: a long-lived process keeps them when the files change."""
+
+
+@cache
+def _code_hash(policy: str) -> str:
+    return hash_sources(notes=(_SOURCES, policy, *(f"{name} {_installed(name)}" for name in LIBRARIES)))
+
+
 class BacFrScorer:
     """Deterministic; reads at most the last 8,000 characters of a generation."""
 
@@ -81,14 +96,6 @@ class BacFrScorer:
         )
 
 
-@cache
-def _code_hash(policy: str) -> str:
-    room = Path(__file__).parent
-    sources = [room / f"{name}.py" for name in _MODULES]
-    sources += sorted((room / "extraction").glob("*.py")) + sorted((room / "values").glob("*.py"))
-    return hash_sources(*sources, notes=(policy, *(f"{name} {_installed(name)}" for name in LIBRARIES)))
-
-
 def _installed(name: str) -> str:
     try:
         return version(name)
@@ -115,6 +122,8 @@ def grade_answer(
         question: Of the row; asks for a form where the instruction is silent.
         policy: What is accepted where the right verdict is a choice.
     """
+    if policy is not DEFAULT and policy == DEFAULT:
+        policy = DEFAULT
     gold = gold.strip()
     if _DRESSED.search(gold):
         gold = _undressed(gold)

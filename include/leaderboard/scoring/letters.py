@@ -112,17 +112,22 @@ def judge_letters(
 ) -> bool:
     """Judge against expected letters; the text of the one right choice will do as well."""
     wanted = frozenset(re.findall(r"[A-H]", gold))
-    label = _LABEL.match(answer.text)
-    if choices and label and not _other_letter(label) and not policy.letter_and_text:
-        own = _index(label[1])
-        said = Answer(label["text"].rstrip(" ."), label["text"], answer.method)
-        if _chosen(said, choices, same) not in {None, own}:
-            return False
+    if choices and not policy.letter_and_text and _contradicts(answer, choices, same):
+        return False
     said_by_text = _chosen(answer, choices, same) if choices else None
     if said_by_text is not None and _ALONE.fullmatch(answer.text) is None:
         return frozenset((chr(ord("A") + said_by_text),)) == wanted
     letters = said_letters(answer)
     return letters is not None and letters == wanted
+
+
+def _contradicts(answer: Answer, choices: Sequence[str], same: Same) -> bool:
+    """Tell a letter beside the text of another choice."""
+    label = _LABEL.match(answer.text) or _LABEL.match(answer.line)
+    if label is None or _other_letter(label):
+        return False
+    text = label["text"].rstrip(" .")
+    return _chosen(Answer(text, text, answer.method), choices, same) not in {None, _index(label[1])}
 
 
 def judge_choice(
@@ -132,6 +137,8 @@ def judge_choice(
     index = next(
         (number for number, choice in enumerate(choices) if bare_choice(choice) == bare_choice(gold)), None
     )
+    if not policy.letter_and_text and _contradicts(answer, choices, same):
+        return False
     if same(bare_choice(gold), answer):
         return True
     if index is None:

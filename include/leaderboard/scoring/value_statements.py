@@ -11,7 +11,7 @@ from include.leaderboard.scoring.extraction.pieces import value_pieces
 from include.leaderboard.scoring.policy import DEFAULT, GradingPolicy
 from include.leaderboard.scoring.quick import decide
 from include.leaderboard.scoring.scorer import Grade
-from include.leaderboard.scoring.values import compare_values, is_value
+from include.leaderboard.scoring.values import Expected, is_value
 
 NUMBER = re.compile(r"[-+−]?\d+(?:[.,]\d+)?")
 _ALL_WORDS = re.compile(r"[^\W\d_]{3,}(?:[\s'-]+[^\W\d_]+)*|[\[(]?[A-Z]{1,3}[\])]?")
@@ -92,8 +92,9 @@ def grade_value(gold: str, answer: Answer, asked: str | None, policy: GradingPol
         equal = decide(gold, pieces[-1], asked=bool(asked))
         if equal or (equal is False and NUMBER.fullmatch(gold)):
             return _decided(equal, answer)
+    expected = Expected(gold, instruction=asked, policy=policy)
     for piece in pieces:
-        verdict = compare_values(gold, piece, instruction=asked, policy=policy)
+        verdict = expected.compare(piece)
         slow = slow or verdict.slow
         if verdict.equal:
             break

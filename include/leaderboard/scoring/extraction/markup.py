@@ -19,7 +19,7 @@ _CHARACTERS = str.maketrans(
 _UNUSUAL = re.compile("[" + re.escape("".join(map(chr, _CHARACTERS))) + "]")
 _COMPATIBLE = re.compile("[\u2460-\u24ff\u3000-\U0010ffff]")
 _STRUCK = re.compile(r"~~[^~\n]{0,200}~~")
-_LINE_START = re.compile(r"^\s*(?:#{1,6}\s+|>\s+|[•‣▪*]\s+(?=\S)|[-+]\s+(?=[^\s\d]))", re.MULTILINE)
+_LINE_START = re.compile(r"^\s*(?:#{1,6}\s+|>\s+|[•‣▪*]\s+(?=\S)|[-+]\s+(?=[^\s\d+−-]))", re.MULTILINE)
 _EMPHASIS = re.compile(
     r"(?<![\w)])\*\*|\*\*(?![\w(-])|(?<![\w\\}^])_(?=[^\s_{}]+_(?!\w))|(?<=[^\s\\_{}])_(?=[\s.,;:!?)]|$)"
     r"|__(?!\w*__\()|(?<![\w\\])\*(?=[^\s*][^*\n]{0,200}[^\s*]?\*(?!\w))|`"

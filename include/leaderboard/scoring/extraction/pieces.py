@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 _VERB = re.compile(
-    r"\b(?:est|sont|vaut|valent|était|serait|[ée]gale?s?(?:\s+à)?|on\s+(?:obtient|trouve|a)|obtient|trouve"
+    r"\b(?:est|sont|vaut|valent|était|serait|(?<!ou )[ée]gale?s?(?:\s+à)?|on\s+(?:obtient|trouve|a)|obtient"
+    r"|trouve"
     r"|donne|reste|soit|il\s+y\s+(?:en\s+)?a|il\s+(?:en\s+)?faut|mesure|p[èe]se|"
     r"dure|co[ûu]te|(?:converge(?:nt)?|diverge(?:nt)?|tend(?:ent)?)\s+vers|appartien(?:t|nent)\s+à|contient"
     r"|poss[èe]de|compte|is|equals|pour\s+(?:coordonnées|affixe|solutions?|valeur|limite"
@@ -19,7 +20,8 @@ _VALUE_START = re.compile(
     r"|(?<=\s)[A-Za-z]\s*[-+/*]\s*[\dA-Za-z]"
 )
 _HAZARD = re.compile(
-    r"\b(?:avant|apr[èe]s|plus|moins|presque|pr[èe]s|inf[ée]rieure?s?|sup[ée]rieure?s?|entre|jusqu|ln|log"
+    r"\b(?:avant|apr[èe]s|plus|moins|presque|pr[èe]s|inf[ée]rieure?s?|sup[ée]rieure?s?|entre|jusqu|\w+aine"
+    r"|paire|couple|ln|log"
     r"|exp|sin|cos|tan|sqrt|pas|non"
     r"|ne|n|ni|sauf|sans|aucune?|jamais|"
     r"diff[ée]rente?s?|distincte?s?|question|exercice|page|[ée]tape|num[ée]ro|moiti[ée]|double|triple|tiers"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.leaderboard.details.rows import DetailsRow
+from include.leaderboard.scoring import bac_fr
 from include.leaderboard.scoring.bac_fr import BacFrScorer, grade_answer
+from include.leaderboard.scoring.policy import GradingPolicy
 
 CASES = Path(__file__).parents[3] / "data" / "bac_fr_cases.jsonl"
 
@@ -139,6 +142,36 @@ def test_any_text_gets_a_verdict(gold, prediction):
 @given(st.fractions(max_denominator=500), st.fractions(max_denominator=500))
 def test_fractions_are_equal_exactly_when_they_are(one, other):
     assert grade_answer(str(one), f"La réponse est {other}.").correct == (one == other)
+
+
+@pytest.mark.parametrize(
+    ("gold", "prediction"), [("-2", "- -2"), ("5", "supérieur ou égal à 5"), ("12", "une douzaine de 12")]
+)
+def test_what_only_holds_the_value_does_not_say_it(gold, prediction):
+    assert not grade_answer(gold, prediction).correct
+
+
+def test_an_equal_policy_is_the_same_policy():
+    assert grade_answer("1/2", "2/4", policy=GradingPolicy()) == grade_answer("1/2", "2/4")
+
+
+def test_the_hash_covers_every_module_that_the_scorer_imports():
+    room = Path(bac_fr.__file__).parent
+    named = {f"{room.name}.{name}" for name in bac_fr._MODULES} | {"scoring.scorer", "scoring.answers"}
+    imported = {
+        match
+        for name in bac_fr._MODULES
+        for match in re.findall(
+            r"from include\.leaderboard\.(scoring\.\w+)", (room / f"{name}.py").read_text()
+        )
+    }
+
+    assert imported - named <= {"scoring.extraction", "scoring.values"}
+
+
+def test_another_policy_is_another_scorer():
+    assert BacFrScorer(GradingPolicy(percent=False)).code_hash != BacFrScorer().code_hash
+    assert BacFrScorer(GradingPolicy()).code_hash == BacFrScorer().code_hash
 
 
 def test_the_scorer_says_who_it_is():

@@ -15,11 +15,12 @@ CHOICES = ["12", "15", "une droite", "x+1"]
 @pytest.mark.parametrize(
     "prediction",
     [
-        "B", "b", "(B)", "B.", "**B**", "\\boxed{B}", "\\boxed{\\text{B}}", "Réponse B", "La bonne réponse est la B.",
-        "B. 3π", "B : la fonction est paire", "C'est l'option b)", "Je dirais B.", "Comme f est paire, B", "C'est B, pas A.",
-        "A est fausse, c'est B.", "A est fausse, B est vraie.", "Les réponses A, C et D sont fausses, donc B.", "A ? Non, B.",
-        "La droite (D) coupe l'axe : réponse B.", "A mon avis, c'est B.", "B\n\nExplication : A est fausse",
-        "<think>A ou B… A.</think>B",
+        "B", "b", "(B)", "B.", "**B**", "\\boxed{B}", "\\boxed{\\text{B}}", "Réponse B",
+        "La bonne réponse est la B.", "B. 3π", "B : la fonction est paire", "C'est l'option b)",
+        "Je dirais B.", "Comme f est paire, B", "C'est B, pas A.", "A est fausse, c'est B.",
+        "A est fausse, B est vraie.", "Les réponses A, C et D sont fausses, donc B.", "A ? Non, B.",
+        "La droite (D) coupe l'axe : réponse B.", "A mon avis, c'est B.",
+        "B\n\nExplication : A est fausse", "<think>A ou B… A.</think>B",
     ],
 )  # fmt: skip
 def test_the_expected_letter_is_found(prediction):
@@ -29,8 +30,9 @@ def test_the_expected_letter_is_found(prediction):
 @pytest.mark.parametrize(
     "prediction",
     [
-        "A", "A ou B", "A et B", "Ni A ni B", "Beaucoup", "Bien sûr, la réponse est C", "B est faux, c'est C.", "B ? Non, C.",
-        "La réponse B est incorrecte", "La fonction B est nulle, réponse C", "Aucune", "", "<think>B",
+        "A", "A ou B", "A et B", "Ni A ni B", "Beaucoup", "Bien sûr, la réponse est C",
+        "B est faux, c'est C.", "B ? Non, C.", "La réponse B est incorrecte",
+        "La fonction B est nulle, réponse C", "Aucune", "", "<think>B",
     ],
 )  # fmt: skip
 def test_another_letter_several_or_none_is_wrong(prediction):
@@ -66,6 +68,13 @@ def test_a_choice_is_taken_by_letter_or_by_text(gold, prediction, correct):
 def test_a_letter_beside_another_choices_text_contradicts_itself():
     assert not grade_answer("B", "B) 12", choices=CHOICES).correct
     assert grade_answer("B", "B) 12", choices=CHOICES, policy=GradingPolicy(letter_and_text=True)).correct
+
+
+def test_it_does_so_too_where_the_text_is_expected():
+    choices = ["Paris", "Lyon", "Nice"]
+
+    assert not grade_answer("Lyon", "A. Lyon", choices=choices).correct
+    assert grade_answer("Lyon", "B. Lyon", choices=choices).correct
 
 
 def test_a_letter_is_no_choice_where_none_is_asked():
