@@ -34,6 +34,7 @@ _HAZARD = re.compile(
 _BEFORE_VALUE = (" ", ":", "'")
 _COMMENT = re.compile(
     r"\s*,?\s+(?:en arrondissant|en arrondi|(?:une fois|après)? ?arrondie?s?|après arrondi|au total|en tout"
+    r"|convien(?:t|nent)"
     r"|pour tou(?:t|te|s)\b[^=]{0,40}|quel que soit[^=]{0,40}"
     r"|exactement|au final|environ)(?:\s+(?:à|au)\b[^\d=]{1,30})?$",
     re.IGNORECASE,
@@ -56,6 +57,14 @@ _LAW = re.compile(
     r"|,\s)\s*(?:[a-zµμσ]²?\s*=\s*)?([\d,./]*\d)",
     re.IGNORECASE,
 )
+_SMALL = {
+    word: number
+    for number, word in enumerate(
+        ("un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf"), start=1
+    )
+} | {"une": 1}
+_AND_A_HALF = re.compile(r"(\d+|" + "|".join(_SMALL) + r")\s*([^\W\d_]*)\s*et\s+demie?", re.IGNORECASE)
+"""« Deux heures et demie », « un et demi »."""
 _NIL = frozenset({"nul", "nulle", "nuls", "nulles"})
 _CLOCK = re.compile(r"\b([01]?\d|2[0-4])\s?:\s?([0-5]\d)\b")
 """Times of day, where the gold is one."""
@@ -108,6 +117,8 @@ def value_pieces(gold: str, text: str) -> list[str]:
             bare = "0"
         if bare != text:
             pieces.append(bare)
+    if "≈" in bare and gold[-1:].isdigit():
+        pieces.append(bare.rpartition("≈")[2].strip())
     if "=" in bare and "=" not in gold and not _RELATION.search(bare):
         head, _, last = bare.rpartition("=")
         if (
@@ -124,6 +135,10 @@ def value_pieces(gold: str, text: str) -> list[str]:
 def _shortened(gold: str, text: str) -> str:
     """Take a comment or a label off, and write « soit environ » and a law's name as signs."""
     text = _COMMENT.sub("", text)
+    if "demi" in text:
+        half = _AND_A_HALF.fullmatch(text)
+        if half is not None:
+            return f"{_SMALL.get(half[1].casefold(), half[1])},5 {half[2]}".rstrip()
     if "nviron" in text or "prox" in text or "peu pr" in text:
         text = _ABOUT.sub(" ≈ ", text)
     if "(" in text and "(" not in gold:
