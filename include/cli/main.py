@@ -20,6 +20,8 @@ COMMANDS = (
     "include.cli.commands.results",
     "include.cli.commands.requests",
     "include.cli.commands.models",
+    "include.cli.commands.rescore",
+    "include.cli.commands.grade",
 )
 """Modules with a ``register(app)``, in the order of the help page."""
 

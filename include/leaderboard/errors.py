@@ -18,6 +18,7 @@ LeaderboardError
 ├── StoreError                our database is unreachable or not migrated
 │   ├── ClaimLostError            another run holds the evaluation now: leave it to that one
 │   └── LockHeldError             another process holds a lock for longer than we wait
+├── ReportError               a report or a private file cannot be written: say where, and what to do
 └── StackError                the embedded stack cannot start or has lost a part
 """
 
@@ -144,6 +145,10 @@ class ClaimLostError(StoreError):
 
 class LockHeldError(StoreError):
     """Another process has held a lock for longer than we were willing to wait."""
+
+
+class ReportError(LeaderboardError):
+    """A report, or a file that must stay private, cannot be written where it was asked for."""
 
 
 class StackError(LeaderboardError):

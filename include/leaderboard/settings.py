@@ -15,6 +15,7 @@ from include.leaderboard.planning.overrides import OVERRIDES_FILE, Overrides, lo
 from include.leaderboard.planning.shape import Reading
 from include.leaderboard.publishing.settings import PublishingSettings
 from include.leaderboard.submissions.policy import AdmissionPolicy, QueuePolicy
+from include.leaderboard.scoring.policy import GradingPolicy
 from include.leaderboard.suites import Suite, SuiteTask, suite_hash
 from include.leaderboard.yaml_files import parse_settings, read_yaml
 
@@ -108,6 +109,8 @@ class Settings(BaseModel):
     publishing: PublishingSettings = PublishingSettings()
     admission: AdmissionPolicy = AdmissionPolicy()
     queue: QueuePolicy = QueuePolicy()
+    grading: GradingPolicy = GradingPolicy()
+    """What the bac-fr scorer accepts where the right verdict is a choice (docs/grading.md)."""
     default_suite: str
     default_cluster: str
     suites: dict[str, Suite]

@@ -8,6 +8,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from include.leaderboard.canaries.limits import CanarySettings, limits_for
 from include.leaderboard.errors import SettingsError
 
 
@@ -55,6 +56,8 @@ class SuiteTask(BaseModel):
     """The same of generations."""
     thinking_tokens: int = Field(default=0, ge=0)
     """Tokens of thought before an answer, beside it; 0: the task does not ask for thinking."""
+    canaries: CanarySettings | None = None
+    """What stops this task's numbers; None: the limits of its kind."""
 
     @model_validator(mode="after")
     def _only_generations_think(self) -> Self:
@@ -66,6 +69,11 @@ class SuiteTask(BaseModel):
     def max_tokens(self) -> int:
         """Longest prompt, thought and generation together."""
         return self.max_prompt_tokens + self.thinking_tokens + self.max_generated_tokens
+
+    @property
+    def canary_limits(self) -> CanarySettings:
+        """What is given, over what is right for the task's kind."""
+        return limits_for(self.kind, self.canaries)
 
     def requests(self, limit_samples: int | None = None) -> int:
         """Requests to expect: rows times choices (lm-eval on vLLM computes every choice's prompt anew)."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from include.leaderboard.errors import GateError
 from include.steps.services import Services
 from include.store.store import EvaluationState
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -16,6 +19,7 @@ def parking(services: Services, job_key: str, *, dag_run_id: str | None) -> Iter
     try:
         yield
     except GateError as error:
+        log.error("parked: %s", error)  # noqa: TRY400 - evidence, and the traceback follows
         services.store.update(
             job_key,
             state=EvaluationState.PARKED,

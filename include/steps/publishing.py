@@ -13,6 +13,7 @@ from include.leaderboard.publishing import PublishedFile, cost_of, published_fil
 from include.leaderboard.publishing.status import finished_changes
 from include.leaderboard.results import Manifest, verify_results
 from include.leaderboard.scoring import score_results
+from include.leaderboard.scoring.registry import scorers_for
 from include.leaderboard.scoring.score import AGREEMENT, ScoredResults
 from include.leaderboard.settings import suite_hash
 from include.leaderboard.submissions.submission import Submission
@@ -135,7 +136,7 @@ def _entries(
             folder, job_key=submission.job_key, attempt=None, submission=submission, suite=suite
         )
         with parking(services, submission.job_key, dag_run_id=dag_run_id):
-            scored = score_results(folder, manifest, suite)
+            scored = score_results(folder, manifest, suite, scorers=scorers_for(settings.grading))
             _check_as_stored(scored, evaluation)
             files = model_files(
                 services, submission, evaluation, manifest=manifest, scored=scored, folder=folder

@@ -10,12 +10,16 @@ from typing import Any
 
 from include.leaderboard.results import verify_results
 from include.leaderboard.scoring import score_results
+from include.leaderboard.scoring.registry import scorers_for
 from include.leaderboard.submissions.submission import Submission
 from include.steps.gates import parking
 from include.steps.services import Services
 from include.store.store import EvaluationState
 
 log = logging.getLogger(__name__)
+
+CANARIES_NAME = "canaries.json"
+"""Derived file with every canary's rate; ids and counts only."""
 
 
 def fetch_results(
@@ -70,7 +74,8 @@ def post_process(
 
     Raises:
         ClaimLostError: Another run than *dag_run_id* holds the model by now.
-        GateError: The numbers look wrong; the evaluation is parked for a person.
+        GateError: The numbers look wrong, or a canary is beyond its limit; the evaluation is parked for a
+            person.
     """
     submission = Submission.from_json(submission_json)
     services.store.update(submission.job_key, held_by=dag_run_id)
@@ -81,12 +86,16 @@ def post_process(
             folder, job_key=submission.job_key, attempt=None, submission=submission, suite=suite
         )
         with parking(services, submission.job_key, dag_run_id=dag_run_id):
-            scored = score_results(folder, manifest, suite)
+            scored = score_results(folder, manifest, suite, scorers=scorers_for(services.settings.grading))
     for task, records in scored.graded.items():
         lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
         scorer = scored.scores[task]
         name = f"{scorer.scorer}-{scorer.scorer_version}/{task}.jsonl"
         services.raw.put_derived(raw_url, name, lines.encode())
+    canaries = scored.canaries_json()
+    services.raw.put_derived(raw_url, CANARIES_NAME, json.dumps(canaries, ensure_ascii=False).encode())
+    for task, rates in scored.canaries.items():
+        log.info("%s %s canaries: %s", submission.model_id, task, "; ".join(rate.brief for rate in rates))
     scores = scored.scores_json()
     services.store.update(submission.job_key, state=EvaluationState.SCORED, held_by=dag_run_id, scores=scores)
     for task, score in scores.items():

@@ -14,6 +14,7 @@ from include.store.outbox_table import OutboxTable
 from include.store.published import PublishedRecord, PublishedResults
 from include.store.records import AcceptedResults, Attempt, Evaluation, FinishedJob, StoredRefusal
 from include.store.refusals import Refusals
+from include.store.rescorings import Rescorable, Rescoring, RescoringOutcome, Rescorings
 from include.store.states import LIVE, REPLACED, STOPPED, WITHDRAWN, ClaimOutcome, EvaluationState
 
 __all__ = [
@@ -32,6 +33,9 @@ __all__ = [
     "OutboxStatus",
     "PendingEntry",
     "PublishedRecord",
+    "Rescorable",
+    "Rescoring",
+    "RescoringOutcome",
     "Store",
     "StoredRefusal",
 ]
@@ -45,11 +49,12 @@ class Store(
     Moderations,
     Blobs,
     PublishedResults,
+    Rescorings,
     OutboxTable,
     HubCommits,
     HubObstacles,
 ):
-    """One PostgreSQL database: evaluations, attempts, results, refusals, moderation and the outbox.
+    """One PostgreSQL database: all that is known of evaluations, their results and their publication.
 
     Every method is one transaction, is safe to run twice, and raises `StoreError` when the database is
     unreachable. A store may be shared by threads; open one in each process.

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-SCHEMA_REVISION = "0006"
+SCHEMA_REVISION = "0007"
 """The newest migration; a test holds it equal to the one in ``migrations/versions``."""
 
 metadata = MetaData(
@@ -207,4 +207,38 @@ request_blobs = Table(
     Column("repo_id", Text, nullable=False, comment="the dataset that had it first"),
     Column("content", LargeBinary, nullable=False),
     Index("ix_request_blobs_repo_id", "repo_id"),
+)
+
+rescorings = Table(
+    "rescorings",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("job_key", Text, ForeignKey("evaluations.job_key"), nullable=False),
+    Column("dag_run_id", Text, nullable=False),
+    _json("scorers", nullable=False),
+    _json("previous_scores", nullable=False),
+    _json("scores"),
+    _json("flips"),
+    Column("outcome", Text, nullable=False),
+    Column("reason", Text),
+    _now("created_at"),
+    Column("settled_at", DateTime(timezone=True)),
+    UniqueConstraint("job_key", "dag_run_id"),
+    CheckConstraint(
+        "outcome IN ('graded', 'queued', 'published', 'unchanged', 'parked', 'left_alone')",
+        name="outcome",
+    ),
+    CheckConstraint("outcome IN ('parked', 'left_alone') OR scores IS NOT NULL", name="has_scores"),
+    Index("ix_rescorings_dag_run_id", "dag_run_id"),
+)
+
+scorers = Table(
+    "scorers",
+    metadata,
+    Column("task", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("code_hash", Text, nullable=False),
+    Column("dag_run_id", Text, nullable=False, comment="the run that saw it first"),
+    _now("seen_at"),
 )

@@ -3,196 +3,223 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from include.leaderboard.details.rows import DetailsRow
-from include.leaderboard.scoring import answers, comparison, expressions, notation, units
+from include.leaderboard.scoring import dates, formulas, letters, truth, wording
 from include.leaderboard.scoring.answers import Answer, final_answer
-from include.leaderboard.scoring.comparison import (
-    MAX_GOLD,
-    as_collection,
-    as_interval,
-    same_collection,
-    same_interval,
-    same_quantity,
-)
-from include.leaderboard.scoring.notation import NUMBER_WORDS, plain, words
+from include.leaderboard.scoring.extraction.announced import boxed
+from include.leaderboard.scoring.extraction.markup import readable, without_markup
+from include.leaderboard.scoring.extraction.statements import SUBSTANCE, VALUE
+from include.leaderboard.scoring.policy import DEFAULT, GradingPolicy
 from include.leaderboard.scoring.scorer import Grade, hash_sources
+from include.leaderboard.scoring.value_statements import EMPTY, NUMBER, grade_value, same_words
+from include.leaderboard.scoring.values import is_value
 
-_TRUTH = {
-    "vrai": True, "vraie": True, "true": True, "oui": True,
-    "faux": False, "fausse": False, "false": False, "non": False,
-}  # fmt: skip
-_NEGATION = re.compile(r"\b(?:pas|non|ni|jamais|aucune?|sans)\b", re.IGNORECASE)
-_HEDGE = re.compile(r"\b(?:ou|et|ni)\b|±|;", re.IGNORECASE)
-_VERB = re.compile(
-    r"\b(?:est|sont|vaut|valent|[ée]gale?s?(?: à)?|on (?:obtient|trouve)|donc|soit"
-    r"|pour (?:coordonnées|affixe|solutions?|valeur|limite))\b(?: (?:de|d'))?[ ]*:?",
-    re.IGNORECASE,
+MAX_GOLD = 1000
+"""Characters of an expected answer; a longer one is compared as written only."""
+LIBRARIES = ("math-verify", "latex2sympy2-extended", "sympy")
+"""Their versions are part of a verdict."""
+
+_MODULES = (
+    "answers",
+    "bac_fr",
+    "dates",
+    "formulas",
+    "letters",
+    "lexicon",
+    "policy",
+    "quick",
+    "truth",
+    "value_statements",
+    "wording",
 )
-_APPROXIMATELY = re.compile(r"^(?:≈|~|environ|à peu près|approximativement)\s*", re.IGNORECASE)
-_LETTER_ALONE = re.compile(r"\(?\s*([A-Ha-h])\s*[).]?")
-_LETTER_FIRST = re.compile(r"\(?([A-H])\s*(?:[).:]|\s[-–]\s)")
-_SYMBOLIC = re.compile(r"[\\^*/=+<>√∞]|-\s*\d")
-_LETTERS = re.compile(r"(?<![\w'])([A-H])(?![\w'])")
+_DRESSED = re.compile(r"[*`$«»“”]|\\[()\[\]]|\\f?box")
+_PLAIN_VALUE = re.compile(
+    r"(?:S\s*=\s*)?(?:[^\W_a-zA-Z]|[^\w]|_|\\[a-z]+|[a-z](?![a-z])|ln|cos|sin|exp|sqrt|pi)+"
+)
+"""Golds that are values at the first glance."""
+_OTHER_DIGITS = re.compile(r"\d[/.-]\d{1,2}[/.-]\d|\d{4}-|^\(?\d[spdf]|^[_^{]*\d*[}]?\s*$")
+"""Dates, electron configurations."""
+_CONNECTED = re.compile(r"^(?:donc|ainsi|alors|finalement)\s*[,:]?\s*", re.IGNORECASE)
+_NO = ("Non", "non", "NON")
+_LEADING_NO = re.compile(r"^non\s*[,:;.!]\s*(?=\S)", re.IGNORECASE)
+"""« 12 ? Non, 13. »: what follows is the answer."""
+_EMPTY_BRACES = re.compile(r"[\s$]*\\?\{\s*\\?\}[\s$.]*")
+
+
+def _sources() -> list[Path]:
+    room = Path(__file__).parent
+    parts = [path for part in ("extraction", "values") for path in sorted((room / part).glob("*.py"))]
+    return [room / f"{name}.py" for name in _MODULES] + parts
+
+
+_SOURCES = hash_sources(*_sources())
+"""Of the modules as they were imported: a long-lived process keeps them when the files change."""
+
+
+@cache
+def _code_hash(policy: str) -> str:
+    return hash_sources(notes=(_SOURCES, policy, *(f"{name} {_installed(name)}" for name in LIBRARIES)))
 
 
 class BacFrScorer:
-    """Deterministic and pure; reads at most the last 8,000 characters of a generation."""
+    """Deterministic; reads at most the last 8,000 characters of a generation."""
 
     name = "bac-fr"
-    version = "1"
+    version = "2"
+
+    def __init__(self, policy: GradingPolicy = DEFAULT) -> None:
+        self._policy = DEFAULT if policy == DEFAULT else policy
 
     @property
     def code_hash(self) -> str:
-        """Of this module and of those that decide with it."""
-        modules = (answers, comparison, expressions, notation, units)
-        return hash_sources(Path(__file__), *(Path(str(module.__file__)) for module in modules))
+        """Of every module that decides, of the policy, and of the libraries' versions."""
+        return _code_hash(self._policy.describe())
 
     def grade(self, row: DetailsRow) -> Grade:
         """Grade a row's first generation; any of the accepted answers will do."""
         prediction = row.predictions[0] if row.predictions else ""
-        verdicts = [
-            grade_answer(gold, prediction, instruction=row.instruction, choices=row.choices)
-            for gold in row.gold
-        ]
-        if not verdicts:
-            return Grade(correct=False, extracted=None, method="no_gold", reason="The row expects nothing.")
-        return next((verdict for verdict in verdicts if verdict.correct), verdicts[0])
+        first = None
+        for gold in row.gold:
+            grade = grade_answer(
+                gold, prediction, instruction=row.instruction, choices=row.choices, policy=self._policy
+            )
+            if grade.correct:
+                return grade
+            first = first or grade
+        return first or Grade(
+            correct=False, extracted=None, method="no_gold", reason="The row expects nothing."
+        )
+
+
+def _installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
 
 
 def grade_answer(
-    gold: str, prediction: str, *, instruction: str | None = None, choices: Sequence[str] = ()
+    gold: str,
+    prediction: str,
+    *,
+    instruction: str | None = None,
+    choices: Sequence[str] = (),
+    question: str | None = None,
+    policy: GradingPolicy = DEFAULT,
 ) -> Grade:
     """Grade one generation against one expected answer.
 
     Args:
         gold: Expected answer.
         prediction: What the model wrote, with its reasoning trace if it has one.
-        instruction: Of the row; names the letters of a multiple choice.
+        instruction: Of the row; says the form and precision asked for, and names the letters of a choice.
         choices: Of the row, in the order A, B, C, …
+        question: Of the row; asks for a form where the instruction is silent.
+        policy: What is accepted where the right verdict is a choice.
     """
-    answer = final_answer(prediction)
+    if policy is not DEFAULT and policy == DEFAULT:
+        policy = DEFAULT
+    gold = gold.strip()
+    if _DRESSED.search(gold):
+        gold = _undressed(gold)
+    if not SUBSTANCE.search(gold):
+        return Grade(
+            correct=False, extracted=None, method="no_gold", reason="The expected answer holds nothing."
+        )
+    if not choices and NUMBER.fullmatch(gold):
+        kind, wanted = "value", VALUE
+    else:
+        kind, wanted = _kind(gold, instruction, choices)
+    answer = final_answer(prediction, wanted=wanted)
+    if answer is None and EMPTY.search(gold) and _EMPTY_BRACES.fullmatch(prediction[-40:].strip()):
+        return Grade(correct=True, extracted="∅", method="set", reason="The empty set.")
     if answer is None:
         return Grade(correct=False, extracted=None, method="no_answer", reason="No final answer was found.")
-    gold = gold.strip()[:MAX_GOLD]
-    if plain(gold) in {plain(answer.text), plain(answer.line), plain(prediction[: MAX_GOLD + 1].strip())}:
+    if kind != "truth" and answer.text[:3] in _NO:
+        answer = Answer(_LEADING_NO.sub("", answer.text, count=1), answer.line, answer.method)
+    if answer.text == gold and kind not in {"letters", "choice"}:
         return Grade(correct=True, extracted=answer.text, method="identical", reason="The same notation.")
-    method, judge = _kind(gold, instruction, choices)
-    correct = judge(gold, answer)
-    reason = f"Compared as {method}; the answer was {answer.method.replace('_', ' ')}."
-    return Grade(correct=correct, extracted=answer.text, method=method, reason=reason)
+    if kind == "value":
+        return grade_value(gold, answer, instruction or question, policy)
+    correct = _judge(kind, gold, answer, instruction, choices, policy)
+    reason = f"Compared as {kind}; the answer was {answer.method.replace('_', ' ')}."
+    return Grade(correct=correct, extracted=answer.text, method=kind, reason=reason)
 
 
-Judge = Callable[[str, Answer], bool]
+def _undressed(gold: str) -> str:
+    """Take emphasis, dollars, quotes and a box off an expected answer."""
+    gold = without_markup(readable(gold[:MAX_GOLD])) if len(gold) <= MAX_GOLD else gold
+    box = boxed(gold)
+    return box[0] if box is not None and box[1] == len(gold) else gold
 
 
-def _kind(gold: str, instruction: str | None, choices: Sequence[str]) -> tuple[str, Judge]:
-    """Choose how to compare, by the expected answer's kind."""
-    if gold.casefold() in _TRUTH:
-        return "truth", _judge_truth
-    if re.fullmatch(r"[A-H]", gold) and (choices or re.search(r"\b[A-H]\b", instruction or "")):
-        return "letter", lambda gold, answer: _judge_letter(gold, answer, choices)
+def _kind(gold: str, instruction: str | None, choices: Sequence[str]) -> tuple[str, re.Pattern[str]]:
+    """Choose how to compare, by the expected answer's kind, and what a statement must hold to be one."""
+    if truth.is_truth(gold, instruction):
+        return "truth", truth.WANTED
+    if letters.is_letters(gold, instruction, choices):
+        return "letters", letters.WANTED
     if choices:
-        return "choice", lambda gold, answer: _judge_choice(gold, answer, choices)
-    return "value", _judge_value
+        return "choice", SUBSTANCE
+    if len(gold) > MAX_GOLD:
+        return "words", SUBSTANCE
+    if len(gold) == 1:
+        return ("value" if is_value(gold) else "words"), SUBSTANCE
+    if _PLAIN_VALUE.fullmatch(gold) and not _OTHER_DIGITS.search(gold):
+        return "value", SUBSTANCE if EMPTY.search(gold) else VALUE
+    if formulas.is_formula(gold):
+        return "formula", SUBSTANCE
+    if dates.is_period(gold):
+        return "period", SUBSTANCE
+    if dates.is_date(gold) is not None:
+        return "date", SUBSTANCE
+    if is_value(gold):
+        return "value", SUBSTANCE if EMPTY.search(gold) else VALUE
+    return "words", SUBSTANCE
 
 
-def _judge_truth(gold: str, answer: Answer) -> bool:
-    tokens = words(answer.text).split() or [""]
-    said = {_TRUTH[token] for token in tokens if token in _TRUTH}
-    if len(said) != 1:
-        return False
-    # "Non" answers a question, and negates everywhere else.
-    bare = tokens[0] in _TRUTH and (len(tokens) == 1 or "," in answer.text)
-    negated = not bare and _NEGATION.search(answer.text) is not None
-    return not negated and said == {_TRUTH[gold.casefold()]}
+def _judge(
+    kind: str,
+    gold: str,
+    answer: Answer,
+    instruction: str | None,
+    choices: Sequence[str],
+    policy: GradingPolicy,
+) -> bool:
+    if kind == "truth":
+        return truth.judge_truth(gold, answer, policy)
+    if kind == "words":
+        return same_words(gold, answer, policy)
+    if kind == "date":
+        date = dates.is_date(gold)
+        return date is not None and dates.same_date(date, answer.text, policy)
+    if kind == "period":
+        return dates.read_period(gold) == dates.read_period(answer.text)
+    if kind == "formula":
+        return _same_formula(gold, answer, policy)
+
+    def same(choice: str, said: Answer) -> bool:
+        return _same_choice(choice, said, instruction, policy)
+
+    judge = letters.judge_letters if kind == "letters" else letters.judge_choice
+    return judge(gold, answer, choices, same, policy)
 
 
-def _judge_letter(gold: str, answer: Answer, choices: Sequence[str]) -> bool:
-    letter = _letter(answer)
-    if letter is not None:
-        return letter == gold
-    index = ord(gold) - ord("A")
-    if index >= len(choices) or _LETTERS.search(answer.text):
-        return False
-    return _is_choice(choices[index], answer)
+def _same_formula(gold: str, answer: Answer, policy: GradingPolicy) -> bool:
+    line = _CONNECTED.sub("", answer.line, count=1)
+    texts = (answer.text, wording.predicate(answer.text), line, wording.predicate(line))
+    return any(formulas.same_formula(gold, text, policy) for text in texts)
 
 
-def _judge_choice(gold: str, answer: Answer, choices: Sequence[str]) -> bool:
-    """The right choice's text is expected: accept it, or the letter that it stands under."""
-    if _is_choice(gold, answer):
+def _same_choice(choice: str, answer: Answer, instruction: str | None, policy: GradingPolicy) -> bool:
+    """Compare with one choice's text, whatever its kind."""
+    if answer.text == choice:
         return True
-    letter = _letter(answer)
-    if letter is None or words(answer.text) in {words(choice) for choice in choices}:
-        return False
-    index = ord(letter) - ord("A")
-    return index < len(choices) and choices[index].strip() == gold
-
-
-def _is_choice(choice: str, answer: Answer) -> bool:
-    return _judge_value(choice, answer)
-
-
-def _letter(answer: Answer) -> str | None:
-    """The one letter that an answer gives; None if it gives none, or several."""
-    line = plain(answer.line)
-    alone = _LETTER_ALONE.fullmatch(plain(answer.text))
-    if alone:
-        return str(alone[1]).upper()
-    found = set(_LETTERS.findall(line))
-    first = _LETTER_FIRST.match(line)
-    if first and not re.search(r"\b(?:ou|et)\s+[A-H]\b", line):
-        return str(first[1])
-    if len(found) == 1 and not _NEGATION.search(line):
-        return str(found.pop())
-    return None
-
-
-def _judge_value(gold: str, answer: Answer) -> bool:
-    gold_plain, text = plain(gold), plain(answer.text).rstrip(" .,;:!")
-    if not _NEGATION.search(gold_plain) and _NEGATION.search(text):
-        return False
-    interval = as_interval(gold_plain)
-    if interval is not None:
-        return same_interval(interval, _after(text, "∈", "="))
-    collection = as_collection(gold_plain)
-    if collection is not None:
-        return same_collection(collection, _stripped(text))
-    if same_quantity(gold_plain, text) or _same_words(gold, text):
-        return True
-    if _HEDGE.search(text) and not _HEDGE.search(gold_plain):
-        return False
-    return any(
-        same_quantity(gold_plain, piece) or _same_words(gold, piece) for piece in _pieces(gold_plain, text)
-    )
-
-
-def _pieces(gold: str, text: str) -> list[str]:
-    """What may be the bare answer in a statement: after its verb, after its last equality."""
-    pieces = [_stripped(text)]
-    if "=" not in gold:
-        pieces += [_after(piece, "=", "≈") for piece in (text, pieces[0])]
-    pieces += [_APPROXIMATELY.sub("", piece.strip()) for piece in pieces]
-    pieces += [NUMBER_WORDS[word] for piece in pieces if (word := words(piece)) in NUMBER_WORDS]
-    return list(dict.fromkeys(pieces))
-
-
-def _stripped(text: str) -> str:
-    """What follows the last verb of a sentence."""
-    ends = [verb.end() for verb in _VERB.finditer(text)]
-    return _APPROXIMATELY.sub("", text[ends[-1] if ends else 0 :].strip())
-
-
-def _after(text: str, *signs: str) -> str:
-    for sign in signs:
-        text = text.rpartition(sign)[2]
-    return text.strip()
-
-
-def _same_words(gold: str, text: str) -> bool:
-    """Compare as words; formulas and numbers are no words, since words drop their signs."""
-    if not re.search(r"[^\W\d_]{3}", gold) or _SYMBOLIC.search(gold) or _SYMBOLIC.search(text):
-        return False
-    return words(gold) == words(text)
+    if not is_value(choice):
+        return same_words(choice, answer, policy)
+    return grade_value(choice, answer, instruction, policy).correct

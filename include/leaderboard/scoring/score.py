@@ -8,22 +8,24 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from include.leaderboard.canaries.answers import answer_rates
+from include.leaderboard.canaries.gate import refuse_breaches
+from include.leaderboard.canaries.rates import Rate
+from include.leaderboard.canaries.scorers import scorer_rates
 from include.leaderboard.details.rows import DetailsRow, read_details
 from include.leaderboard.errors import GateError, ResultsFormatError
 from include.leaderboard.results.manifest import Manifest, ManifestTask
-from include.leaderboard.scoring.bac_fr import BacFrScorer
+from include.leaderboard.scoring import statistics
+from include.leaderboard.scoring.registry import AVERAGERS, SCORERS
 from include.leaderboard.scoring.scorer import Grade, Scorer, hash_sources
 from include.leaderboard.scoring.statistics import mean, normalize, ratio_influences, standard_error
 from include.leaderboard.suites import Suite, SuiteTask
 
-SCORERS: Mapping[str, Scorer] = {"bac-fr": BacFrScorer()}
-"""By short task name, for tasks that settings mark ``graded_by: scorer``."""
-
 EVALUATOR_SCORER = ("evaluator-metrics", "1")
+"""Of tasks whose rows hold their verdicts and that nobody else averages; its hash is of the statistics alone,
+so that only a change of these makes a score stale."""
 AGREEMENT = 1e-6
 """Between our mean over the rows and the evaluator's own number."""
-GOLD_FLOOR = 0.95
-"""A scorer accepts the expected answer itself this often, or it is broken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,30 +76,41 @@ class ScoredResults:
     """Graded records by short task name; they hold row ids and verdicts, no text."""
     average: float | None
     cross_checks: tuple[CrossCheck, ...]
+    canaries: dict[str, tuple[Rate, ...]]
+    """What was counted on each task's scorer and answers; none is beyond its limit."""
     preliminary: bool
     """From a limited run: never published as scores."""
+
+    def canaries_json(self) -> dict[str, list[dict[str, Any]]]:
+        """Rates as plain JSON, by short task name; they hold row ids and counts, no text."""
+        return {task: [rate.to_json() for rate in rates] for task, rates in self.canaries.items()}
 
     def scores_json(self) -> dict[str, dict[str, Any]]:
         """Scores as plain JSON, by short task name."""
         return {task: score.to_json() for task, score in self.scores.items()}
 
 
-def score_results(folder: Path, manifest: Manifest, suite: Suite) -> ScoredResults:
+def score_results(
+    folder: Path, manifest: Manifest, suite: Suite, *, scorers: Mapping[str, Scorer] | None = None
+) -> ScoredResults:
     """Grade and average a model's verified outputs.
 
     Args:
         folder: What ``verify_results`` accepted.
         manifest: Its manifest.
         suite: Says which metrics make a score, and who grades.
+        scorers: By short task name, e.g. those of a leaderboard's own policy (``scorers_for``). None: those
+            of the default policy.
 
     Raises:
-        GateError: A number is no fraction, the rows contradict the evaluator's own mean, or a scorer fails
-            its canaries; the evidence is named, without texts.
+        GateError: A number is no fraction, the rows contradict the evaluator's own mean, a scorer fails its
+            canaries, or a model's answers do; the evidence of all tasks is named, without texts.
         ResultsFormatError: Details cannot be read, or lack a metric.
     """
     scores: dict[str, Score] = {}
     graded: dict[str, list[dict[str, Any]]] = {}
     checks: list[CrossCheck] = []
+    canaries: dict[str, tuple[Rate, ...]] = {}
     for task in suite.tasks:
         reported = manifest.tasks[task.key]
         rows = read_details(folder / reported.details)
@@ -105,19 +118,26 @@ def score_results(folder: Path, manifest: Manifest, suite: Suite) -> ScoredResul
         for metric, per_row in values.items():
             checks.append(_cross_check(task, metric, per_row, reported))
         if task.metric.graded_by == "scorer":
-            scores[task.name], graded[task.name] = _graded(task, rows, reported)
+            scores[task.name], graded[task.name], canaries[task.name] = _graded(
+                task, rows, reported, scorer=(scorers or SCORERS).get(task.name)
+            )
         else:
             scores[task.name] = _averaged(task, values, reported)
             graded[task.name] = [
-                {"row_id": row.row_id, "scorer": EVALUATOR_SCORER[0]}
+                {"row_id": row.row_id, "scorer": scores[task.name].scorer}
                 | {metric: row.metrics[metric] for metric in task.metric.of}
                 for row in rows
             ]
+            canaries[task.name] = _habits(task, rows)
+    refuse_breaches(
+        canaries, {name: f"{score.scorer} {score.scorer_version}" for name, score in scores.items()}
+    )
     return ScoredResults(
         scores=scores,
         graded=graded,
         average=average({name: score.to_json() for name, score in scores.items()}, suite),
         cross_checks=tuple(checks),
+        canaries=canaries,
         preliminary=manifest.limit_samples is not None,
     )
 
@@ -142,18 +162,37 @@ def average(scores: Mapping[str, Mapping[str, Any]], suite: Suite) -> float | No
 
 
 def _graded(
-    task: SuiteTask, rows: Sequence[DetailsRow], reported: ManifestTask
-) -> tuple[Score, list[dict[str, Any]]]:
-    scorer = SCORERS.get(task.name)
+    task: SuiteTask, rows: Sequence[DetailsRow], reported: ManifestTask, *, scorer: Scorer | None
+) -> tuple[Score, list[dict[str, Any]], tuple[Rate, ...]]:
     if scorer is None:
         raise GateError(f"{task.key}: no scorer is registered. Set graded_by: evaluator, or add one.")
-    _check_canaries(scorer, rows, task)
     verdicts = [scorer.grade(row) for row in rows]
+    rates = (
+        *scorer_rates(scorer, rows, task.canary_limits),
+        *_habits(task, rows, verdicts=verdicts, scorer=scorer),
+    )
     values = [float(verdict.correct) for verdict in verdicts]
     score = _score(task, values, {task.metric.name: mean(values)}, reported)
     records = [_record(row, verdict, scorer) for row, verdict in zip(rows, verdicts, strict=True)]
     scored = replace(score, scorer=scorer.name, scorer_version=scorer.version, scorer_hash=scorer.code_hash)
-    return scored, records
+    return scored, records, rates
+
+
+def _habits(
+    task: SuiteTask,
+    rows: Sequence[DetailsRow],
+    *,
+    verdicts: Sequence[Grade] | None = None,
+    scorer: Scorer | None = None,
+) -> tuple[Rate, ...]:
+    return answer_rates(
+        rows,
+        verdicts,
+        task.canary_limits,
+        scorer=scorer,
+        kind=task.kind,
+        max_generated_tokens=task.thinking_tokens + task.max_generated_tokens,
+    )
 
 
 def _averaged(
@@ -162,7 +201,13 @@ def _averaged(
     """Mean of the metrics; a row's value is the mean of its pulls on them, so that stderr is right."""
     pulls = [ratio_influences(per_row) for per_row in values.values()]
     parts = {metric: mean(pull) for metric, pull in zip(values, pulls, strict=True)}
-    return _score(task, [mean(row) for row in zip(*pulls, strict=True)], parts, reported)
+    score = _score(task, [mean(row) for row in zip(*pulls, strict=True)], parts, reported)
+    averager = AVERAGERS.get(task.name)
+    if averager is None:
+        return score
+    return replace(
+        score, scorer=averager.name, scorer_version=averager.version, scorer_hash=averager.code_hash
+    )
 
 
 def _score(
@@ -182,7 +227,7 @@ def _score(
         reported={metric: reported.metrics[metric] for metric in task.metric.of},
         scorer=EVALUATOR_SCORER[0],
         scorer_version=EVALUATOR_SCORER[1],
-        scorer_hash=hash_sources(Path(__file__)),
+        scorer_hash=hash_sources(Path(str(statistics.__file__))),
     )
 
 
@@ -225,24 +270,6 @@ def _cross_check(
             "compare the details with the results JSON."
         )
     return CrossCheck(task=task.name, metric=metric, from_rows=ours, reported=claimed)
-
-
-def _check_canaries(scorer: Scorer, rows: Sequence[DetailsRow], task: SuiteTask) -> None:
-    """Grade two predictors whose score is known: one that says nothing, one that says the expected answer."""
-    silent = [scorer.grade(replace(row, predictions=("",))) for row in rows]
-    if any(grade.correct for grade in silent):
-        count = sum(grade.correct for grade in silent)
-        raise GateError(
-            f"{task.key}: scorer {scorer.name} {scorer.version} calls an empty answer right on {count} of "
-            f"{len(rows)} rows. Correct the scorer, then re-score; nothing needs to run again."
-        )
-    perfect = [scorer.grade(replace(row, predictions=row.gold[:1])) for row in rows if row.gold]
-    right = sum(grade.correct for grade in perfect)
-    if right < GOLD_FLOOR * len(rows):
-        raise GateError(
-            f"{task.key}: scorer {scorer.name} {scorer.version} accepts the expected answer itself on "
-            f"{right} of {len(rows)} rows only. Correct the scorer or the dataset, then re-score."
-        )
 
 
 def _record(row: DetailsRow, verdict: Grade, scorer: Scorer) -> dict[str, Any]:

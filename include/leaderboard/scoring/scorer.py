@@ -22,6 +22,8 @@ class Grade:
     """What decided, e.g. ``number``, ``letter``, ``no_answer``; may be shown."""
     reason: str
     """For a person; holds no text of the row."""
+    slow: bool = False
+    """The symbolic engine was asked; for figures."""
 
 
 class Scorer(Protocol):
@@ -44,9 +46,11 @@ class Scorer(Protocol):
 
 
 @cache
-def hash_sources(*paths: Path) -> str:
-    """Hash a scorer's own source files, in the order given; 64 hex digits."""
+def hash_sources(*paths: Path, notes: tuple[str, ...] = ()) -> str:
+    """Hash a scorer's own source files, in the order given, and notes such as versions; 64 hex digits."""
     digest = hashlib.sha256()
     for path in paths:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    for note in notes:
+        digest.update(note.encode() + b"\0")
     return digest.hexdigest()

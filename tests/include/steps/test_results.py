@@ -2,19 +2,24 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from include.leaderboard.errors import GateError, HubNotFoundError, RefusedError, ResultsFormatError
+from include.leaderboard.scoring.policy import GradingPolicy
+from include.leaderboard.scoring.registry import scorers_for
 from include.leaderboard.submissions.submission import Submission
 from include.steps.endings import record_enqueued
 from include.steps.planning import plan_resources
 from include.steps.publishing import publish
-from include.steps.results import fetch_results, post_process
+from include.steps.results import CANARIES_NAME, fetch_results, post_process
 from include.steps.services import Services
 from include.store.store import EvaluationState
+from tests.include.leaderboard.canaries.broken_scorers import BROKEN
 from tests.include.leaderboard.results_folder import CANARY, write_results
 from tests.include.steps.sweeping import admit, claimed, request
 
@@ -153,7 +158,7 @@ def test_numbers_that_contradict_the_rows_are_parked(
     planned(services, petit)
     raw = fetched(services, petit, tmp_path / "job")
 
-    def contradiction(*_: object) -> None:
+    def contradiction(*_: object, **__: object) -> None:
         raise GateError("gpqa-fr: the rows say 0.5, the manifest says 0.9")
 
     monkeypatch.setattr("include.steps.results.score_results", contradiction)
@@ -166,6 +171,63 @@ def test_numbers_that_contradict_the_rows_are_parked(
         EvaluationState.PARKED,
         "gpqa-fr: the rows say 0.5, the manifest says 0.9",
     )
+
+
+@pytest.mark.parametrize("mistake", ["prefix", "empty_normaliser", "original"])
+def test_a_broken_scorer_parks_the_model_before_anything_is_published(
+    services: Services,
+    petit: Submission,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    mistake: str,
+) -> None:
+    planned(services, petit)
+    raw = fetched(services, petit, tmp_path / "job")
+    broken = {"bac-fr": BROKEN[mistake][0]}
+    monkeypatch.setattr("include.steps.results.scorers_for", lambda policy: broken)
+
+    with pytest.raises(GateError, match=f"scorer {mistake} 0 fails its canaries"):
+        post_process(services, petit.to_json(), raw_url=raw["raw_url"], dag_run_id=RUN)
+
+    evaluation = services.store.get(petit.job_key)
+    assert evaluation is not None
+    assert (evaluation.state, evaluation.reason_code) == (EvaluationState.PARKED, "parked")
+    assert evaluation.reason is not None
+    assert re.search(r"right on \d of \d, at most 0 \(rows bac\d", evaluation.reason)
+    assert evaluation.reason in caplog.text
+    assert CANARY not in caplog.text
+    with pytest.raises(HubNotFoundError):  # the demo's results repository is made by its first commit
+        services.hub.head(services.settings.hub.results_repo)
+    assert request(services, petit.request_path)["status"] != "FINISHED"
+
+
+def test_answers_are_graded_by_the_leaderboard_s_own_policy(
+    services: Services, petit: Submission, tmp_path: Path
+) -> None:
+    planned(services, petit)
+    raw = fetched(services, petit, tmp_path / "job")
+    settings = services.settings.model_copy(update={"grading": GradingPolicy(form=False)})
+
+    scores = post_process(replace(services, settings=settings), petit.to_json(), raw_url=raw["raw_url"])
+
+    assert scores["bac-fr"]["value"] == pytest.approx(0.5)  # 0,5 for 1/2 is another form
+    assert scores["bac-fr"]["scorer_hash"] == scorers_for(GradingPolicy(form=False))["bac-fr"].code_hash
+
+
+def test_what_the_canaries_counted_is_kept_with_the_scores(
+    services: Services, petit: Submission, tmp_path: Path
+) -> None:
+    planned(services, petit)
+    raw = fetched(services, petit, tmp_path / "job")
+    post_process(services, petit.to_json(), raw_url=raw["raw_url"])
+
+    kept = services.raw.read_derived(raw["raw_url"], CANARIES_NAME)
+
+    assert kept is not None
+    rates = json.loads(kept)
+    assert {"empty", "shuffled", "gold"} <= {rate["name"] for rate in rates["bac-fr"]}
+    assert CANARY.encode() not in kept
 
 
 def test_a_preliminary_run_is_scored_and_not_published(services: Services, tmp_path: Path) -> None:

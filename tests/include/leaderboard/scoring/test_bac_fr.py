@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -11,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.leaderboard.details.rows import DetailsRow
+from include.leaderboard.scoring import bac_fr
 from include.leaderboard.scoring.bac_fr import BacFrScorer, grade_answer
+from include.leaderboard.scoring.policy import GradingPolicy
 
 CASES = Path(__file__).parents[3] / "data" / "bac_fr_cases.jsonl"
 
 
-def test_errors_on_the_labelled_cases_stay_below_two_percent_with_no_false_positive():
+def test_errors_on_the_labelled_cases_stay_below_one_percent_with_no_false_positive():
     cases = [json.loads(line) for line in CASES.read_text(encoding="utf-8").splitlines()]
     verdicts = [
         (case, grade_answer(case["gold"], case["prediction"], instruction=case["instruction"]).correct)
@@ -27,16 +30,15 @@ def test_errors_on_the_labelled_cases_stay_below_two_percent_with_no_false_posit
 
     assert len(cases) == 266
     assert [case for case in wrong if not case["correct"]] == []
-    assert len(wrong) / len(cases) < 0.02
+    assert len(wrong) / len(cases) <= 0.01
 
 
-# Kinds that the file lacks. Of these 30, written before the grader was run on them, it first missed two
-# (the litres and the coordinates), both refusals of right answers.
+# Kinds that the file lacks.
 @pytest.mark.parametrize(
     ("gold", "prediction", "correct"),
     [
         ("1500", "Le volume est de 1 500 litres.", True),
-        ("0,25", "25 %", False),
+        ("0,25", "25 %", True),
         ("7", "Donc x = 7.", True),
         ("7", "x = 7 ou x = -7", False),
         ("7", "7 et 8", False),
@@ -142,7 +144,37 @@ def test_fractions_are_equal_exactly_when_they_are(one, other):
     assert grade_answer(str(one), f"La réponse est {other}.").correct == (one == other)
 
 
+@pytest.mark.parametrize(
+    ("gold", "prediction"), [("-2", "- -2"), ("5", "supérieur ou égal à 5"), ("12", "une douzaine de 12")]
+)
+def test_what_only_holds_the_value_does_not_say_it(gold, prediction):
+    assert not grade_answer(gold, prediction).correct
+
+
+def test_an_equal_policy_is_the_same_policy():
+    assert grade_answer("1/2", "2/4", policy=GradingPolicy()) == grade_answer("1/2", "2/4")
+
+
+def test_the_hash_covers_every_module_that_the_scorer_imports():
+    room = Path(bac_fr.__file__).parent
+    named = {f"{room.name}.{name}" for name in bac_fr._MODULES} | {"scoring.scorer", "scoring.answers"}
+    imported = {
+        match
+        for name in bac_fr._MODULES
+        for match in re.findall(
+            r"from include\.leaderboard\.(scoring\.\w+)", (room / f"{name}.py").read_text()
+        )
+    }
+
+    assert imported - named <= {"scoring.extraction", "scoring.values"}
+
+
+def test_another_policy_is_another_scorer():
+    assert BacFrScorer(GradingPolicy(percent=False)).code_hash != BacFrScorer().code_hash
+    assert BacFrScorer(GradingPolicy()).code_hash == BacFrScorer().code_hash
+
+
 def test_the_scorer_says_who_it_is():
     scorer = BacFrScorer()
 
-    assert (scorer.name, scorer.version, len(scorer.code_hash)) == ("bac-fr", "1", 64)
+    assert (scorer.name, scorer.version, len(scorer.code_hash)) == ("bac-fr", "2", 64)

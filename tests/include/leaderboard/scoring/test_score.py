@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 
 import pytest
 
 from include.leaderboard.errors import GateError, ResultsFormatError
 from include.leaderboard.results.verify import read_manifest
-from include.leaderboard.scoring import average, normalize, score, score_results
-from include.leaderboard.scoring.scorer import Grade
+from include.leaderboard.scoring import average, normalize, score_results
+from include.leaderboard.scoring.policy import GradingPolicy
+from include.leaderboard.scoring.registry import SCORERS, scorers_for
 from include.leaderboard.scoring.statistics import ratio_influences, standard_error
+from tests.include.leaderboard.canaries.broken_scorers import BROKEN
 from tests.include.leaderboard.results_folder import read_manifest_json, write_details, write_manifest
 
 GPQA = "community|gpqa-fr|0"
@@ -83,19 +87,49 @@ def test_a_row_without_the_metric_is_a_format_error(results_folder, settings):
 
 
 @pytest.mark.parametrize(
-    ("verdict", "message"),
-    [(True, "empty answer right"), (False, "expected answer itself")],
+    ("name", "message"),
+    [
+        ("accept_all", "an empty answer right on 4 of 4, at most 0"),
+        ("reject_all", "the expected answer itself right on 0 of 4, at least 4"),
+        ("prefix", "a digit too many at the end right on 2 of 2, at most 0"),
+        ("empty_normaliser", "an empty answer right"),
+        ("original", "a negation of the answer right"),
+    ],
 )
-def test_a_scorer_that_fails_its_canaries_is_parked(results_folder, settings, monkeypatch, verdict, message):
-    class Broken:
-        name, version, code_hash = "broken", "0", "0"
+def test_a_scorer_that_fails_its_canaries_is_parked(results_folder, settings, monkeypatch, name, message):
+    monkeypatch.setitem(SCORERS, "bac-fr", BROKEN[name][0])
 
-        def grade(self, row):
-            return Grade(correct=verdict, extracted=None, method="none", reason="")
+    with pytest.raises(GateError, match=message) as raised:
+        scored(results_folder, settings)
 
-    monkeypatch.setitem(score.SCORERS, "bac-fr", Broken())
+    assert re.search(r"rows bac\d", str(raised.value))
+    assert "1/2" not in str(raised.value)
 
-    with pytest.raises(GateError, match=message):
+
+def test_what_the_canaries_counted_is_in_the_results(results_folder, settings):
+    canaries = scored(results_folder, settings).canaries_json()
+
+    assert set(canaries) == {"bac-fr", "ifeval-fr", "gpqa-fr"}
+    gold = next(rate for rate in canaries["bac-fr"] if rate["name"] == "gold")
+    assert (gold["count"], gold["rows"], gold["least"], gold["breached"]) == (4, 4, 4, False)
+    assert json.loads(json.dumps(canaries)) == canaries
+
+
+def test_a_model_that_writes_nothing_is_parked(results_folder, settings):
+    manifest = read_manifest_json(results_folder)
+    task = manifest["tasks"]["community|bac-fr|0"]
+    rows = [
+        {
+            "choices": [], "gold": [str(number)], "instruction": None, "predictions": [""],
+            "specifics": json.dumps({"row_id": f"row{number}"}), "metrics": {"bac-fr-qem": 0.0},
+        }
+        for number in range(30)
+    ]  # fmt: skip
+    write_details(results_folder / task["details"], rows)
+    task["metrics"]["bac-fr-qem"] = 0.0
+    write_manifest(results_folder, manifest)
+
+    with pytest.raises(GateError, match=r"the model wrote nothing on 30 of 30, at most 15 \(rows row0, row1"):
         scored(results_folder, settings)
 
 
@@ -128,3 +162,13 @@ def test_pulls_on_a_ratio_average_to_the_ratio_of_sums():
 
 def test_one_row_has_no_standard_error():
     assert standard_error([1.0]) is None
+
+
+def test_a_leaderboard_s_own_scorers_grade_in_place_of_the_default_ones(results_folder, settings):
+    strict = scorers_for(GradingPolicy(form=False))
+
+    results = score_results(results_folder, read_manifest(results_folder), settings.suite(), scorers=strict)
+
+    assert results.scores["bac-fr"].value == pytest.approx(0.5)  # 0,5 for 1/2 is another form
+    assert results.scores["bac-fr"].scorer_hash == strict["bac-fr"].code_hash
+    assert strict["bac-fr"].code_hash != SCORERS["bac-fr"].code_hash

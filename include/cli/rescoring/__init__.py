@@ -1,0 +1,1 @@
+"""What `palmares rescore` and `palmares grade` show and write."""

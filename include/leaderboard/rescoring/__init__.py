@@ -1,0 +1,1 @@
+"""Grades stored generations again, and carries the new scores into results files; needs no GPU."""

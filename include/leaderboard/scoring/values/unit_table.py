@@ -1,0 +1,81 @@
+"""Units of measurement with their factors: the SI brochure (BIPM, 9th edition) and what schools use."""
+
+from __future__ import annotations
+
+PREFIXES = {
+    "p": -12, "n": -9, "μ": -6, "m": -3, "c": -2, "d": -1, "da": 1, "h": 2, "k": 3, "M": 6, "G": 9, "T": 12,
+}  # fmt: skip
+PREFIX_WORDS = {
+    "pico": -12, "nano": -9, "micro": -6, "milli": -3, "centi": -2, "deci": -1, "deca": 1, "hecto": 2,
+    "kilo": 3,
+    "mega": 6, "giga": 9, "tera": 12,
+}  # fmt: skip
+# Symbol: dimensions, factor to the coherent unit, names in the singular without accents.
+SI: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "m": ("m", "1", ("metre",)),
+    "g": ("kg", "1/1000", ("gramme",)),
+    "s": ("s", "1", ("seconde",)),
+    "A": ("A", "1", ("ampere",)),
+    "K": ("K", "1", ("kelvin",)),
+    "mol": ("mol", "1", ("mole",)),
+    "L": ("m3", "1/1000", ("litre",)),
+    "l": ("m3", "1/1000", ()),
+    "N": ("kg m s-2", "1", ("newton",)),
+    "J": ("kg m2 s-2", "1", ("joule",)),
+    "W": ("kg m2 s-3", "1", ("watt",)),
+    "Wh": ("kg m2 s-2", "3600", ("wattheure",)),
+    "Pa": ("kg m-1 s-2", "1", ("pascal",)),
+    "bar": ("kg m-1 s-2", "100000", ()),
+    "V": ("kg m2 s-3 A-1", "1", ("volt",)),
+    "Ω": ("kg m2 s-3 A-2", "1", ("ohm",)),
+    "C": ("A s", "1", ("coulomb",)),
+    "F": ("kg-1 m-2 s4 A2", "1", ("farad",)),
+    "H": ("kg m2 s-2 A-2", "1", ("henry",)),
+    "T": ("kg s-2 A-1", "1", ("tesla",)),
+    "Hz": ("s-1", "1", ("hertz",)),
+    "eV": ("kg m2 s-2", "1602176634/10000000000000000000000000000", ("electronvolt",)),
+    "Bq": ("s-1 bq", "1", ("becquerel",)),
+    "Gy": ("m2 s-2 gy", "1", ("gray",)),
+    "Sv": ("m2 s-2 sv", "1", ("sievert",)),
+    "cd": ("cd", "1", ("candela",)),
+    "lm": ("cd lm", "1", ("lumen",)),
+    "B": ("dB", "10", ("bel",)),
+    "o": ("octet", "1", ("octet",)),
+    "bit": ("octet", "1/8", ()),
+    "cal": ("kg m2 s-2", "4184/1000", ("calorie",)),
+}
+OTHERS: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "min": ("s", "60", ("minute", "mn")),
+    "h": ("s", "3600", ("heure",)),
+    "j": ("s", "86400", ("jour", "d")),
+    "an": ("year", "1", ("annee",)),
+    "mois": ("year", "1/12", ()),
+    "semaine": ("s", "604800", ("sem",)),
+    "siecle": ("year", "100", ()),
+    "t": ("kg", "1000", ("tonne",)),
+    "q": ("kg", "100", ("quintal",)),
+    "ha": ("m2", "10000", ("hectare",)),
+    "°C": ("°C", "1", ("celsius", "°celsius")),
+    "°F": ("°F", "1", ("fahrenheit",)),
+    "€": ("euro", "1", ("euro", "eur", "EUR")),
+    "k€": ("euro", "1000", ()),
+    "M€": ("euro", "1000000", ()),
+    "Md€": ("euro", "1000000000", ()),
+    "centime": ("euro", "1/100", ()),
+    "$": ("dollar", "1", ("dollar", "usd", "USD")),
+    "£": ("pound", "1", ("livre",)),
+    "ohm": ("kg m2 s-3 A-2", "1", ()),
+    "u": ("u", "1", ("uma",)),
+    "atm": ("kg m-1 s-2", "101325", ("atmosphere",)),
+    "nœud": ("knot", "1", ("noeud",)),
+    "tr": ("turn", "1", ("tour",)),
+    "al": ("lightyear", "1", ()),
+    "ua": ("au", "1", ("UA",)),
+    "dioptrie": ("m-1 dioptre", "1", ("δ",)),
+    "molecule": ("molecule", "1", ()),
+}
+PLAIN = {
+    "%": ("percent", "1/100", False), "‰": ("permille", "1/1000", False), "°": ("degree", "1/180", True),
+    "degre": ("degree", "1/180", True), "rad": ("radian", "1", False), "radian": ("radian", "1", False),
+    "deg": ("degree", "1/180", True),
+}  # fmt: skip
