@@ -14,8 +14,8 @@ from include.leaderboard.errors import SettingsError
 from include.leaderboard.planning.overrides import OVERRIDES_FILE, Overrides, load_overrides
 from include.leaderboard.planning.shape import Reading
 from include.leaderboard.publishing.settings import PublishingSettings
-from include.leaderboard.submissions.policy import AdmissionPolicy, QueuePolicy
 from include.leaderboard.scoring.policy import GradingPolicy
+from include.leaderboard.submissions.policy import AdmissionPolicy, QueuePolicy
 from include.leaderboard.suites import Suite, SuiteTask, suite_hash
 from include.leaderboard.yaml_files import parse_settings, read_yaml
 

@@ -240,12 +240,11 @@ def test_the_published_numbers_are_those_that_were_stored_or_a_person_looks(
     submissions: dict[str, Submission],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    from include.leaderboard.scoring import score_results
     from include.steps import publishing
 
-    real = publishing.score_results
-
-    def with_another_scorer(*arguments: Any) -> Any:
-        scored = real(*arguments)
+    def with_another_scorer(*arguments: Any, **options: Any) -> Any:
+        scored = score_results(*arguments, **options)
         other = dataclasses.replace(scored.scores["bac-fr"], value=0.25)
         return dataclasses.replace(scored, scores={**scored.scores, "bac-fr": other})
 
