@@ -10,9 +10,8 @@ from typing import Any, Protocol
 
 from include.leaderboard.errors import HubNotFoundError, RefusedError
 from include.leaderboard.publishing.status import cancelled_changes, pending_changes
-from include.leaderboard.submissions.request_file import RequestStatus, parse_request
+from include.leaderboard.submissions.request_file import RequestStatus, is_request_path, parse_request
 from include.leaderboard.submissions.submission import Submission
-from include.steps.admission import REQUEST_MARK
 from include.steps.outbox import describe_obstacle, request_edit, write_everything, write_out
 from include.steps.reconcile import Repair, RepairKind, decide, runs_that_matter
 from include.steps.services import Services
@@ -171,7 +170,7 @@ def running_requests(services: Services, before: Mapping[str, Any] | None = None
         unchanged = set(services.hub.list_paths(repo, commit=commit)) - {file.path for file in files}
         found = unchanged & set((before or {}).get("running", ()))
     for file in files:
-        if REQUEST_MARK not in file.path:
+        if not is_request_path(file.path):
             continue
         try:
             request = parse_request(file.path, file.content)
