@@ -88,6 +88,8 @@ class QueueState:
 
     entries: int
     """0: nothing, and the others mean nothing."""
+    held: int
+    """Entries that wait for their models' files, and will be ready soon after these."""
     paths: int
     content_bytes: int
     oldest_s: float

@@ -42,7 +42,7 @@ def is_due(queue: QueueState, limits: OutboxLimits, *, spacing: float = 0.0) -> 
         return True
     if queue.oldest_s >= max(limits.at_most_s, spacing):
         return True
-    return spacing == 0.0 and queue.newest_s >= limits.quiet_s
+    return spacing == 0.0 and queue.held == 0 and queue.newest_s >= limits.quiet_s
 
 
 def wait_until_due(

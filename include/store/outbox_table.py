@@ -72,15 +72,17 @@ class OutboxTable(Database):
     def outbox_queue(self, repo_id: str) -> QueueState:
         """How much waits for *repo_id* that could be written now, and for how long."""
         now = func.clock_timestamp()
+        ready = ~_WAITS
         query = (
             select(
-                func.count().label("entries"),
-                func.count(_OUTBOX.c.path.distinct()).label("paths"),
-                func.coalesce(func.sum(func.octet_length(_OUTBOX.c.content)), 0).label("content_bytes"),
-                func.extract("epoch", now - func.min(_OUTBOX.c.ready_at)).label("oldest_s"),
+                func.count().filter(ready).label("entries"),
+                func.count().filter(_WAITS).label("held"),
+                func.count(_OUTBOX.c.path.distinct()).filter(ready).label("paths"),
+                func.coalesce(func.sum(func.octet_length(_OUTBOX.c.content)).filter(ready), 0).label("bytes"),
+                func.extract("epoch", now - func.min(_OUTBOX.c.ready_at).filter(ready)).label("oldest_s"),
             )
             .select_from(_WITH_FILES)
-            .where(_PENDING, _OUTBOX.c.repo_id == repo_id, ~_WAITS)
+            .where(_PENDING, _OUTBOX.c.repo_id == repo_id)
         )
         newest = select(
             func.extract("epoch", now - func.max(_OUTBOX.c.created_at)).label("newest_s"),
@@ -91,8 +93,9 @@ class OutboxTable(Database):
             last = connection.execute(newest).one()
         return QueueState(
             entries=row.entries,
+            held=row.held,
             paths=row.paths,
-            content_bytes=int(row.content_bytes),
+            content_bytes=int(row.bytes),
             oldest_s=float(row.oldest_s or 0),
             newest_s=float(last.newest_s or 0),
             newest_id=last.newest_id,

@@ -17,6 +17,7 @@ FILE = ROOT / "dags" / "rescore_details.py"
 
 DESCRIBE = """
 import json, sys
+from datetime import UTC, datetime
 from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 
@@ -45,8 +46,12 @@ def described(dag):
     }
 
 bag = DagBag(sys.argv[1])
+read_back = DagSerialization.from_dict(DagSerialization.to_dict(bag.dags["rescore_details"]))
+days = [datetime(2026, 3, day, tzinfo=UTC) for day in (2, 5)]
+backfill = read_back.iter_dagrun_infos_between(*days)
 print("\\n" + json.dumps({
     "errors": bag.import_errors,
+    "backfill": [[str(info.data_interval.start), str(info.data_interval.end)] for info in backfill],
     "dags": {name: described(dag) for name, dag in bag.dags.items()},
 }))
 """
@@ -109,6 +114,13 @@ def test_it_answers_new_scorers_and_can_be_backfilled(dag: dict[str, Any]) -> No
     assert dag["periodic"] is True  # what a backfill asks for
     assert dag["condition"] == "SerializedAssetAny"
     assert (dag["catchup"], dag["max_active_runs"]) == (False, 1)
+
+
+def test_a_backfill_has_a_run_a_day_whose_intervals_meet(parsed: dict[str, Any]) -> None:
+    intervals = parsed["backfill"]
+
+    assert [start for start, _ in intervals] == [f"2026-03-0{day} 05:30:00+00:00" for day in (2, 3, 4)]
+    assert all(before[1] == after[0] for before, after in pairwise(intervals))
 
 
 def test_the_watch_tells_of_each_scorer_by_an_asset_of_its_own(

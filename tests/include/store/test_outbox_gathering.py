@@ -20,7 +20,15 @@ LIMITS = OutboxLimits(files_per_commit=99, bytes_per_commit=1000, quiet_s=2, at_
 
 
 def queue(**changed):
-    given = {"entries": 5, "paths": 5, "content_bytes": 10, "oldest_s": 1.0, "newest_s": 1.0, "newest_id": 7}
+    given = {
+        "entries": 5,
+        "held": 0,
+        "paths": 5,
+        "content_bytes": 10,
+        "oldest_s": 1.0,
+        "newest_s": 1.0,
+        "newest_id": 7,
+    }
     return QueueState(**given | changed)
 
 
@@ -29,6 +37,8 @@ def queue(**changed):
     [
         (queue(), False),
         (queue(newest_s=2), True),
+        (queue(newest_s=2, held=1), False),  # it comes soon, with its files
+        (queue(oldest_s=30, held=1), True),
         (queue(oldest_s=30), True),
         (queue(paths=99), True),
         (queue(content_bytes=1000), True),
