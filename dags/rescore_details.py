@@ -23,7 +23,9 @@ from airflow.sdk import (
     task,
     task_group,
 )
+from palmares_airflow.assets import RESULTS
 from palmares_airflow.services import open_services, step_services
+from palmares_airflow.waiting import WAITING_TRIES, OutboxRetryPolicy
 
 PARIS = ZoneInfo("Europe/Paris")
 START = datetime(2026, 1, 1, tzinfo=PARIS)
@@ -141,7 +143,14 @@ def grade_again(model: dict[str, str]) -> dict[str, Any]:
         return grade_again(services, model["job_key"], dag_run_id=run_id, dry_run=dry_run)
 
 
-@task(map_index_template=MODEL_NAME, multiple_outputs=False, pool="hub")
+@task(
+    map_index_template=MODEL_NAME,
+    multiple_outputs=False,
+    pool="hub",
+    outlets=[RESULTS],
+    retries=WAITING_TRIES,
+    retry_policy=OutboxRetryPolicy(),
+)
 def republish(model: dict[str, str]) -> dict[str, Any]:
     """Publish the new scores, what they rest on and the request's status together, or nothing."""
     from airflow.sdk.exceptions import AirflowSkipException

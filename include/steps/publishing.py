@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,12 @@ def model_files(
     manifest: Manifest,
     scored: ScoredResults,
     folder: Path,
+    stamp: str | None = None,
+    rescoring: Mapping[str, Any] | None = None,
 ) -> list[PublishedFile]:
     """Make everything that the Hub holds of one model, with what only settings and store know.
+
+    *stamp* and *rescoring* are for scores that replace others, see `published_files`.
 
     Raises:
         GateError: A public file would quote a hidden row.
@@ -121,6 +126,8 @@ def model_files(
         settings=settings.publishing.at(services.hub.endpoint),
         results_repo=settings.hub.results_repo,
         task_sha256s=_task_hashes(suite, manifest),
+        stamp=stamp,
+        rescoring=rescoring,
     )
 
 

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from include.leaderboard.errors import ClaimLostError, GateError, StoreError
-from include.leaderboard.planning import JobPlan
-from include.leaderboard.publishing import published_files
 from include.leaderboard.publishing.status import JOB_START_FORMAT, finished_changes
 from include.leaderboard.results import verify_results
 from include.leaderboard.results.manifest import Manifest
@@ -20,6 +18,7 @@ from include.leaderboard.submissions.request_file import RequestStatus, parse_re
 from include.leaderboard.submissions.submission import Submission
 from include.leaderboard.suites import Suite
 from include.steps.outbox import check_written, request_edit, write_out
+from include.steps.publishing import model_files
 from include.steps.regrading import graded_name, is_changed, published_evaluation
 from include.steps.services import Services
 from include.store.outbox import OutboxEntry
@@ -122,18 +121,36 @@ def _file_entries(
         manifest = verify_results(
             folder, job_key=rescoring.job_key, attempt=None, submission=submission, suite=suite
         )
-        # As at the first publication, with its search for hidden rows; what follows adds numbers only.
-        files = published_files(
+        stamp = rescoring.created_at.strftime(JOB_START_FORMAT)
+        graded = {
+            task: f"{submission.model_id}/{manifest.timestamp}/graded_{task}_{stamp}.jsonl"
+            for task in rescoring.scorers
+        }
+        # As at the first publication, with its search for hidden rows.
+        files = model_files(
+            services,
             submission,
-            plan=JobPlan.from_json(evaluation.plan),
+            evaluation,
             manifest=manifest,
             scored=scored,
             folder=folder,
-            suite=suite,
+            stamp=stamp,
+            rescoring=_told(services, submission, manifest, rescoring, graded),
         )
-    first = f"{submission.model_id}/results_{manifest.timestamp}.json"
-    document = json.loads(next(file.content for file in files if file.path == first))
-    return _entries(services, submission, manifest, rescoring, scored, document)
+    lm_eval = f"{submission.model_id}/lm_eval_{manifest.timestamp}.json"
+    public = {file.path: file.content for file in files if file.target == "results" and file.path != lm_eval}
+    private = {file.path: file.content for file in files if file.path in graded.values()}
+    pointer = {
+        "results": {
+            "repository": services.settings.hub.results_repo,
+            "path": f"{submission.model_id}/results_{stamp}.json",
+        },
+        "graded": graded,
+        "scorers": rescoring.scorers,
+        "at": rescoring.created_at.isoformat(),
+    }
+    private[f"{submission.model_id}/{manifest.timestamp}/scores.json"] = _pretty(pointer)
+    return _entries(services, submission, rescoring, public=public, private=private)
 
 
 def _scored(
@@ -156,38 +173,39 @@ def _scored(
     )
 
 
-def _entries(
+def _told(
     services: Services,
     submission: Submission,
     manifest: Manifest,
     rescoring: Rescoring,
-    scored: ScoredResults,
-    document: dict[str, Any],
-) -> list[OutboxEntry]:
-    model, hub = submission.model_id, services.settings.hub
-    timestamp = rescoring.created_at.strftime(JOB_START_FORMAT)
-    folder = f"{model}/{manifest.timestamp}"
-    graded = {task: f"{folder}/graded_{task}_{timestamp}.jsonl" for task in rescoring.scorers}
-    results = f"{model}/results_{timestamp}.json"
-    document["palmares"]["rescoring"] = {
+    graded: Mapping[str, str],
+) -> dict[str, Any]:
+    """What the results JSON says of the scores that these replaced."""
+    return {
         "at": rescoring.created_at.isoformat(),
         "evaluated": manifest.timestamp,
-        "details": {"repository": hub.details_repo, "folder": folder, "graded": graded},
+        "details": {
+            "repository": services.settings.hub.details_repo,
+            "folder": f"{submission.model_id}/{manifest.timestamp}",
+            "graded": dict(graded),
+        },
         "flips": {
             task: {name: value for name, value in counts.items() if not name.endswith("_ids")}
             for task, counts in (rescoring.flips or {}).items()
         },
         "history": _history(services, rescoring),
     }
-    pointer = {
-        "results": {"repository": hub.results_repo, "path": results},
-        "graded": graded,
-        "scorers": rescoring.scorers,
-        "at": rescoring.created_at.isoformat(),
-    }
-    private = {path: _lines(scored.graded[task]) for task, path in graded.items()}
-    private[f"{folder}/scores.json"] = _pretty(pointer)
-    public = {results: _pretty(document)}
+
+
+def _entries(
+    services: Services,
+    submission: Submission,
+    rescoring: Rescoring,
+    *,
+    public: Mapping[str, bytes],
+    private: Mapping[str, bytes],
+) -> list[OutboxEntry]:
+    hub = services.settings.hub
     return [
         OutboxEntry(
             key=f"rescoring:{rescoring.id}:{path}",
@@ -197,7 +215,7 @@ def _entries(
             path=path,
             content=content,
             job_key=rescoring.job_key,
-            message=f"New scores of {model}",
+            message=f"New scores of {submission.model_id}",
         )
         for repo_id, is_private, files in (
             (hub.details_repo, True, private),
@@ -228,7 +246,3 @@ def _history(services: Services, rescoring: Rescoring) -> list[dict[str, Any]]:
 
 def _pretty(document: Mapping[str, Any]) -> bytes:
     return (json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode()
-
-
-def _lines(records: list[dict[str, Any]]) -> bytes:
-    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 from include.leaderboard.errors import ResultsIncompleteError
 from include.leaderboard.planning.plan import JobPlan
@@ -47,6 +47,8 @@ def published_files(
     results_repo: str = "",
     task_sha256s: Mapping[str, str] | None = None,
     clearml_task_id: str | None = None,
+    stamp: str | None = None,
+    rescoring: Mapping[str, Any] | None = None,
 ) -> list[PublishedFile]:
     """Make a model's files; paths carry the job's time, so that history is kept and a retry changes nothing.
 
@@ -62,6 +64,8 @@ def published_files(
         results_repo: Where the public files go: optional targets link there.
         task_sha256s: Hashes of the task definitions, by task key; None: not known.
         clearml_task_id: Of the job; None: the manifest says.
+        stamp: Time in the names of whatever depends on the scorers; None: the job's.
+        rescoring: For the results JSON: what these scores replaced; None: they are the first.
 
     Raises:
         GateError: A public file would hold a text of the hidden rows.
@@ -73,19 +77,20 @@ def published_files(
             f"{submission.model_id}: no score of {missing}. Nothing was published: evaluate them again."
         )
     timestamp, model = manifest.timestamp, submission.model_id
+    stamp = stamp or timestamp
     settings = settings or PublishingSettings()
     lm_eval = (folder / manifest.lm_eval_file).read_bytes()
-    results = results_json(submission, plan, manifest, scored, clearml_task_id)
+    results = results_json(submission, plan, manifest, scored, clearml_task_id, rescoring=rescoring)
     public = {
-        f"{model}/results_{timestamp}.json": results,
+        f"{model}/results_{stamp}.json": results,
         f"{model}/lm_eval_{timestamp}.json": public_lm_eval_json(lm_eval, model_id=model),
     }
     details = [folder / manifest.tasks[key].details for key in suite.task_keys]
     private = {f"{model}/{timestamp}/{PurePosixPath(path.name)}": path.read_bytes() for path in details}
     for task, records in scored.graded.items():
         lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-        private[f"{model}/{timestamp}/graded_{task}_{timestamp}.jsonl"] = lines.encode()
-    provenance = f"{model}/provenance_{timestamp}.json"
+        private[f"{model}/{timestamp}/graded_{task}_{stamp}.jsonl"] = lines.encode()
+    provenance = f"{model}/provenance_{stamp}.json"
     public[provenance] = provenance_json(
         submission,
         plan=plan,

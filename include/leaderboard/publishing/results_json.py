@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from include.leaderboard.planning.plan import JobPlan
@@ -18,8 +19,18 @@ def results_json(
     manifest: Manifest,
     scored: ScoredResults,
     clearml_task_id: str | None = None,
+    *,
+    rescoring: Mapping[str, Any] | None = None,
 ) -> bytes:
     """Write the leaderboard's schema, with our provenance under ``palmares``.
+
+    Args:
+        submission: Names the model.
+        plan: Where it ran.
+        manifest: Of the verified outputs.
+        scored: Their scores.
+        clearml_task_id: Of the job; None: the manifest says.
+        rescoring: What these scores replaced, and why; None: they are the first.
 
     The same arguments give the same bytes, so that a retried publication is no new version.
 
@@ -59,7 +70,8 @@ def results_json(
             for key, task in manifest.tasks.items()
         },
         "summary_general": {"suite": manifest.suite.name, "suite_hash": manifest.suite.hash},
-        "palmares": _provenance(submission, plan, manifest, scored),
+        "palmares": _provenance(submission, plan, manifest, scored)
+        | ({} if rescoring is None else {"rescoring": rescoring}),
     }
     return (json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode()
 
