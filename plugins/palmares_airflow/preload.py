@@ -24,6 +24,8 @@ MODULES = (
     "include.steps.endings",
     "include.steps.planning",
     "include.steps.publishing",
+    "include.steps.regrading",
+    "include.steps.republishing",
     "include.steps.results",
     "include.steps.summary",
     "psycopg",

@@ -219,7 +219,7 @@ def test_a_failed_canary_parks_the_model_and_publishes_nothing_of_it(
     submissions: dict[str, Submission],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def failed(*_: object) -> None:
+    def failed(*_: object, **__: object) -> None:
         raise GateError("bac-fr: the scorer calls an empty answer right")
 
     monkeypatch.setattr("include.steps.publishing.score_results", failed)

@@ -370,8 +370,8 @@ def test_ranks_before_and_after_are_of_all_published_models(services, petit, tmp
     raw = fetch_results(services, other.to_json(), folder, attempt=1)
     scores = post_process(services, other.to_json(), raw_url=raw["raw_url"])
     between = {**scores, "bac-fr": {**scores["bac-fr"], "value": 0.6}}
-    services.store.update(other.job_key, scores=between)
     publish(services, other.to_json(), raw_url=raw["raw_url"], dag_run_id=RUN)
+    services.store.update(other.job_key, scores=between)
     selected = select(services, models=[MODEL]).models
     rescored(services, petit)
 
