@@ -13,6 +13,7 @@ from include.leaderboard.scoring.bac_fr import grade_answer
 
 DATA = Path(__file__).parents[3] / "data"
 CASES = DATA / "bac_fr_own_cases.jsonl"
+BLIND = DATA / "bac_fr_blind_cases.jsonl"
 STATEMENTS = DATA / "bac_fr_statement_cases.jsonl"
 MAX_REFUSED_STATEMENTS = 9
 """Of more than 800; eight were measured."""
@@ -51,6 +52,23 @@ def test_few_right_answers_are_refused_and_in_no_family_many(verdicts):
     assert len(verdicts) == 2591
     assert sum(refused.values()) <= MAX_ERRORS, refused
     assert max(refused.values(), default=0) <= 2, refused
+
+
+def test_cases_by_another_hand_are_graded_alike():
+    errors = []
+    for line in BLIND.read_text(encoding="utf-8").splitlines():
+        case = json.loads(line)
+        grade = grade_answer(
+            case["gold"],
+            case["prediction"],
+            instruction=case["instruction"],
+            choices=case.get("choices") or (),
+        )
+        if grade.correct != case["correct"]:
+            errors.append((case["family"], case["correct"], case["prediction"]))
+
+    assert [error for error in errors if not error[1]] == []
+    assert len(errors) <= 2, errors
 
 
 def test_a_grade_says_nothing_of_the_row_in_its_reason(verdicts):
