@@ -1,8 +1,8 @@
 """How long a requests dataset of thousands takes to read: first, again, and after a few changes.
 
-Starts the embedded Hub and a PostgreSQL server of its own in a temporary folder. Each figure is of a fresh
-process, as a task of Airflow is; the import of its libraries is not counted. Usage:
-python -m benchmarks.request_scan [--files 5000]
+Beside it, the client's own ``snapshot_download`` of the same files. Starts the embedded Hub and a PostgreSQL
+server of its own in a temporary folder. Each figure is of a fresh process, as a task of Airflow is; the import
+of its libraries is not counted. Usage: python -m benchmarks.request_scan [--files 5000]
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--files", type=int, default=5000)
     options.add_argument("--scan", nargs=3, metavar=("ENDPOINT", "TOKEN", "STORE"), help=argparse.SUPPRESS)
+    options.add_argument("--snapshot", nargs=3, help=argparse.SUPPRESS)
     given = options.parse_args()
+    if given.snapshot:
+        print(json.dumps(snapshot(*given.snapshot)))
+        return
     if given.scan:
         print(json.dumps(scan(*given.scan)))
         return
@@ -40,7 +44,8 @@ def main() -> None:
             writer = Hub(endpoint=hub.endpoint, token=hub.token)
             writer.ensure_dataset(REPO, private=False)
             write(writer, {path(number): request(number) for number in range(given.files)})
-            found = {"first": again(hub.endpoint, hub.token, store_url)}
+            found = {"snapshot_download": again(hub.endpoint, hub.token, f"{folder}/cache", way="--snapshot")}
+            found["first"] = again(hub.endpoint, hub.token, store_url)
             found["nothing changed"] = again(hub.endpoint, hub.token, store_url)
             write(writer, {path(number): request(number) for number in range(given.files, given.files + 5)})
             found["five new"] = again(hub.endpoint, hub.token, store_url)
@@ -68,9 +73,24 @@ def scan(endpoint: str, token: str, store_url: str) -> dict[str, float]:
         }
 
 
-def again(endpoint: str, token: str, store_url: str) -> dict[str, float]:
+def snapshot(endpoint: str, token: str, cache: str) -> dict[str, float]:
+    """Download everything at the head as the client does it."""
+    from huggingface_hub import snapshot_download
+
+    commit = Hub(endpoint=endpoint, token=token).head(REPO)
+    started, processor = time.monotonic(), time.process_time()
+    snapshot_download(
+        REPO, repo_type="dataset", revision=commit, cache_dir=cache, endpoint=endpoint, token=token
+    )
+    return {
+        "read_s": round(time.monotonic() - started, 3),
+        "processor_s": round(time.process_time() - processor, 3),
+    }
+
+
+def again(endpoint: str, token: str, place: str, *, way: str = "--scan") -> dict[str, float]:
     """Scan in a fresh process."""
-    command = [sys.executable, "-m", "benchmarks.request_scan", "--scan", endpoint, token, store_url]
+    command = [sys.executable, "-m", "benchmarks.request_scan", way, endpoint, token, place]
     found: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     return found
 

@@ -100,6 +100,8 @@ def _prepare() -> None:
     """Make the Hub's client use our session, and keep it from calling huggingface.co on its own."""
     from huggingface_hub import constants, get_session, set_client_factory
 
+    if isinstance(get_session(), _client_class()):
+        return
     # At INFO it writes each request's whole address, and those that the Hub redirects to are signed. Airflow
     # quietens httpx by name, not this copy of it.
     logging.getLogger("httpx2").setLevel(logging.WARNING)

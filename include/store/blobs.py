@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import delete, func, select
-from sqlalchemy.dialects.postgresql import array, insert
+from sqlalchemy import delete, func, select, text
+from sqlalchemy.dialects.postgresql import array
 
 from include.store import tables
 from include.store.database import Database
@@ -14,7 +14,13 @@ from include.store.database import Database
 log = logging.getLogger(__name__)
 
 _BLOBS = tables.request_blobs
-_ROWS_A_STATEMENT = 1_000
+_ADD = text(
+    "INSERT INTO request_blobs (oid, repo_id, content)"
+    " SELECT oid, :repo_id, content"
+    " FROM unnest(CAST(:oids AS text[]), CAST(:contents AS bytea[])) AS new(oid, content)"
+    " ON CONFLICT DO NOTHING"
+)
+"""One statement for all: thousands of rows as parameters of their own take ten times as long."""
 
 
 class Blobs(Database):
@@ -39,16 +45,13 @@ class Blobs(Database):
         """
         if not contents:
             return
-        rows = [
-            {"oid": oid, "repo_id": repo_id, "content": content} for oid, content in sorted(contents.items())
-        ]
         gone = delete(_BLOBS).where(
             _BLOBS.c.repo_id == repo_id, ~_BLOBS.c.oid.in_(select(func.unnest(array(sorted(listed)))))
         )
         with self.transaction() as connection:
-            for start in range(0, len(rows), _ROWS_A_STATEMENT):
-                statement = insert(_BLOBS).on_conflict_do_nothing()
-                connection.execute(statement, rows[start : start + _ROWS_A_STATEMENT])
+            connection.execute(
+                _ADD, {"repo_id": repo_id, "oids": list(contents), "contents": list(contents.values())}
+            )
             forgotten = connection.execute(gone).rowcount
         if forgotten:
             log.info("forgot %s contents that %s no longer lists", forgotten, repo_id)
