@@ -1,8 +1,8 @@
 """How long a requests dataset of thousands takes to read: first, again, and after a few changes.
 
 Beside it, the client's own ``snapshot_download`` of the same files. Starts the embedded Hub and a PostgreSQL
-server of its own in a temporary folder. Each figure is of a fresh process, as a task of Airflow is; imports are
-not counted. Usage: python -m benchmarks.request_scan [--files 5000]
+server of its own in a temporary folder. Each figure is of a fresh process, as a task of Airflow is; imports
+are not counted. Usage: python -m benchmarks.request_scan [--files 5000]
 """
 
 from __future__ import annotations
