@@ -54,7 +54,7 @@ def run_palmares(home: Path, *arguments: str, timeout_s: float = SWEEP_DEADLINE_
     return done.stdout
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: an Airflow that idles beside the other tests takes half a core
 def sweep() -> Iterator[FinishedSweep]:
     with tempfile.TemporaryDirectory(prefix="palmares-e2e-") as folder:
         home = Path(folder) / "state"

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from include.demo.seed import MODELS_DIRECTORY, REQUESTS_REPO
+from include.leaderboard.settings import DEFAULT_CONFIG_DIR
 from include.steps.services import Services
+from include.store.outbox import OutboxLimits
 from tests.faults.jobs import JobHost
 from tests.faults.observe import Place
 from tests.faults.servers import Servers
@@ -79,6 +84,17 @@ class World:
         return model_id, path
 
 
+def unhurried_configuration(folder: Path) -> Path:
+    """Ours, but an hour has commits for every scenario, and a publication waits for no siblings."""
+    shutil.copytree(DEFAULT_CONFIG_DIR, folder)
+    path = folder / "leaderboard.yaml"
+    text, changed = re.subn(r"commits_per_hour: \d+", "commits_per_hour: 100000", path.read_text("utf-8"))
+    text, quiet = re.subn(r"gather_quiet_s: \d+", "gather_quiet_s: 0", text)
+    assert (changed, quiet) == (1, 1), "leaderboard.yaml no longer says how commits are gathered"
+    path.write_text(text, "utf-8")
+    return folder
+
+
 @contextmanager
 def running_world(folder: Path, postgres_url: str, environment: pytest.MonkeyPatch) -> Iterator[World]:
     """Start everything; *environment* gets the connections that Airflow's tasks read."""
@@ -93,6 +109,9 @@ def running_world(folder: Path, postgres_url: str, environment: pytest.MonkeyPat
         host = JobHost(folder / "jobs", servers, results=folder / "results")
         store_url = postgres_url
         environment.setenv("PALMARES_STORAGE_URL", str(folder / "storage"))
+        # Tries follow each other without Airflow's delays, so what a person mends is looked at again as soon.
+        environment.setattr("include.steps.outbox.OutboxLimits", partial(OutboxLimits, mend_s=0.5))
+        environment.setenv("PALMARES_CONFIG_DIR", str(unhurried_configuration(folder / "config")))
         environment.setenv("AIRFLOW_CONN_PALMARES_DB", store_url)
         hub: dict[str, Any] = {
             "conn_type": "generic",

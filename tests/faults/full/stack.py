@@ -7,7 +7,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from tests.faults.jobs import wait_for
 from tests.faults.observe import Place
 from tests.faults.rest import EmbeddedRest
 from tests.faults.servers import free_port
+from tests.faults.world import unhurried_configuration
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -146,7 +146,7 @@ def _palmares(environment: dict[str, str], *arguments: str) -> None:
 
 def _configuration(folder: Path) -> Path:
     """Ours, but a silent job counts as lost sooner."""
-    shutil.copytree(ROOT / "include" / "config", folder)
+    unhurried_configuration(folder)
     clusters = folder / "clusters.yaml"
     text, changed = re.subn(r"lost_after_s: 120\b", f"lost_after_s: {LOST_AFTER_S}", clusters.read_text())
     assert changed == 1, "clusters.yaml: the demo's cluster is no longer lost after 120 s"
