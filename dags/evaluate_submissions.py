@@ -21,6 +21,7 @@ from airflow.sdk import (
 )
 from clearml_provider.operators import ClearMLEnqueueOperator, ClearMLWaitOperator
 from palmares_airflow.assets import RESULTS
+from palmares_airflow.backlog import run_next
 from palmares_airflow.callbacks import note_enqueued, note_failure
 from palmares_airflow.policy import RETRIES, SPARE_TRIES, classify, next_attempt, show_line
 from palmares_airflow.services import open_services, step_services
@@ -76,14 +77,6 @@ def takes_everything(run_type: str, params: Mapping[str, Any]) -> bool:
     return run_type != "backfill" and not is_chosen and params["max_models"] == MODELS_PER_RUN
 
 
-def next_backlog_run_id(run_id: str) -> str:
-    """``backlog_2__<first run>`` follows ``backlog_1__<first run>``: names stay short."""
-    prefix, _, first = run_id.partition("__")
-    if prefix.startswith("backlog_"):
-        return f"backlog_{int(prefix.removeprefix('backlog_')) + 1}__{first}"
-    return f"backlog_1__{run_id}"
-
-
 @task(multiple_outputs=False)
 def list_requests() -> dict[str, Any]:
     """Pin the requests dataset to one commit, and count what waits there."""
@@ -125,26 +118,14 @@ def admit_submissions(listing: dict[str, Any]) -> list[dict[str, Any]]:
 @task
 def run_backlog() -> None:
     """Start the next run at once, beside this one, while more wait than one run takes."""
-    from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
+    from airflow.sdk.exceptions import AirflowSkipException
 
     context = get_current_context()
     run = context["dag_run"]
     waiting = context["ti"].xcom_pull(task_ids="admit_submissions", key="waiting")
     if not waiting or not takes_everything(run.run_type, context["params"]):
         raise AirflowSkipException(f"{waiting} more wait; only a whole night's sweep goes on by itself")
-    # What TriggerDagRunOperator does; importing that costs every task of this file 0.2 s.
-    raise DagRunTriggerException(
-        trigger_dag_id=run.dag_id,
-        dag_run_id=next_backlog_run_id(run.run_id),
-        conf=dict(context["params"]),
-        reset_dag_run=False,
-        skip_when_already_exists=True,
-        wait_for_completion=False,
-        allowed_states=[],
-        failed_states=[],
-        poke_interval=60,
-        deferrable=False,
-    )
+    run_next(context)
 
 
 @task(map_index_template=MODEL_NAME, multiple_outputs=True)

@@ -24,6 +24,7 @@ from airflow.sdk import (
     task_group,
 )
 from palmares_airflow.assets import RESULTS
+from palmares_airflow.backlog import run_next
 from palmares_airflow.services import open_services, step_services
 from palmares_airflow.waiting import WAITING_TRIES, OutboxRetryPolicy
 
@@ -67,14 +68,6 @@ def takes_everything(run_type: str, params: Mapping[str, Any]) -> bool:
     return run_type != "backfill" and not is_chosen and params["max_models"] == MODELS_PER_RUN
 
 
-def next_backlog_run_id(run_id: str) -> str:
-    """``backlog_2__<first run>`` follows ``backlog_1__<first run>``: names stay short."""
-    prefix, _, first = run_id.partition("__")
-    if prefix.startswith("backlog_"):
-        return f"backlog_{int(prefix.removeprefix('backlog_')) + 1}__{first}"
-    return f"backlog_1__{run_id}"
-
-
 def note_scorer(name: str) -> None:
     """Succeed, which is an asset event, if the scorer is another than the last time; skip if not."""
     from airflow.sdk.exceptions import AirflowSkipException
@@ -110,26 +103,14 @@ def select_models() -> list[dict[str, str]]:
 @task
 def run_backlog() -> None:
     """Start the next run while more wait than one run takes."""
-    from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
+    from airflow.sdk.exceptions import AirflowSkipException
 
     context = get_current_context()
     run = context["dag_run"]
     waiting = context["ti"].xcom_pull(task_ids="select_models", key="waiting")
     if not waiting or not takes_everything(run.run_type, context["params"]):
         raise AirflowSkipException(f"{waiting} more wait; only a run of everything goes on by itself")
-    # What TriggerDagRunOperator does; importing that costs every task of this file 0.2 s.
-    raise DagRunTriggerException(
-        trigger_dag_id=run.dag_id,
-        dag_run_id=next_backlog_run_id(run.run_id),
-        conf=dict(context["params"]),
-        reset_dag_run=False,
-        skip_when_already_exists=True,
-        wait_for_completion=False,
-        allowed_states=[],
-        failed_states=[],
-        poke_interval=60,
-        deferrable=False,
-    )
+    run_next(context)
 
 
 @task(map_index_template=MODEL_NAME, multiple_outputs=False)

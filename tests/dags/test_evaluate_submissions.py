@@ -139,11 +139,3 @@ def test_only_a_sweep_of_everything_goes_on_with_the_backlog(
     params = {name: param.value for name, param in dag_file.PARAMS.items()}
 
     assert dag_file.takes_everything(run_type, params | changed) is expected
-
-
-def test_backlog_runs_are_counted_and_their_names_stay_short(dag_file: ModuleType) -> None:
-    run_id = "scheduled__2026-01-01T02:00:00+00:00"
-    for _ in range(100):
-        run_id = dag_file.next_backlog_run_id(run_id)
-
-    assert run_id == "backlog_100__scheduled__2026-01-01T02:00:00+00:00"
