@@ -132,7 +132,7 @@ def queue_rows(*fields: str, hidden: bool = False) -> Flow[tuple[list[Mapping[st
     found: list[Mapping[str, Any]] = []
     page = 0
     while True:
-        query = {"only_fields": list(fields), "page": page, "page_size": PAGE_ROWS}
+        query = {"only_fields": projection(fields), "page": page, "page_size": PAGE_ROWS}
         answer = yield from call("queues.get_all", query | ({"search_hidden": True} if hidden else {}))
         found += answer.data["queues"]
         if len(answer.data["queues"]) < PAGE_ROWS:
@@ -298,8 +298,18 @@ def get_log_tail(task_id: str, *, lines: int) -> Flow[list[str]]:
 
 def query_tasks(query: Mapping[str, Any], fields: Sequence[str]) -> Flow[list[TaskInfo]]:
     """One request of ``tasks.get_all``: at most 500 rows come back."""
-    answer = yield from call("tasks.get_all", {**query, "only_fields": list(fields)})
+    answer = yield from call("tasks.get_all", {**query, "only_fields": projection(fields)})
     return [TaskInfo.from_api(row, server_time=answer.server_time) for row in answer.data["tasks"]]
+
+
+def projection(fields: Iterable[str]) -> list[str]:
+    """*fields* for ``only_fields``: each once, and none below another one.
+
+    The server hands them to MongoDB, which refuses a field together with its own sub-field
+    (``hyperparams`` and ``hyperparams.properties``: HTTP 500, sub-code 1, "Path collision").
+    """
+    wanted = dict.fromkeys(fields)
+    return [field for field in wanted if not any(field.startswith(f"{other}.") for other in wanted)]
 
 
 def exactly(name: str) -> str:

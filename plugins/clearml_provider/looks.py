@@ -43,7 +43,8 @@ def look_at_tasks(task_ids: Sequence[str]) -> Flow[dict[str, Seen]]:
     An id that does not come back is a `ClearMLNotFoundError` of that id, and a status that this version
     does not know a `ClearMLUnknownStatusError`.
     """
-    query = {"id": list(task_ids), "page": 0, "page_size": calls.PAGE_ROWS, "only_fields": list(POLL_FIELDS)}
+    fields = calls.projection(POLL_FIELDS)
+    query = {"id": list(task_ids), "page": 0, "page_size": calls.PAGE_ROWS, "only_fields": fields}
     seen = _read_rows((yield from call("tasks.get_all", query)))
     return {task_id: seen.get(task_id) or _missing(task_id) for task_id in task_ids}
 
@@ -61,7 +62,7 @@ def look_at_children(master_ids: Sequence[str]) -> Flow[dict[str, list[Seen]]]:
                 "order_by": ["created", "id"],
                 "page": page,
                 "page_size": calls.PAGE_ROWS,
-                "only_fields": [*POLL_FIELDS, "parent"],
+                "only_fields": calls.projection((*POLL_FIELDS, "parent")),
             }
             answer = yield from call("tasks.get_all", query)
             parents = {row["id"]: row.get("parent") or "" for row in answer.data["tasks"]}

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from include.embedded.clearml.errors import ApiError
+from include.embedded.clearml.errors import ApiError, PathCollisionError
 
 COMPANY = "d1bd92a3b039400cbafc60a7a5b1e52b"
 """The id of the only company of an open-source server, the same everywhere."""
@@ -71,6 +71,20 @@ def project_fields(document: Mapping[str, Any], only_fields: Iterable[str] | Non
     for field in fields:
         _copy_dotted(document, field.split("."), result)
     return result
+
+
+def refuse_path_collision(only_fields: Iterable[str] | None) -> None:
+    """Refuse a field together with its own sub-field, as the database of the real server does.
+
+    Raises:
+        PathCollisionError: HTTP 500, sub-code 1.
+    """
+    fields = set(only_fields or ())
+    for field in sorted(fields):
+        parts = field.split(".")
+        for depth in range(1, len(parts)):
+            if (above := ".".join(parts[:depth])) in fields:
+                raise PathCollisionError(above)
 
 
 def _copy_dotted(source: Mapping[str, Any], parts: list[str], target: Document) -> None:

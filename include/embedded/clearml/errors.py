@@ -32,6 +32,7 @@ _TEXTS = {
     (401, 30): "Invalid token",
     (404, 0): "Unable to find endpoint",
     (413, 0): "Request is too large",
+    (500, 1): "Internal server error",
     (500, 100): "General data error",
     (507, 0): "Insufficient storage",
 }
@@ -62,6 +63,16 @@ class UnknownEndpointError(ApiError):
     def __init__(self, name: str, version: str) -> None:
         super().__init__(404, 0)
         self.args = (f"Unable to find endpoint for name {name} and version {version}",)
+
+
+class PathCollisionError(ApiError):
+    """``only_fields`` names a field together with its own sub-field: MongoDB refuses the projection."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(500, 1)
+        said = f"Path collision at {field}"
+        full = {"ok": 0.0, "errmsg": said, "code": 31250, "codeName": "Location31250"}
+        self.args = (f"Internal server error: err={said}, full error: {full}",)
 
 
 class InternalError(ApiError):

@@ -13,6 +13,7 @@ from include.embedded.clearml.documents import (
     check_name,
     new_id,
     project_fields,
+    refuse_path_collision,
     stamp,
 )
 from include.embedded.clearml.envelope import Body, Call, Registry
@@ -108,6 +109,7 @@ def all_projects(db: sqlite3.Connection) -> list[Document]:
 @endpoint("projects.get_all", Query)
 @endpoint("projects.get_all_ex", Query)
 def get_all(call: Call, query: Query) -> dict[str, Any]:
+    refuse_path_collision(query.only_fields)
     found = select(all_projects(call.db), query)
     return {"projects": [project_fields(each, query.only_fields) for each in found]}
 

@@ -8,7 +8,14 @@ from typing import Any
 
 from pydantic import Field
 
-from include.embedded.clearml.documents import Document, check_name, load_task, project_fields, stamp
+from include.embedded.clearml.documents import (
+    Document,
+    check_name,
+    load_task,
+    project_fields,
+    refuse_path_collision,
+    stamp,
+)
 from include.embedded.clearml.envelope import Body, Call, Registry
 from include.embedded.clearml.errors import ApiError
 from include.embedded.clearml.lifecycle import (
@@ -76,6 +83,7 @@ def _select(call: Call, query: QueueQuery) -> list[Document]:
 
 @endpoint("queues.get_all", QueueQuery)
 def get_all(call: Call, query: QueueQuery) -> dict[str, Any]:
+    refuse_path_collision(query.only_fields)
     found = _select(call, query)
     return {"queues": [_conform(call, project_fields(each, query.only_fields)) for each in found]}
 

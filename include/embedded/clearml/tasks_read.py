@@ -9,7 +9,13 @@ from typing import Any
 
 from pydantic import Field
 
-from include.embedded.clearml.documents import Document, load_task, project_fields, public
+from include.embedded.clearml.documents import (
+    Document,
+    load_task,
+    project_fields,
+    public,
+    refuse_path_collision,
+)
 from include.embedded.clearml.envelope import Body, Call, Registry
 from include.embedded.clearml.query import Query, needles, select
 
@@ -68,6 +74,7 @@ def get_by_id(call: Call, body: TaskBody) -> dict[str, Any]:
 
 @endpoint("tasks.get_all", Query)
 def get_all(call: Call, query: Query) -> dict[str, Any]:
+    refuse_path_collision(query.only_fields)
     tasks = []
     for task in find_tasks(call.db, query):
         if not query.only_fields:

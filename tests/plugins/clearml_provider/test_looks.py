@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from clearml_provider import looks
+from clearml_provider import calls, looks
 from clearml_provider.exceptions import (
     ClearMLAPIError,
     ClearMLAuthError,
@@ -134,3 +134,19 @@ def test_a_deleted_queue_is_said_to_be_the_reason(clearml, fallen_out):
     clearml.hook.run(call("queues.delete", {"queue": clearml.queue_id, "force": True}))
     with pytest.raises(ClearMLNotFoundError, match="Was the queue deleted"):
         put_back(clearml, fallen_out)
+
+
+def test_a_projection_never_names_a_field_together_with_its_own_sub_field():
+    assert calls.projection(["id", "hyperparams.properties", "hyperparams", "id", "hyperparams_x.y"]) == [
+        "id",
+        "hyperparams",
+        "hyperparams_x.y",
+    ]
+
+
+def test_a_task_is_read_with_parameters_and_artifacts_from_a_server_that_refuses_collisions(clearml):
+    task_id = clearml.enqueue()
+    assert clearml.call("tasks.get_all", id=[task_id], only_fields=["hyperparams"])["tasks"]
+    task = clearml.hook.task(task_id)
+    assert task.hyperparams["General"] == {"model": "org/name", "nb_nodes": "1"}
+    assert task.user_properties["plan"] == "first"

@@ -63,8 +63,9 @@ def whole_request(line: dict[str, Any]) -> Any:
     if "only_fields" in whole and line["status"] == 200:
         rows = next(iter(line["response_data"].values()))
         fields, count = sorted(rows[0]), int(request["only_fields"][1][1:])
-        # The rest were fields that the row does not have: parts of the runtime, or nothing.
-        fields += [f"runtime._abort_{i}" for i in range(count - len(fields))]
+        if count > len(fields):  # parts of the runtime, which show as one empty object, or as nothing
+            fields = [field for field in fields if field != "runtime"]
+            fields += [f"runtime._abort_{i}" for i in range(count - len(fields))]
         whole["only_fields"] = (
             fields if line["endpoint"] != "queues.get_all_ex" else ["name", "id", "entries"]
         )

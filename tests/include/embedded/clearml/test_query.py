@@ -130,3 +130,20 @@ def test_tasks_are_found_by_the_queue_they_were_sent_to(api: Api) -> None:
     query: dict[str, Any] = {"execution.queue": [queue]}
     rows = api.call("tasks.get_all", **query)["tasks"]
     assert [row["id"] for row in rows] == [task]
+
+
+@pytest.mark.parametrize("endpoint", ["tasks.get_all", "queues.get_all", "projects.get_all"])
+@pytest.mark.parametrize("fields", [["a.b", "a"], ["id", "a", "a.b.c"]])
+def test_a_field_together_with_its_own_sub_field_is_refused_as_mongodb_refuses_it(
+    api: Api, endpoint: str, fields: list[str]
+) -> None:
+    response = api.post(endpoint, only_fields=fields)
+    meta = response.json()["meta"]
+    assert (response.status_code, meta["result_code"], meta["result_subcode"]) == (500, 500, 1)
+    assert "Path collision at a" in meta["result_msg"]
+
+
+def test_get_all_ex_takes_a_field_together_with_its_own_sub_field(api: Api, project: str) -> None:
+    fields = ["hyperparams", "hyperparams.properties"]
+    rows = api.call("tasks.get_all_ex", project=[project], only_fields=fields)
+    assert all(set(row) == {"hyperparams"} for row in rows["tasks"])
