@@ -63,8 +63,9 @@ def whole_request(line: dict[str, Any]) -> Any:
     if "only_fields" in whole and line["status"] == 200:
         rows = next(iter(line["response_data"].values()))
         fields, count = sorted(rows[0]), int(request["only_fields"][1][1:])
-        if count > len(fields):  # parts of the runtime, which show as one empty object, or as nothing
+        if count > len(fields):  # parts of the runtime, which show as one object, or as nothing
             fields = [field for field in fields if field != "runtime"]
+            fields += [f"runtime.{part}" for part in rows[0].get("runtime", {})]
             fields += [f"runtime._abort_{i}" for i in range(count - len(fields))]
         whole["only_fields"] = (
             fields if line["endpoint"] != "queues.get_all_ex" else ["name", "id", "entries"]
