@@ -39,7 +39,7 @@ ENV AIRFLOW_HOME=/opt/airflow \
     AIRFLOW__CORE__DAGS_FOLDER=/opt/palmares/dags \
     AIRFLOW__CORE__PLUGINS_FOLDER=/opt/palmares/plugins \
     PATH=/opt/venv/bin:$PATH \
-    PYTHONPATH=/opt/palmares \
+    PYTHONPATH=/opt/palmares/include \
     PYTHONUNBUFFERED=1
 WORKDIR /opt/palmares
 USER 10001:0

@@ -25,7 +25,7 @@ help: ## Say what there is
 setup: ## Make both environments (.venv, .venv-evaluator) from their locks; again: instant, or carries on
 	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON): no such Python. Install Python 3.11, 3.12 or 3.13, or name it: make setup PYTHON=python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit("Python %d.%d (%s) is too %s: Palmares needs 3.11, 3.12 or 3.13. Install one and name it: make setup PYTHON=python3.11" % (v + (sys.executable, "old" if v < (3, 11) else "new")) if not (3, 11) <= v <= (3, 13) else 0)'
-	@$(PYTHON) include/cli/install.py --torch-index "$(TORCH_INDEX)"
+	@$(PYTHON) devstack/install.py --torch-index "$(TORCH_INDEX)"
 
 demo: setup ## Evaluate three tiny models on this machine, and print the leaderboard
 	@$(BIN)/palmares demo
@@ -63,7 +63,7 @@ check: setup ## Lint, formats, types, and which room imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check --select AIR --preview dags plugins
-	$(BIN)/mypy include plugins dags tests
+	$(BIN)/mypy include/palmares devstack plugins dags tests
 	$(BIN)/lint-imports
 
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes

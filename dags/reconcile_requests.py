@@ -31,10 +31,9 @@ def reconcile() -> dict[str, Any]:
     from functools import partial
 
     from clearml_provider.hook import ClearMLHook
+    from palmares.steps.repairs import reconcile
     from palmares_airflow.jobs import ClearMLJobs
     from palmares_airflow.runs import runs_of
-
-    from include.steps.repairs import reconcile
 
     context = get_current_context()
     params = context["params"]

@@ -42,7 +42,9 @@ def modules_of(folder: str) -> list[str]:
     """
     paths = [path for path in sorted((ROOT / folder).rglob("*.py")) if "migrations" not in path.parts]
     names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths]
-    return [name.removesuffix(".__init__").removeprefix("plugins.") for name in names]
+    return [
+        name.removesuffix(".__init__").removeprefix("plugins.").removeprefix("include.") for name in names
+    ]
 
 
 def loaded_by(
@@ -56,7 +58,7 @@ def loaded_by(
         home: Airflow's home: importing it writes a configuration file.
         first: A folder to put on the path before the project's.
     """
-    folders = [*([first] if first else []), ROOT, ROOT / "plugins"]
+    folders = [*([first] if first else []), ROOT, ROOT / "include", ROOT / "plugins"]
     found = subprocess.run(
         [sys.executable, "-c", PROBE, ",".join(watched)],
         input="\n".join(modules),
@@ -76,20 +78,28 @@ def test_the_probe_sees_an_indirect_import(tmp_path: Path):
     assert loaded_by(["json", "innocent"], HEAVY, tmp_path, first=tmp_path) == {"innocent": ["pyarrow"]}
 
 
-@pytest.mark.parametrize("room", ["include/leaderboard", "include/store", "include/hub", "include/steps"])
+@pytest.mark.parametrize(
+    "room",
+    [
+        "include/palmares/leaderboard",
+        "include/palmares/store",
+        "include/palmares/hub",
+        "include/palmares/steps",
+    ],
+)
 def test_a_room_that_tasks_use_loads_neither_heavy_libraries_nor_airflow(room: str, tmp_path: Path):
     assert loaded_by(modules_of(room), HEAVY | AIRFLOW, tmp_path) == {}
 
 
-@pytest.mark.parametrize("room", ["include/cli", "include/embedded"])
+@pytest.mark.parametrize("room", ["include/palmares/cli", "devstack/servers"])
 def test_a_room_of_the_embedded_default_does_not_load_airflow(room: str, tmp_path: Path):
     assert loaded_by(modules_of(room), AIRFLOW, tmp_path) == {}
 
 
 def test_the_provider_loads_neither_heavy_libraries_nor_the_leaderboard(tmp_path: Path):
-    assert loaded_by(modules_of("plugins/clearml_provider"), HEAVY | {"include"}, tmp_path) == {}
+    assert loaded_by(modules_of("plugins/clearml_provider"), HEAVY | {"palmares"}, tmp_path) == {}
 
 
 @pytest.mark.parametrize("dag_file", sorted((ROOT / "dags").glob("*.py")), ids=lambda path: path.stem)
 def test_a_dag_file_loads_neither_heavy_libraries_nor_the_leaderboard(dag_file: Path, tmp_path: Path):
-    assert loaded_by([f"{dag_file.stem} {dag_file}"], HEAVY | {"include"}, tmp_path) == {}
+    assert loaded_by([f"{dag_file.stem} {dag_file}"], HEAVY | {"palmares"}, tmp_path) == {}

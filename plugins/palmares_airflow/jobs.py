@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from clearml_provider.hook import ClearMLHook
     from clearml_provider.models import TaskInfo
-
-    from include.steps.worlds import Job
-    from include.store.store import Evaluation
+    from palmares.steps.worlds import Job
+    from palmares.store.store import Evaluation
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +31,7 @@ ARCHIVED = "archived"
 
 
 class ClearMLJobs:
-    """What `include.steps.repairs` asks of ClearML (its ``Cluster``)."""
+    """What `palmares.steps.repairs` asks of ClearML (its ``Cluster``)."""
 
     def __init__(self, hook: ClearMLHook) -> None:
         self._hook = hook
@@ -135,8 +134,7 @@ def killed_jobs(
     """
     from clearml_provider.exceptions import ClearMLError
     from clearml_provider.hook import ClearMLHook
-
-    from include.store.store import LIVE
+    from palmares.store.store import LIVE
 
     open_keys = {one.job_key: one.state in LIVE for one in evaluations}
     killed: dict[str, str] = {}
@@ -189,8 +187,7 @@ def _job(task: TaskInfo, live_children: Iterable[str]) -> Job:
     from clearml_provider.children import is_live
     from clearml_provider.endings import STOP_REASON, stop_cause
     from clearml_provider.stopping import WAITER
-
-    from include.steps.worlds import Job
+    from palmares.steps.worlds import Job
 
     said = task.user_properties
     enqueued_at, results = said.get(ENQUEUED_AT, ""), said.get(RESULTS_ATTEMPT, "")

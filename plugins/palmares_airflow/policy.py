@@ -9,8 +9,7 @@ from palmares_airflow.services import open_services
 if TYPE_CHECKING:
     from clearml_provider.endings import AttemptEdit, EndedTask, Ending
     from clearml_provider.models import TaskInfo
-
-    from include.leaderboard.endings import Child
+    from palmares.leaderboard.outcomes import Child
 
 RETRIES = 17
 """How many attempts of a job may fail: the sum of ``retries`` in leaderboard.yaml (a test holds them equal).
@@ -27,8 +26,7 @@ def classify(ended: EndedTask) -> Ending:
     """Judge an ended ClearML task by the leaderboard's policy, and keep the attempt in the store."""
     from clearml_provider.endings import Ending
     from clearml_provider.redaction import shown_reason
-
-    from include.steps.endings import bounded, classify_ending, record_ending
+    from palmares.steps.endings import bounded, classify_ending, record_ending
 
     task = ended.info
     with open_services() as services:
@@ -62,8 +60,7 @@ def classify(ended: EndedTask) -> Ending:
 def next_attempt(ended: EndedTask, ending: Ending) -> AttemptEdit | None:
     """The ladder's next plan where the same one would fail again, else the same; None: nothing is left."""
     from clearml_provider.endings import AttemptEdit
-
-    from include.steps.endings import next_step
+    from palmares.steps.endings import next_step
 
     task = ended.info
     with open_services() as services:
@@ -85,7 +82,7 @@ def next_attempt(ended: EndedTask, ending: Ending) -> AttemptEdit | None:
 
 def show_line(line: str) -> str | None:
     """What of a line of the job's console may be copied to Airflow's log; None: it may quote a row."""
-    from include.leaderboard.endings import safe_line
+    from palmares.leaderboard.outcomes import safe_line
 
     return safe_line(line)
 
@@ -94,8 +91,7 @@ def _children(ended: EndedTask) -> list[Child]:
     """The nodes that ended by themselves or were lost: those that we stopped with them tell nothing."""
     from clearml_provider.endings import CAUSE_CHILD, CAUSE_MASTER_ENDED, CAUSE_NODE_LOST, stop_cause
     from clearml_provider.redaction import shown_reason
-
-    from include.leaderboard.endings import Child
+    from palmares.leaderboard.outcomes import Child
 
     causes = [(child, stop_cause(child)) for child in ended.children]
     return [

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from airflow.sdk import Connection
 
 if TYPE_CHECKING:
-    from include.steps.services import Services
+    from palmares.steps.services import Services
 
 
 def open_services() -> Services:
     """Open our store, the Hub and raw storage at the addresses of this Airflow's connections."""
-    from include.steps.services import Services
+    from palmares.steps.services import Services
 
     return Services.open(Connection.get)
 
@@ -28,8 +28,7 @@ def step_services() -> Iterator[Services]:
         AirflowFailException: A gate parked it: a person decides.
     """
     from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-
-    from include.leaderboard.errors import ClaimLostError, GateError, RefusedError
+    from palmares.leaderboard.errors import ClaimLostError, GateError, RefusedError
 
     try:
         with open_services() as services:

@@ -25,7 +25,7 @@ class OutboxRetryPolicy(RetryPolicy):
         self, exception: BaseException, try_number: int, max_tries: int, context: Any = None
     ) -> RetryDecision:
         """Say when to look again; the reason is the error's own sentence."""
-        from include.leaderboard.errors import HubUnavailableError, StoreError
+        from palmares.leaderboard.errors import HubUnavailableError, StoreError
 
         if isinstance(exception, HubUnavailableError):
             asked = timedelta(seconds=exception.retry_after_s or 0)

@@ -54,7 +54,7 @@ def dag(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
-            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")]),
+            "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "include", ROOT / "plugins"))),
         },
         capture_output=True,
         text=True,
@@ -98,7 +98,7 @@ def test_a_publication_waits_for_the_hub_for_a_day_and_other_tasks_do_not(dag: d
 
 
 def test_the_form_offers_what_the_sweep_understands(dag: dict[str, Any]) -> None:
-    from include.steps.admission import SweepOptions
+    from palmares.steps.admission import SweepOptions
 
     offered = set(dag["params"])
     assert offered == {"models", "suite", "cluster", "max_models", "limit_samples", "force", "dry_run"}

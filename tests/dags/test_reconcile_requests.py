@@ -41,7 +41,7 @@ def dag(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
-            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")]),
+            "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "include", ROOT / "plugins"))),
         },
         capture_output=True,
         text=True,

@@ -67,7 +67,7 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
-            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")]),
+            "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "include", ROOT / "plugins"))),
         },
         capture_output=True,
         text=True,
@@ -126,7 +126,7 @@ def test_a_backfill_has_a_run_a_day_whose_intervals_meet(parsed: dict[str, Any])
 def test_the_watch_tells_of_each_scorer_by_an_asset_of_its_own(
     parsed: dict[str, Any], dag: dict[str, Any]
 ) -> None:
-    from include.leaderboard.scoring.registry import known_scorers
+    from palmares.leaderboard.scoring.registry import known_scorers
 
     watch = parsed["dags"]["watch_scorers"]["tasks"]
     told = {name.removeprefix("note_"): task["outlets"] for name, task in watch.items()}
@@ -144,7 +144,7 @@ def test_every_pool_that_a_task_names_is_made_by_the_stack(parsed: dict[str, Any
 
 
 def test_the_form_offers_what_the_selection_understands(dag: dict[str, Any]) -> None:
-    from include.steps.rescoring import RescoreOptions
+    from palmares.steps.rescoring import RescoreOptions
 
     assert set(dag["params"]) == {"models", "suite", "max_models", "force", "dry_run"}
     assert set(dag["params"]) <= set(RescoreOptions.model_fields)
@@ -154,11 +154,14 @@ def test_the_file_imports_nothing_of_the_domain_at_module_level() -> None:
     code = (
         "import sys, runpy; runpy.run_path(sys.argv[1]); "
         "print(sorted(name for name in sys.modules if name.split('.')[0] in "
-        "{'include', 'pandas', 'pyarrow', 'huggingface_hub', 'sympy', 'scipy', 'sqlalchemy'}))"
+        "{'palmares', 'pandas', 'pyarrow', 'huggingface_hub', 'sympy', 'scipy', 'sqlalchemy'}))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(FILE)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")])},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "include", ROOT / "plugins"))),
+        },
         capture_output=True,
         text=True,
         check=True,

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from palmares.leaderboard.scoring.bac_fr import BacFrScorer
+from palmares.leaderboard.submissions.submission import Submission
+from palmares.steps.services import Services
 
-from include.leaderboard.scoring.bac_fr import BacFrScorer
-from include.leaderboard.submissions.submission import Submission
-from include.steps.services import Services
 from tests.fixtures.hub_server import HubServer
-from tests.include.steps.conftest import demo_hub, postgres_url, services, store_url
-from tests.include.steps.test_rescoring import MODEL, old_scorer, petit, published_json
+from tests.palmares.steps.conftest import demo_hub, postgres_url, services, store_url
+from tests.palmares.steps.test_rescoring import MODEL, old_scorer, petit, published_json
 
 __all__ = ["demo_hub", "old_scorer", "petit", "postgres_url", "services", "store_url"]
 pytestmark = pytest.mark.stack
@@ -58,7 +58,7 @@ def airflow(
             {"conn_type": "generic", "host": demo_hub.endpoint, "password": demo_hub.token}
         ),
         "PALMARES_STORAGE_URL": str(tmp_path / "storage"),
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")]),
+        "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "include", ROOT / "plugins"))),
     }
     done = subprocess.run(
         [sys.executable, "-m", "airflow", "db", "migrate"],

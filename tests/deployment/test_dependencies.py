@@ -14,14 +14,30 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "dependencies.md"
-OURS = {"include", "clearml_provider", "palmares_airflow", "palmares_ui", "tests", "benchmarks", ""}
+OURS = {
+    "palmares",
+    "devstack",
+    "performance",
+    "clearml_provider",
+    "palmares_airflow",
+    "palmares_ui",
+    "tests",
+    "",
+}
 PROVIDERS = packages_distributions()
-PRODUCTION = ["dags", "plugins", "include/leaderboard", "include/store", "include/hub", "include/steps"]
+PRODUCTION = [
+    "dags",
+    "plugins",
+    "include/palmares/leaderboard",
+    "include/palmares/store",
+    "include/palmares/hub",
+    "include/palmares/steps",
+]
 INPUTS = sorted(path.name for path in ROOT.glob("requirements*.in"))
 SCOPES = [
     (PRODUCTION, ["requirements.in"]),
-    (["include/cli", "include/embedded", "benchmarks"], ["requirements.in", "requirements-dev.in"]),
-    (["include/evaluator", "include/demo", "tests"], INPUTS),
+    (["include/palmares/cli", "devstack/servers", "benchmarks"], ["requirements.in", "requirements-dev.in"]),
+    (["include/palmares/evaluator", "devstack/demo", "tests"], INPUTS),
 ]
 EVERY_ENVIRONMENT = [*sys.path, *map(str, ROOT.glob(".venv-evaluator/lib/python3*/site-packages"))]
 

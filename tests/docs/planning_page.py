@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.hand_kept_table import compare, facts_of, models, musa, ratios, submission_of
-from include.leaderboard.errors import RefusedError
-from include.leaderboard.planning import JobPlan, plan_job
-from include.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
+from palmares.leaderboard.errors import RefusedError
+from palmares.leaderboard.planning import JobPlan, plan_job
+from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
+
+from performance.hand_kept_table import compare, facts_of, models, musa, ratios, submission_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "planning.md"
 EXAMPLE = "Qwen/Qwen2.5-Math-72B-Instruct"

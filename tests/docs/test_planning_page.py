@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from palmares.leaderboard.planning.checks import Placement, run_checks
+from palmares.leaderboard.planning.shape import read_shape
 
-from benchmarks.hand_kept_table import facts_of, models, musa
-from include.leaderboard.planning.checks import Placement, run_checks
-from include.leaderboard.planning.shape import read_shape
+from performance.hand_kept_table import facts_of, models, musa
 from tests.docs.planning_page import EXAMPLE, GENERATED, PAGE, block, plan_of
 
 TEXT = PAGE.read_text(encoding="utf-8")

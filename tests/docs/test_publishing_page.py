@@ -7,9 +7,8 @@ import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
-
-from include.leaderboard.publishing import Provenance, contents_of, contents_parquet
-from include.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
+from palmares.leaderboard.publishing import Provenance, contents_of, contents_parquet
+from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "publishing.md").read_text(encoding="utf-8")
 SUITE = load_settings(DEFAULT_CONFIG_DIR).suite()

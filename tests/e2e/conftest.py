@@ -16,9 +16,9 @@ from typing import Any
 import psutil
 import pytest
 
-from include.cli.stack.paths import StackPaths
-from include.cli.stack.processes import stack_processes
-from include.cli.stack.state import StackState, load_state
+from devstack.supervisor.paths import StackPaths
+from devstack.supervisor.processes import stack_processes
+from devstack.supervisor.state import StackState, load_state
 
 SWEEP_DEADLINE_S = 600.0
 JOB_SCRIPT = "clearml_job.py"
@@ -41,7 +41,7 @@ class FinishedSweep:
 def run_palmares(home: Path, *arguments: str, timeout_s: float = SWEEP_DEADLINE_S) -> str:
     """Run the command to its end and return what it printed; a failure shows all of it."""
     done = subprocess.run(
-        [sys.executable, "-m", "include.cli.main", *arguments],
+        [sys.executable, "-m", "palmares.cli.main", *arguments],
         env={**os.environ, "PALMARES_HOME": str(home), "COLUMNS": "80"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from palmares.store.store import EvaluationState, Store
 
-from include.cli.stack.health import airflow_client
-from include.demo.canary import CANARY
-from include.store.store import EvaluationState, Store
+from devstack.demo.canary import CANARY
+from devstack.supervisor.health import airflow_client
 from tests.e2e.conftest import FinishedSweep, run_palmares
 
 pytestmark = pytest.mark.e2e

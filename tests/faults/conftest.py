@@ -44,7 +44,8 @@ def played() -> Iterator[list[Played]]:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    from include.store.migrate import migrate
+    from palmares.store.migrate import migrate
+
     from tests.faults.world import running_world
 
     folder: Path = tmp_path_factory.mktemp("faults")

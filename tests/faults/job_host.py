@@ -21,10 +21,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import palmares.evaluator.job as job
 from clearml.config import remote
-
-import include.evaluator.job as job
-from include.evaluator.evaluation import Evaluated
+from palmares.evaluator.evaluation import Evaluated
 
 SCRIPT = Path(job.__file__).with_name("clearml_job.py")
 HOLD, EVALUATING = "hold", "evaluating"

@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import psutil
+from palmares.leaderboard.errors import HubNotFoundError
 
-from include.leaderboard.errors import HubNotFoundError
 from tests.faults.scenario import Row
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
-
-    from include.steps.services import Services
+    from palmares.steps.services import Services
 
 LIVE_STATUSES = ("created", "queued", "in_progress")
 

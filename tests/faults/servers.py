@@ -21,7 +21,7 @@ SERVICES = ("clearml_api", "clearml_files", "clearml_web", "hub")
 
 
 class Servers(EmbeddedRest):
-    """``python -m include.embedded.serve`` on ports of its own; restarted when it dies, as the stack does."""
+    """``python -m devstack.servers.serve`` on ports of its own; restarted when it dies, as the stack does."""
 
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
@@ -35,7 +35,7 @@ class Servers(EmbeddedRest):
         self.hub_token = f"hf_{secrets.token_hex(16)}"
         self._environment = {
             "PATH": os.defpath,
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'include'}",
             "PALMARES_CLEARML_ACCESS_KEY": self._access_key,
             "PALMARES_CLEARML_SECRET_KEY": self._secret_key,
             "PALMARES_JWT_SECRET": secrets.token_hex(32),
@@ -66,7 +66,7 @@ class Servers(EmbeddedRest):
                 [
                     sys.executable,
                     "-m",
-                    "include.embedded.serve",
+                    "devstack.servers.serve",
                     "--state-dir",
                     str(self._state_dir),
                     *ports,
@@ -83,7 +83,7 @@ class Servers(EmbeddedRest):
         while not self._over.wait(0.02):
             code = self._process.poll()
             if code is not None:
-                self.deaths.append(f"process {self._process.pid} (include.embedded.serve) ended with {code}")
+                self.deaths.append(f"process {self._process.pid} (devstack.servers.serve) ended with {code}")
                 self._process = self._start()
 
     def wait_until_ready(self) -> None:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR
+from palmares.steps.services import Services
+from palmares.store.outbox import OutboxLimits
 
-from include.demo.seed import MODELS_DIRECTORY, REQUESTS_REPO
-from include.leaderboard.settings import DEFAULT_CONFIG_DIR
-from include.steps.services import Services
-from include.store.outbox import OutboxLimits
+from devstack.demo.seed import MODELS_DIRECTORY, REQUESTS_REPO
 from tests.faults.jobs import JobHost
 from tests.faults.observe import Place
 from tests.faults.servers import Servers
@@ -110,7 +110,7 @@ def running_world(folder: Path, postgres_url: str, environment: pytest.MonkeyPat
         store_url = postgres_url
         environment.setenv("PALMARES_STORAGE_URL", str(folder / "storage"))
         # Tries follow each other without Airflow's delays, so what a person mends is looked at again as soon.
-        environment.setattr("include.steps.outbox.OutboxLimits", partial(OutboxLimits, mend_s=0.5))
+        environment.setattr("palmares.steps.outbox.OutboxLimits", partial(OutboxLimits, mend_s=0.5))
         environment.setenv("PALMARES_CONFIG_DIR", str(unhurried_configuration(folder / "config")))
         environment.setenv("AIRFLOW_CONN_PALMARES_DB", store_url)
         hub: dict[str, Any] = {
@@ -136,10 +136,11 @@ def running_world(folder: Path, postgres_url: str, environment: pytest.MonkeyPat
 
 def _prepare_results(folder: Path, services: Services) -> None:
     """What a job would have computed; each job stamps its copy."""
-    from include.leaderboard.settings import suite_hash
-    from include.leaderboard.submissions.submission import Submission
-    from include.steps.services import EVALUATOR_TASKS
-    from tests.include.leaderboard.results_folder import write_results
+    from palmares.leaderboard.settings import suite_hash
+    from palmares.leaderboard.submissions.submission import Submission
+    from palmares.steps.services import EVALUATOR_TASKS
+
+    from tests.palmares.leaderboard.results_folder import write_results
 
     suite = services.settings.suite(None)
     submission = Submission(

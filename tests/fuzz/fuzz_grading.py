@@ -15,11 +15,11 @@ from pathlib import Path
 
 atheris = import_module("atheris")  # a tool of one's own, and no dependency
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[2] / "include"))
 
-with atheris.instrument_imports(include=["include.leaderboard.scoring"]):
-    from include.leaderboard.scoring.bac_fr import grade_answer
-    from include.leaderboard.scoring.values import compare_values, is_value, warm_up
+with atheris.instrument_imports(include=["palmares.leaderboard.scoring"]):
+    from palmares.leaderboard.scoring.bac_fr import grade_answer
+    from palmares.leaderboard.scoring.values import compare_values, is_value, warm_up
 
 LIMIT_S = 1.0
 GOLDS = ("12", "S={-1;2}", "]0;1]", "2x+1", "y=2x-3", "25 km/h", "(1;-2)", "cos(x)", "ℝ∖{2}", "0,33")

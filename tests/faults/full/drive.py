@@ -13,7 +13,7 @@ import httpx
 import psutil
 import psycopg
 
-from include.cli.stack.health import airflow_client
+from devstack.supervisor.health import airflow_client
 from tests.faults.full.stack import MODEL_ID, REQUEST_PATH, FullStack
 from tests.faults.jobs import wait_for as _wait_for
 from tests.faults.observe import Seen

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+from palmares.steps.services import Services
 
-from include.cli.stack.paths import StackPaths
-from include.cli.stack.ports import option
-from include.cli.stack.processes import STACK_VARIABLE, stack_processes
-from include.cli.stack.state import PORT_NAMES, StackState, load_state
-from include.cli.stack.supervision import SupervisorClient
-from include.demo.seed import MODELS_DIRECTORY, REQUESTS_REPO
-from include.steps.services import Services
+from devstack.demo.seed import MODELS_DIRECTORY, REQUESTS_REPO
+from devstack.supervisor.paths import StackPaths
+from devstack.supervisor.ports import option
+from devstack.supervisor.processes import STACK_VARIABLE, stack_processes
+from devstack.supervisor.state import PORT_NAMES, StackState, load_state
+from devstack.supervisor.supervision import SupervisorClient
 from tests.faults.jobs import wait_for
 from tests.faults.observe import Place
 from tests.faults.rest import EmbeddedRest
@@ -92,8 +92,8 @@ class FullStack:
 
     def wait_until_whole(self) -> None:
         """Every part runs and answers."""
-        from include.cli.stack.health import check_parts
-        from include.cli.stack.programs import agent_names
+        from devstack.supervisor.health import check_parts
+        from devstack.supervisor.programs import agent_names
 
         def whole() -> bool:
             return all(health.healthy for health in check_parts(self.state).values())
@@ -131,7 +131,7 @@ def running_stack(home: Path) -> Iterator[FullStack]:
 
 def _palmares(environment: dict[str, str], *arguments: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "include.cli.main", *arguments],
+        [sys.executable, "-m", "palmares.cli.main", *arguments],
         env=environment,
         cwd=ROOT,
         stdin=subprocess.DEVNULL,

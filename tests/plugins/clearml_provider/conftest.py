@@ -30,7 +30,7 @@ ACCESS_KEY, SECRET_KEY, JWT_SECRET = "access-key", "secret-key", "jwt-secret-of-
 @pytest.fixture(scope="session")
 def clearml_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, Faults]]:
     """Addresses of API and file server, and the faults that the API may be told to have."""
-    from include.embedded.clearml.app import create_api_app, create_files_app
+    from devstack.servers.clearml.app import create_api_app, create_files_app
     from tests.plugins.clearml_provider.workplace import Faults
 
     state_dir: Path = tmp_path_factory.mktemp("clearml")

@@ -16,9 +16,9 @@ from clearml_provider import calls
 from clearml_provider.exceptions import ClearMLTaskFailedError
 from clearml_provider.operators import ClearMLEnqueueOperator, ClearMLWaitOperator
 
-from tests.include.embedded.clearml.conftest import ACCESS_KEY, SECRET_KEY, Stack, wait_for
-from tests.include.embedded.clearml.conftest import stack as stack
-from tests.include.embedded.clearml.test_agent import agent, console
+from tests.devstack.servers.clearml.conftest import ACCESS_KEY, SECRET_KEY, Stack, wait_for
+from tests.devstack.servers.clearml.conftest import stack as stack
+from tests.devstack.servers.clearml.test_agent import agent, console
 from tests.plugins.clearml_provider.workplace import defer, fire
 
 pytestmark = pytest.mark.stack

@@ -30,7 +30,7 @@ from clearml_provider.operators import (
 )
 from clearml_provider.wire import RetryPolicy, call
 
-from include.embedded.faults import Fault, FaultInjector
+from devstack.servers.faults import Fault, FaultInjector
 from tests.plugins.clearml_provider.conftest import ACCESS_KEY, JWT_SECRET, SECRET_KEY, _served
 
 SPEC = {"name": "a job", "project": "faults", "script": {"entry_point": "job.py", "diff": "print(1)"}}
@@ -89,7 +89,7 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    from include.embedded.clearml.app import create_api_app, create_files_app
+    from devstack.servers.clearml.app import create_api_app, create_files_app
 
     impatient = partial(RetryPolicy, base_s=0.01, cap_s=0.02)
     monkeypatch.setattr("clearml_provider.client.RetryPolicy", impatient)

@@ -11,8 +11,8 @@ from clearml_provider.exceptions import ClearMLUnavailableError
 from clearml_provider.hook import ClearMLHook
 from clearml_provider.wire import call
 
-from include.embedded.clearml.app import create_api_app
-from include.embedded.faults import Fault, FaultInjector
+from devstack.servers.clearml.app import create_api_app
+from devstack.servers.faults import Fault, FaultInjector
 from tests.plugins.clearml_provider.conftest import ACCESS_KEY, JWT_SECRET, SECRET_KEY, _served
 from tests.plugins.clearml_provider.watchers import Watcher, all_watching, connect, until
 from tests.plugins.clearml_provider.workplace import Workplace

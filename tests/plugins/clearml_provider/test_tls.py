@@ -49,7 +49,7 @@ def tls_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, 
     """The API over TLS; its address and its certificate."""
     import uvicorn
 
-    from include.embedded.clearml.app import create_api_app
+    from devstack.servers.clearml.app import create_api_app
 
     folder = tmp_path_factory.mktemp("tls")
     pem = certificate(folder, "server")

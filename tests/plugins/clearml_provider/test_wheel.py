@@ -125,7 +125,7 @@ class Bare:
 @pytest.fixture(scope="module")
 def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Bare:
     """Airflow at our pins from uv's cache, else from the configured index."""
-    from include.cli.install import install_variables
+    from devstack.install import install_variables
 
     folder = tmp_path_factory.mktemp("bare")
     python = folder / "venv/bin/python"
@@ -213,7 +213,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         for name in ("clearml-api", "clearml-files", "clearml-web", "hub")
         for part in (f"--{name}-port", "0")
     ]
-    command = [sys.executable, "-m", "include.embedded.serve", "--state-dir", folder / "state", *ports]
+    command = [sys.executable, "-m", "devstack.servers.serve", "--state-dir", folder / "state", *ports]
     keys = {"PALMARES_CLEARML_ACCESS_KEY": ACCESS_KEY, "PALMARES_CLEARML_SECRET_KEY": SECRET_KEY}
     keys |= {"PALMARES_JWT_SECRET": "a-secret-of-at-least-32-characters", "PALMARES_HUB_TOKEN": "hf_unused"}
     log = folder / "log"

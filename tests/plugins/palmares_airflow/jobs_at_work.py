@@ -7,14 +7,14 @@ from typing import Any
 from clearml_provider import calls, stopping
 from clearml_provider.endings import CAUSE_KILLED
 from clearml_provider.operators import ClearMLEnqueueOperator
+from palmares.leaderboard.submissions.submission import Submission
+from palmares.steps.endings import record_enqueued
+from palmares.steps.planning import plan_resources
+from palmares.steps.services import Services
+from palmares.steps.worlds import RunFacts
+from palmares.store.store import Evaluation
 
-from include.leaderboard.submissions.submission import Submission
-from include.steps.endings import record_enqueued
-from include.steps.planning import plan_resources
-from include.steps.services import Services
-from include.steps.worlds import RunFacts
-from include.store.store import Evaluation
-from tests.include.steps.sweeping import admit, claimed
+from tests.palmares.steps.sweeping import admit, claimed
 from tests.plugins.clearml_provider.workplace import Workplace
 
 RUN = "night-1"

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 from clearml_provider.exceptions import ClearMLUnavailableError
 from clearml_provider.operators import ClearMLEnqueueOperator
+from palmares.hub import Hub
+from palmares.leaderboard.errors import HubUnavailableError
+from palmares.steps.admission import SweepOptions, admit_submissions, list_requests
+from palmares.steps.repairs import RunsOf, reconcile, running_requests
+from palmares.steps.services import Services
+from palmares.steps.summary import without_a_told_end
+from palmares.steps.worlds import RunFacts
+from palmares.store.store import EvaluationState
 from palmares_airflow.jobs import ClearMLJobs, cancel_replaced, killed_jobs
 
-from include.hub import Hub
-from include.leaderboard.errors import HubUnavailableError
-from include.steps.admission import SweepOptions, admit_submissions, list_requests
-from include.steps.repairs import RunsOf, reconcile, running_requests
-from include.steps.services import Services
-from include.steps.summary import without_a_told_end
-from include.steps.worlds import RunFacts
-from include.store.store import EvaluationState
-from tests.include.steps.sweeping import admit, claimed, request, request_files
+from tests.palmares.steps.sweeping import admit, claimed, request, request_files
 from tests.plugins.clearml_provider.workplace import Workplace
 from tests.plugins.palmares_airflow.jobs_at_work import (
     RUN,
@@ -176,7 +176,7 @@ def test_a_job_that_another_try_waits_for_by_now_is_not_cancelled(
 def test_a_request_that_nobody_runs_waits_again_and_the_outbox_is_written_first(
     services: Services, clearml: Workplace
 ) -> None:
-    from include.leaderboard.submissions.request_file import edit_request
+    from palmares.leaderboard.submissions.request_file import edit_request
 
     path = next(path for path in request_files(services) if "/petit_" in path)
     repo = services.settings.hub.requests_repo

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from clearml_provider.endings import EndedTask, Ending, PastEnding
 from clearml_provider.models import TaskInfo
+from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
+from palmares.steps.services import Services
+from palmares.store.store import EvaluationState
 from palmares_airflow import policy
 
-from include.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
-from include.steps.services import Services
-from include.store.store import EvaluationState
-from tests.include.steps.sweeping import admit, claimed
-from tests.include.steps.test_endings import plan_of
+from tests.palmares.steps.sweeping import admit, claimed
+from tests.palmares.steps.test_endings import plan_of
 
 STARTED = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -22,7 +22,11 @@ def loaded_by(command: str, home: Path) -> tuple[list[str], int, list[str]]:
     """What `airflow <command>` has loaded of the modules, its threads, and all of the modules."""
     done = subprocess.run(
         [sys.executable, "-c", SAY.format(command=command)],
-        env={"PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT}", "AIRFLOW_HOME": str(home), "PATH": "/usr/bin:/bin"},
+        env={
+            "PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT / 'include'}",
+            "AIRFLOW_HOME": str(home),
+            "PATH": "/usr/bin:/bin",
+        },
         capture_output=True,
         text=True,
         check=True,

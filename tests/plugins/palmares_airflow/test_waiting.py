@@ -4,9 +4,8 @@ from datetime import timedelta
 
 import pytest
 from airflow.sdk.definitions.retry_policy import RetryAction
+from palmares.leaderboard.errors import HubUnavailableError, OutboxWaitError, ResultsError, StoreError
 from palmares_airflow.waiting import LEAST_DELAY, LONGEST_DELAY, OTHER_TRIES, WAITING_TRIES, OutboxRetryPolicy
-
-from include.leaderboard.errors import HubUnavailableError, OutboxWaitError, ResultsError, StoreError
 
 
 def decide(error, try_number=1):

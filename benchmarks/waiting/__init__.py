@@ -1,3 +1,0 @@
-"""Parts of `benchmarks/waiting_triggers.py`."""
-
-from __future__ import annotations

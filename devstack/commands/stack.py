@@ -1,0 +1,172 @@
+"""`palmares up`, `down` and `status`: the embedded stack."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from palmares.cli.interrupts import Interrupted
+from palmares.cli.output import Progress, console
+from rich.table import Table
+
+from devstack.supervisor.lifecycle import StartOptions, start_stack, stop_stack
+from devstack.supervisor.overview import Overview, look, memory
+from devstack.supervisor.paths import StackPaths
+from devstack.supervisor.state import StackState, load_state
+from devstack.supervisor.watch import watch
+
+Home = Annotated[
+    Path | None,
+    typer.Option(help="State folder. Default: the PALMARES_HOME variable, else .palmares in the checkout."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs: one JSON object.")]
+Port = Annotated[
+    int | None, typer.Option(min=1024, max=65535, help="Kept for later starts.", show_default="a free one")
+]
+
+
+def register(app: typer.Typer) -> None:
+    app.command("up")(up)
+    app.command("down")(down)
+    app.command("status")(status)
+
+
+def up(
+    foreground: Annotated[
+        bool | None,
+        typer.Option(
+            "--foreground/--detach",
+            help="Stay and tell what happens until Ctrl-C, or return once all is healthy.",
+            show_default="foreground on a terminal",
+        ),
+    ] = None,
+    agents: Annotated[int | None, typer.Option(min=1, max=16, show_default="2")] = None,
+    home: Home = None,
+    port_airflow: Port = None,
+    port_clearml_api: Port = None,
+    port_clearml_files: Port = None,
+    port_clearml_web: Port = None,
+    port_hub: Port = None,
+    port_postgres: Port = None,
+) -> None:
+    """Start the embedded stack: PostgreSQL, Airflow, ClearML, the Hub, and agents."""
+    from devstack.supervisor.checks import refuse_if_broken
+
+    paths = StackPaths.locate(home)
+    options = StartOptions(
+        agents=agents,
+        ports={
+            "airflow": port_airflow,
+            "clearml_api": port_clearml_api,
+            "clearml_files": port_clearml_files,
+            "clearml_web": port_clearml_web,
+            "hub": port_hub,
+            "postgres": port_postgres,
+        },
+    )
+    stays = sys.stdout.isatty() if foreground is None else foreground
+    refuse_if_broken(paths, chosen_ports=dict(options.ports))
+    begin = time.monotonic()
+    with Progress() as progress:
+        started = start_stack(paths, options, progress.step)
+    if started.was_running:
+        console.print("The stack is up already.")
+        show_addresses(started.state)
+        return
+    try:
+        console.print(f"[green]The stack is healthy[/] ({time.monotonic() - begin:.0f} s).")
+        show_addresses(started.state)
+        console.print("Ctrl-C stops everything." if stays else "Stop it: palmares down")
+        if stays:
+            watch_visibly(paths, started.state)
+    finally:
+        if stays:
+            stop_visibly(paths)
+
+
+def watch_visibly(paths: StackPaths, state: StackState) -> None:
+    """Tell what happens to the stack until it is stopped; Ctrl-C and SIGTERM are an orderly end."""
+    try:
+        watch(paths, state, lambda line: console.print(line, style="yellow", markup=False))
+        console.print("The stack was stopped by another command.")
+    except Interrupted:
+        console.print()  # after the terminal's ^C
+
+
+def down(home: Home = None) -> None:
+    """Stop the embedded stack, and make sure that no process of it is left."""
+    paths = StackPaths.locate(home)
+    if not stop_visibly(paths):
+        console.print("Nothing runs.")
+
+
+def status(
+    home: Home = None,
+    as_json: AsJson = False,
+    with_memory: Annotated[
+        bool, typer.Option("--memory", help="Also each process's share of memory (PSS).")
+    ] = False,
+) -> None:
+    """Say what runs, whether it works, where it is, and how to log in. Exit status 3: not all is healthy."""
+    paths = StackPaths.locate(home)
+    state = load_state(paths)
+    if state is None or not state.ports:
+        overview = Overview(running=False, healthy=False, home=str(paths.home), addresses={}, login={})
+    else:
+        overview = look(paths, state)
+    used = memory(paths, state) if with_memory and state else None
+    if as_json:
+        print(json.dumps(overview.to_json() | ({"memory": used} if used else {}), indent=2))
+    else:
+        _show(overview)
+        if used:
+            for one in used["processes"]:
+                console.print(f"{one['pss_bytes'] / 1e6:8.1f} MB  {one['command']}", markup=False)
+            console.print(f"{used['pss_bytes'] / 1e6:8.1f} MB  in all")
+    if not overview.healthy:
+        raise typer.Exit(3)
+
+
+def _show(overview: Overview) -> None:
+    if not overview.parts:
+        console.print("Nothing runs. Start: palmares up")
+        if overview.leftovers:
+            console.print(
+                f"[yellow]{overview.leftovers} processes of a dead stack are left. End them: palmares down[/]"
+            )
+        return
+    table = Table("Part", "State", "Health", "Process", "Log")
+    for part in overview.parts:
+        health = "[green]healthy[/]" if part.healthy else f"[red]{part.detail}[/]"
+        table.add_row(part.name, part.state, health, str(part.pid or ""), part.log)
+    console.print(table)
+    _addresses(overview.addresses, overview.login)
+
+
+def show_addresses(state: StackState) -> None:
+    """Where the pages are, and how to log in."""
+    _addresses(
+        {"airflow": state.url("airflow"), "clearml": state.url("clearml_web"), "hub": state.url("hub")},
+        {"user": "admin", "password": state.keys.airflow_admin_password},
+    )
+
+
+def _addresses(addresses: dict[str, str], login: dict[str, str]) -> None:
+    console.print(f"Airflow  {addresses['airflow']}  (user {login['user']}, password {login['password']})")
+    console.print(f"ClearML  {addresses['clearml']}")
+    console.print(f"Hub      {addresses['hub']}")
+
+
+def stop_visibly(paths: StackPaths) -> bool:
+    """Stop the stack and say so; False when nothing ran."""
+    begin = time.monotonic()
+    with Progress() as progress:
+        progress.step("Stopping the stack")
+        stopped = stop_stack(paths, progress.step)
+    if stopped:
+        console.print(f"Everything is stopped ({time.monotonic() - begin:.0f} s).")
+    return stopped

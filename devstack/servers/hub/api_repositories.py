@@ -1,0 +1,288 @@
+"""The API's routes on repositories as wholes: who am I, create, list, describe, settings, refs, history."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from devstack.servers.hub.history import Commit
+from devstack.servers.hub.http import (
+    base_url,
+    hub_of,
+    number,
+    page,
+    part,
+    read_model,
+    repository_of,
+    user_of,
+    writable_repository_of,
+    writer_of,
+)
+from devstack.servers.hub.info import info_of, summary_of
+from devstack.servers.hub.refusals import Refusal, bad_request
+from devstack.servers.hub.repositories import MAIN, Kind, Repository
+
+_COMMITS_A_PAGE = 100
+_REPOSITORIES_A_PAGE = 500
+
+
+class _Named(BaseModel):
+    name: str
+    organization: str | None = None
+    type: str | None = None
+
+
+class _Creation(_Named):
+    private: bool | None = None
+    visibility: str | None = None
+
+
+class _Settings(BaseModel):
+    gated: Literal["auto", "manual", False] | None = None
+    private: bool | None = None
+    visibility: Literal["public", "private", "protected"] | None = None
+
+
+class _Move(BaseModel):
+    fromRepo: str
+    toRepo: str
+    type: str | None = None
+
+
+class _Grant(BaseModel):
+    user: str
+
+
+class _Branch(BaseModel):
+    startingPoint: str | None = None
+
+
+class _Tag(BaseModel):
+    tag: str
+    message: str | None = None
+
+
+class _Card(BaseModel):
+    content: str = ""
+
+
+def agent_harnesses(_request: Request) -> Response:
+    return JSONResponse({"standardEnvVars": [], "harnesses": {}})
+
+
+def whoami(request: Request) -> Response:
+    user = user_of(request)
+    if user is None:
+        raise Refusal(401, "Invalid username or password.")
+    token = {"role": "write", "displayName": "embedded"}
+    return JSONResponse(
+        {
+            "type": "user",
+            "id": user,
+            "name": user,
+            "fullname": user,
+            "isPro": False,
+            "orgs": [],
+            "auth": {"type": "access_token", "accessToken": token},
+        }
+    )
+
+
+async def validate_yaml(request: Request) -> Response:
+    await read_model(request, _Card)
+    return JSONResponse({"errors": [], "warnings": []})
+
+
+async def create(request: Request) -> Response:
+    user = writer_of(request)
+    asked = await read_model(request, _Creation)
+    kind = Kind.of_repo_type(asked.type)
+    namespace = asked.organization or user
+    private = asked.visibility == "private" if asked.visibility is not None else bool(asked.private)
+    repositories = hub_of(request).repositories
+    created = await run_in_threadpool(
+        repositories.create, kind, namespace, asked.name, private=private, user=user
+    )
+    repo_id = f"{namespace}/{asked.name}"
+    url = f"{base_url(request)}/{kind.url_prefix}{repo_id}"
+    if not created:
+        raise Refusal(409, f"You already created this {kind.value[:-1]} repo: {repo_id}", body={"url": url})
+    return JSONResponse({"url": url, "name": repo_id, "id": repo_id})
+
+
+async def delete(request: Request) -> Response:
+    user = writer_of(request)
+    asked = await read_model(request, _Named)
+    repositories = hub_of(request).repositories
+    kind, namespace = Kind.of_repo_type(asked.type), asked.organization or user
+    repository = repositories.visible(kind, namespace, asked.name, user=user)
+    await run_in_threadpool(repositories.delete, repository)
+    return JSONResponse({"success": True})
+
+
+async def move(request: Request) -> Response:
+    user = writer_of(request)
+    asked = await read_model(request, _Move)
+    kind = Kind.of_repo_type(asked.type)
+    source, target = asked.fromRepo.split("/"), asked.toRepo.split("/")
+    if len(source) != 2 or len(target) != 2:
+        raise bad_request("fromRepo and toRepo must be namespace/name")
+    repositories = hub_of(request).repositories
+    repository = repositories.visible(kind, *source, user=user)
+    await run_in_threadpool(repositories.rename, repository, *target)
+    return JSONResponse({"success": True})
+
+
+async def settings(request: Request) -> Response:
+    repository, _ = writable_repository_of(request)
+    asked = await read_model(request, _Settings)
+    repositories = hub_of(request).repositories
+    if asked.gated is not None:
+        await run_in_threadpool(repositories.set_gated, repository, asked.gated or None)
+    private = asked.visibility == "private" if asked.visibility is not None else asked.private
+    if private is not None:
+        await run_in_threadpool(repositories.set_private, repository, private)
+    return JSONResponse(asked.model_dump(exclude_none=True))
+
+
+async def grant(request: Request) -> Response:
+    repository, _ = writable_repository_of(request)
+    asked = await read_model(request, _Grant)
+    await run_in_threadpool(hub_of(request).repositories.grant, repository, asked.user)
+    return JSONResponse({"success": True})
+
+
+def auth_check(request: Request) -> Response:
+    repository = repository_of(request)
+    hub_of(request).repositories.check_download(repository, user=user_of(request))
+    return JSONResponse({"success": True})
+
+
+def auth_check_write(request: Request) -> Response:
+    writable_repository_of(request)
+    return JSONResponse({"success": True})
+
+
+def listed(request: Request) -> Response:
+    hub, query = hub_of(request), request.query_params
+    limit = number(request, "limit", _REPOSITORIES_A_PAGE, highest=_REPOSITORIES_A_PAGE) or 1
+    offset = number(request, "cursor", 0, highest=10**9)
+    kind = Kind(request.path_params["kind"])
+    found = hub.repositories.listed(
+        kind,
+        user=user_of(request),
+        author=query.get("author"),
+        search=query.get("search"),
+        limit=limit + 1,
+        offset=offset,
+    )
+    items = [summary_of(repository, sha=_main(request, repository).oid) for repository in found[:limit]]
+    return page(request, items, cursor="cursor", following=offset + limit if len(found) > limit else None)
+
+
+def _main(request: Request, repository: Repository) -> Commit:
+    return hub_of(request).history.resolve(repository, MAIN)
+
+
+def _revision(request: Request, repository: Repository) -> Commit:
+    return hub_of(request).history.resolve(repository, part(request, "rev"))
+
+
+def describe(request: Request) -> Response:
+    repository = repository_of(request)
+    at_revision = "rev" in request.path_params
+    commit = _revision(request, repository) if at_revision else _main(request, repository)
+    blobs = request.query_params.get("blobs", "").lower() in {"true", "1"}
+    expand = request.query_params.getlist("expand") + request.query_params.getlist("expand[]")
+    return JSONResponse(info_of(hub_of(request), repository, commit, blobs=blobs, expand=expand))
+
+
+def commits(request: Request) -> Response:
+    hub, repository = hub_of(request), repository_of(request)
+    start = _revision(request, repository)
+    limit = number(request, "limit", _COMMITS_A_PAGE, highest=_COMMITS_A_PAGE) or 1
+    at = number(request, "p", 0, highest=10**7)
+    found = hub.history.log(repository, start, limit=limit + 1, offset=at * limit)
+    items = [_commit_json(commit) for commit in found[:limit]]
+    return page(request, items, cursor="p", following=at + 1 if len(found) > limit else None)
+
+
+def _commit_json(commit: Commit) -> dict[str, Any]:
+    return {
+        "id": commit.oid,
+        "title": commit.title,
+        "message": commit.description,
+        "authors": [{"user": commit.author}],
+        "date": commit.date,
+    }
+
+
+def refs(request: Request) -> Response:
+    repository = repository_of(request)
+    found = hub_of(request).history.refs(repository)
+
+    def listing(*, branches: bool) -> list[dict[str, str]]:
+        chosen = [ref for ref in found if ref.is_branch is branches]
+        return [{"name": ref.name, "ref": ref.ref, "targetCommit": ref.oid} for ref in chosen]
+
+    return JSONResponse({"branches": listing(branches=True), "tags": listing(branches=False), "converts": []})
+
+
+async def create_branch(request: Request) -> Response:
+    repository, _ = writable_repository_of(request)
+    asked = await read_model(request, _Branch)
+    history = hub_of(request).history
+    start = history.resolve(repository, asked.startingPoint or MAIN)
+    await run_in_threadpool(history.create_branch, repository, part(request, "rev"), start)
+    return JSONResponse({"success": True})
+
+
+async def delete_branch(request: Request) -> Response:
+    repository, _ = writable_repository_of(request)
+    await run_in_threadpool(hub_of(request).history.delete_branch, repository, part(request, "rev"))
+    return JSONResponse({"success": True})
+
+
+async def create_tag(request: Request) -> Response:
+    repository, _ = writable_repository_of(request)
+    asked = await read_model(request, _Tag)
+    target = _revision(request, repository)
+    history = hub_of(request).history
+    await run_in_threadpool(history.create_tag, repository, asked.tag, target, message=asked.message)
+    return JSONResponse({"success": True})
+
+
+async def delete_tag(request: Request) -> Response:
+    repository, _ = writable_repository_of(request)
+    await run_in_threadpool(hub_of(request).history.delete_tag, repository, part(request, "rev"))
+    return JSONResponse({"success": True})
+
+
+_REPO = "/api/{kind:kind}/{ns}/{name}"
+
+ROUTES = [
+    Route("/api/agent-harnesses", agent_harnesses),
+    Route("/api/whoami-v2", whoami),
+    Route("/api/validate-yaml", validate_yaml, methods=["POST"]),
+    Route("/api/repos/create", create, methods=["POST"]),
+    Route("/api/repos/delete", delete, methods=["DELETE"]),
+    Route("/api/repos/move", move, methods=["POST"]),
+    Route("/api/{kind:kind}", listed),
+    Route(_REPO, describe),
+    Route(_REPO + "/revision/{rev}", describe),
+    Route(_REPO + "/settings", settings, methods=["PUT"]),
+    Route(_REPO + "/user-access-request/grant", grant, methods=["POST"]),
+    Route(_REPO + "/auth-check", auth_check),
+    Route(_REPO + "/auth-check/write", auth_check_write),
+    Route(_REPO + "/commits/{rev}", commits),
+    Route(_REPO + "/refs", refs),
+    Route(_REPO + "/branch/{rev}", create_branch, methods=["POST"]),
+    Route(_REPO + "/branch/{rev}", delete_branch, methods=["DELETE"]),
+    Route(_REPO + "/tag/{rev}", create_tag, methods=["POST"]),
+    Route(_REPO + "/tag/{rev}", delete_tag, methods=["DELETE"]),
+]

@@ -1,0 +1,280 @@
+"""Starting and stopping a whole stack in order, from any state it may have been left in."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+from palmares.cli.interrupts import checkpoint
+from palmares.leaderboard.errors import StackError
+
+from devstack.supervisor import health, postgres, settings
+from devstack.supervisor.lock import stack_lock
+from devstack.supervisor.paths import StackPaths
+from devstack.supervisor.ports import choose_ports
+from devstack.supervisor.processes import kill_all, stack_processes, supervisor_process, wait_for_end
+from devstack.supervisor.programs import AIRFLOW_PARTS, EMBEDDED, POSTGRES, agent_names, stack_programs
+from devstack.supervisor.running import Job, run_jobs, tail
+from devstack.supervisor.state import (
+    PortName,
+    StackState,
+    load_state,
+    prepare_home,
+    remove_stale_temporaries,
+)
+from devstack.supervisor.supervision import PartStatus, SupervisorClient, launch
+
+log = logging.getLogger(__name__)
+
+Report = Callable[[str], None]
+LOCK_DEADLINE_S = 180.0
+PART_DEADLINE_S = 120.0
+"""For one part to become healthy: usual is 1 to 10 s, a loaded small machine takes many times that."""
+POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartOptions:
+    """What a person may choose at a start; the stack remembers it."""
+
+    agents: int | None = None
+    """None: as remembered, else 2."""
+    ports: Mapping[PortName, int | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A healthy stack."""
+
+    state: StackState
+    was_running: bool
+
+
+def start_stack(paths: StackPaths, options: StartOptions, report: Report) -> Started:
+    """Bring the whole stack up and wait until it is healthy; nothing is left of a start that fails.
+
+    Raises:
+        StackError: A part does not start, with its log's last lines.
+        Interrupted: Asked to end; everything that was started is stopped.
+    """
+    prepare_home(paths)
+    with stack_lock(paths, deadline_s=LOCK_DEADLINE_S, on_wait=_waiting(report)):
+        remove_stale_temporaries(paths.home)
+        state = load_state(paths) or StackState()
+        if is_whole(paths, state):
+            return Started(state=state, was_running=True)
+        recover(paths, state, report)
+        state, moved = choose_ports(state, options.ports)
+        if options.agents is not None:
+            state = state.model_copy(update={"agents": options.agents})
+        state.save(paths)
+        for name, (old, new) in moved.items():
+            report(f"Port {old} is taken: {name} moves to {new}")
+        try:
+            state = _start_parts(paths, state, report)
+        except BaseException:
+            with contextlib.suppress(OSError):  # a closed pipe may be what broke the start
+                report("Stopping what was started")
+            _stop_parts(paths, load_state(paths) or state)
+            raise
+        return Started(state=state, was_running=False)
+
+
+def stop_stack(paths: StackPaths, report: Report) -> bool:
+    """Stop everything; False when nothing ran.
+
+    Raises:
+        StackError: A process survives even SIGKILL.
+    """
+    if not paths.state_file.exists():
+        return False
+    with stack_lock(paths, deadline_s=LOCK_DEADLINE_S, on_wait=_waiting(report)):
+        state = load_state(paths)
+        if state is None or not stack_processes(paths, state):
+            return False
+        _stop_parts(paths, state)
+        return True
+
+
+def is_whole(paths: StackPaths, state: StackState) -> bool:
+    """Whether a supervisor runs with every part wanted by it running."""
+    if supervisor_process(state) is None:
+        return False
+    client = SupervisorClient(paths, state)
+    try:
+        parts = client.parts()
+    except StackError:
+        return False
+    return bool(parts) and not any(part.is_stopped for part in parts)
+
+
+def recover(paths: StackPaths, state: StackState, report: Report) -> None:
+    """End what an earlier run left behind, after SIGKILL of its supervisor or of its command."""
+    if leftovers := stack_processes(paths, state):
+        report(f"Ending {len(leftovers)} processes that an earlier run left behind")
+        _stop_parts(paths, state)
+
+
+def _waiting(report: Report) -> Callable[[str], None]:
+    return lambda holder: report(f"Waiting for another palmares command (process {holder})")
+
+
+def _start_parts(paths: StackPaths, state: StackState, report: Report) -> StackState:
+    report("Preparing PostgreSQL")
+    server = postgres.find_server(paths)
+    postgres.ensure_cluster(paths, state, server)
+    postgres.remove_stale_lock(paths)
+    settings.write_settings(paths, state)
+    programs = stack_programs(paths, state, server)
+    state = launch(paths, state, programs)
+    client = SupervisorClient(paths, state)
+
+    report("Starting PostgreSQL and the embedded services")
+    client.start([POSTGRES, EMBEDDED])
+    _wait(client, [POSTGRES], lambda: postgres.is_ready(state), "PostgreSQL answers")
+    postgres.ensure_databases(state)
+    fingerprint = schema_fingerprint(paths)
+    if state.migrated != fingerprint:
+        report("Migrating the databases")
+        _migrate(paths, state)
+        state = state.model_copy(update={"migrated": fingerprint})
+        state.save(paths)
+
+    report("Starting Airflow")
+    client.start(AIRFLOW_PARTS)
+    _wait(client, [EMBEDDED], lambda: health.embedded_health(state).healthy, "the embedded services answer")
+    health.ensure_queue(state)
+    agents = agent_names(state)
+    client.start(agents)
+    _wait(client, AIRFLOW_PARTS, lambda: _airflow_healthy(state), "all of Airflow is healthy")
+    health.ensure_pools(paths, state)
+    _wait(client, agents, lambda: _all_running(client, agents), "the agents run")
+    return state
+
+
+def _airflow_healthy(state: StackState) -> bool:
+    return all(answer.healthy for answer in health.airflow_health(state).values())
+
+
+def _all_running(client: SupervisorClient, names: Iterable[str]) -> bool:
+    states = {part.name: part.state for part in client.parts()}
+    return all(states[name] == "RUNNING" for name in names)
+
+
+def _migrate(paths: StackPaths, state: StackState) -> None:
+    environment = settings.airflow_environment(paths, state)
+    airflow = str(paths.python_bin / "airflow")
+    commands = {
+        "airflow db migrate": [airflow, "db", "migrate"],
+        "Migrating our database": [sys.executable, "-m", "palmares.store.migrate"],
+    }
+    run_jobs(
+        *(
+            Job(
+                what=what,
+                command=command,
+                log=paths.logs / f"migrate-{number}.log",
+                env=environment,
+                cwd=paths.home,
+            )
+            for number, (what, command) in enumerate(commands.items(), start=1)
+        )
+    )
+
+
+def schema_fingerprint(paths: StackPaths) -> str:
+    """What the databases' schemas depend on: Airflow's version and our own migrations."""
+    digest = hashlib.sha256(importlib.metadata.version("apache-airflow-core").encode())
+    for file in sorted((paths.root / "include" / "palmares" / "store" / "migrations").rglob("*.py")):
+        digest.update(file.name.encode())
+        digest.update(file.read_bytes())
+    # A cluster that was removed by hand has to be migrated again, whatever we remember.
+    digest.update(_identity(paths.postgres_data))
+    return digest.hexdigest()
+
+
+def _identity(folder: Path) -> bytes:
+    return str(folder.stat().st_ino).encode()
+
+
+def _wait(client: SupervisorClient, parts: Iterable[str], check: Callable[[], bool], goal: str) -> None:
+    """Poll until *check* holds.
+
+    Raises:
+        StackError: A part gave up, or the deadline passed.
+    """
+    names = set(parts)
+    deadline = time.monotonic() + PART_DEADLINE_S
+    while not check():
+        checkpoint()
+        statuses = [part for part in client.parts() if part.name in names]
+        for part in statuses:
+            if part.state == "FATAL":
+                raise StackError(f"{part.name} ends again and again. Log: {part.log}\n{tail(part.log)}")
+        if time.monotonic() > deadline:
+            raise StackError(f"Waited {PART_DEADLINE_S:.0f} s until {goal}. {_logs(statuses)}")
+        time.sleep(POLL_S)
+
+
+def _logs(parts: Iterable[PartStatus]) -> str:
+    return "".join(f"Log: {part.log} ({part.state})\n{tail(part.log)}\n" for part in parts).rstrip()
+
+
+def _stop_parts(paths: StackPaths, state: StackState) -> None:
+    """Stop in the opposite order of starting, then make sure that nothing of the stack is left."""
+    supervisor = supervisor_process(state)
+    client = SupervisorClient(paths, state)
+    if supervisor is not None and client.is_answering():
+        first = [*agent_names(state), *AIRFLOW_PARTS]
+        try:
+            known = {part.name for part in client.parts()}
+            for names in (first, [EMBEDDED], [POSTGRES]):
+                client.stop([name for name in names if name in known], deadline_s=45)
+            client.shut_down()
+            supervisor.wait(timeout=10)
+        except (StackError, psutil.TimeoutExpired) as error:
+            log.warning("%s: ending its processes one by one", error)
+    _sweep(paths, state)
+    paths.socket(state.stack_id).unlink(missing_ok=True)
+    state.model_copy(update={"supervisor": None}).save(paths)
+
+
+def _sweep(paths: StackPaths, state: StackState) -> None:
+    survivors: list[psutil.Process] = []
+    for _ in range(3):  # a process may be making another while we look
+        leftovers = stack_processes(paths, state)
+        if not leftovers:
+            return
+        servers = [one for one in leftovers if _is_postgres(one)]
+        survivors = kill_all(one for one in leftovers if one not in servers)
+        for server in servers:
+            _interrupt(server)  # "fast" shutdown; terminate would wait for clients
+        survivors += kill_all(wait_for_end(servers, timeout_s=10))
+    if survivors := [one for one in survivors if one.is_running()] or stack_processes(paths, state):
+        raise StackError(
+            f"Processes {[one.pid for one in survivors]} of the stack cannot be ended. "
+            f"Look at them: ps -fp {' '.join(str(one.pid) for one in survivors)}"
+        )
+
+
+def _is_postgres(process: psutil.Process) -> bool:
+    try:
+        return process.name() == "postgres"
+    except psutil.Error:
+        return False
+
+
+def _interrupt(process: psutil.Process) -> None:
+    try:
+        process.send_signal(signal.SIGINT)
+    except psutil.Error:
+        log.debug("process %d has ended", process.pid)

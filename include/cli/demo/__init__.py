@@ -1,1 +1,0 @@
-"""The demo's steps: trigger the sweep, follow it, show the leaderboard."""

@@ -1,7 +1,0 @@
-"""Datasets and models on the Hugging Face Hub."""
-
-from __future__ import annotations
-
-from include.hub.hub import Hub, HubFile
-
-__all__ = ["Hub", "HubFile"]

@@ -1,8 +1,0 @@
-"""Rows of evaluation details: what was asked, what was expected, what the model wrote."""
-
-from __future__ import annotations
-
-from include.leaderboard.details.row import DetailsRow
-from include.leaderboard.details.rows import iterate_details, read_details
-
-__all__ = ["DetailsRow", "iterate_details", "read_details"]

@@ -1,9 +1,0 @@
-"""Scores as a function of stored outputs: graders, means with their errors, and the gate."""
-
-from __future__ import annotations
-
-from include.leaderboard.scoring.score import Score, ScoredResults, average, score_results
-from include.leaderboard.scoring.scorer import Grade, Scorer
-from include.leaderboard.scoring.statistics import normalize
-
-__all__ = ["Grade", "Score", "ScoredResults", "Scorer", "average", "normalize", "score_results"]

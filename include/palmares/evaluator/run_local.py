@@ -1,0 +1,91 @@
+"""Evaluates one model without ClearML: ``python -m palmares.evaluator.run_local MODEL --datasets DIR …``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from palmares.evaluator.artifact import zip_artifact
+from palmares.evaluator.console import say
+from palmares.evaluator.evaluation import evaluate_model
+from palmares.evaluator.failures import EvaluationFailure
+from palmares.evaluator.settings import read_settings
+
+SHOW_ERRORS = "PALMARES_SHOW_ERRORS"
+"""Environment variable: ``1`` lets unexpected errors show their messages, which may quote rows."""
+
+DEFAULT_TASKS = "community|bac-fr|0,community|ifeval-fr|0,community|gpqa-fr|0"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m palmares.evaluator.run_local", description=__doc__)
+    parser.add_argument("model", help="Hub id, or a folder (write ./folder)")
+    parser.add_argument("--revision", default="main")
+    parser.add_argument("--tasks", default=DEFAULT_TASKS, help="comma-separated keys")
+    parser.add_argument(
+        "--datasets", default=os.environ.get("DATASETS_DIRECTORY"), help="folder of the datasets"
+    )
+    parser.add_argument(
+        "--output", type=Path, required=True, help="folder for the job; resumed if it is there"
+    )
+    parser.add_argument("--backend", default="hf", help="hf, hf-seq2seq or vllm")
+    parser.add_argument("--dtype", default="bfloat16")
+    parser.add_argument("--no-chat-template", action="store_true")
+    parser.add_argument("--limit-samples", default="")
+    parser.add_argument("--max-gen-toks", default="", help="tokens to generate at most, for every task")
+    parser.add_argument("--max-model-length", default="")
+    parser.add_argument("--seed", default="42")
+    parser.add_argument("--zip", action="store_true", help="also write results.zip, as ClearML would get it")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run; print progress, then the single values.
+
+    Returns:
+        0, or 1 after a last line that begins with ``PALMARES_FAILURE``.
+    """
+    asked = _parser().parse_args(arguments)
+    general = {
+        "model": asked.model,
+        "revision": asked.revision,
+        "tasks": asked.tasks,
+        "backend": asked.backend,
+        "dtype": asked.dtype,
+        "use_chat_template": str(not asked.no_chat_template),
+        "limit_samples": asked.limit_samples,
+        "max_gen_toks": asked.max_gen_toks,
+        "max_model_length": asked.max_model_length,
+        "seed": asked.seed,
+        "suite": "fr",
+    }
+    try:
+        settings = read_settings(
+            {f"General/{name}": value for name, value in general.items()},
+            {},
+            datasets_directory=asked.datasets,
+            allow_local=True,
+        )
+        os.environ["DATASETS_DIRECTORY"] = str(settings.datasets_directory)
+        done = evaluate_model(
+            settings,
+            asked.output,
+            clearml_task_id="",
+            progress=say,
+            show_errors=os.environ.get(SHOW_ERRORS) == "1",
+        )
+    except EvaluationFailure as failure:
+        print(failure.console_line, flush=True)
+        return 1
+    if asked.zip:
+        zip_artifact(done.folder, asked.output / "results.zip")
+    for name, value in done.single_values.items():
+        print(f"{name} = {value:.4f}")
+    print(done.folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""One commit to a dataset, which is made once however often it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from palmares.hub.failures import translated
+from palmares.leaderboard.errors import HubRefusedError, HubUnavailableError, StaleCommitError
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitOperationAdd, HfApi
+
+MARK = "Palmares-Commit: "
+SUMMARY_CHARACTERS = 200
+DESCRIPTION_CHARACTERS = 4000
+_COMMITS_LOOKED_AT = 2000
+"""How far back a lost commit is looked for, when the one before it is not met."""
+
+
+class Commit:
+    """Files to write into a dataset's main branch, right after *parent_commit*.
+
+    The description carries a mark of its own, by which a first try whose answer was lost is found: the Hub
+    has no other key, and answers the second try that it came too late.
+
+    Args:
+        mark: Known to the caller, who can look for it after a crash; None: made up here.
+    """
+
+    def __init__(
+        self,
+        *,
+        repo_id: str,
+        files: Mapping[str, bytes],
+        message: str,
+        parent_commit: str,
+        mark: str | None = None,
+    ) -> None:
+        self._repo_id = repo_id
+        self._files = files
+        self._summary, self._description = _split(message)
+        self._parent_commit = parent_commit
+        self._mark = mark or uuid4().hex
+        self._may_be_applied = False
+
+    def send(self, api: HfApi) -> str | None:
+        """Send the commit, first time or again; return its hash.
+
+        Raises:
+            StaleCommitError: The branch moved, and not by this commit.
+            HubRefusedError: A path that the client does not take.
+            HubError: Any other failure of `translated`.
+        """
+        operations = [_addition(path, content) for path, content in self._files.items()]
+        try:
+            with translated(f"commit to dataset {self._repo_id}"):
+                made = api.create_commit(
+                    self._repo_id,
+                    operations,
+                    commit_message=self._summary,
+                    commit_description=f"{self._description}\n\n{MARK}{self._mark}".lstrip(),
+                    repo_type="dataset",
+                    revision="main",
+                    parent_commit=self._parent_commit,
+                )
+        except HubUnavailableError:
+            self._may_be_applied = True
+            raise
+        except StaleCommitError:
+            applied = self._applied(api) if self._may_be_applied else None
+            if applied is None:
+                raise
+            return applied
+        oid: str = made.oid
+        return oid
+
+    def _applied(self, api: HfApi) -> str | None:
+        with translated(f"history of dataset {self._repo_id}"):
+            return find_commit(api, self._repo_id, self._mark, since=self._parent_commit)
+
+
+def find_commit(api: HfApi, repo_id: str, mark: str, *, since: str) -> str | None:
+    """Return the commit of a dataset's main branch that carries *mark* and came after *since*.
+
+    Not `list_repo_commits`, which reads the whole history, and that may be long.
+    """
+    from huggingface_hub.utils._headers import build_hf_headers
+    from huggingface_hub.utils._pagination import paginate
+
+    address = f"{api.endpoint}/api/datasets/{repo_id}/commits/main"
+    commits = paginate(address, params={}, headers=build_hf_headers(token=api.token))
+    for commit in islice(commits, _COMMITS_LOOKED_AT):
+        if commit["id"] == since:
+            return None
+        if f"{MARK}{mark}" in f"{commit['title']}\n{commit['message']}":
+            return str(commit["id"])
+    return None
+
+
+def _split(message: str) -> tuple[str, str]:
+    """A message's first line, and what it says beyond: the Hub refuses long summaries.
+
+    Both are cut; whoever wants to know all looks at the files.
+    """
+    summary, _, rest = message.partition("\n")
+    if len(summary) > SUMMARY_CHARACTERS:
+        summary = summary[: SUMMARY_CHARACTERS - 1] + "…"
+    rest = rest.strip()
+    if len(rest) > DESCRIPTION_CHARACTERS:
+        rest = rest[: DESCRIPTION_CHARACTERS - 1].rpartition("\n")[0] + "\n…"
+    return summary, rest
+
+
+def _addition(path: str, content: bytes) -> CommitOperationAdd:
+    """Return an addition that is always sent.
+
+    The client leaves out files that equal those of the branch's *newest* commit, and sends nothing if none
+    is left: then nobody checks the parent, and a writer who came too late hears of success.
+    """
+    from huggingface_hub import CommitOperationAdd
+
+    if path.startswith("/"):
+        # The client would take the slash off.
+        raise HubRefusedError(f"{path!r} cannot be written to the Hub: it is absolute", code="content")
+
+    class Addition(CommitOperationAdd):
+        @property
+        def _local_oid(self) -> str | None:
+            return None
+
+    try:
+        return Addition(path_in_repo=path, path_or_fileobj=content)
+    except ValueError as error:
+        raise HubRefusedError(f"{path!r} cannot be written to the Hub: {error}", code="content") from error

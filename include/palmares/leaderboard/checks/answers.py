@@ -1,0 +1,132 @@
+"""Counts how a model's own answers look: empty, cut off, all the same, read in two ways."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from palmares.leaderboard.checks.likeness import fold
+from palmares.leaderboard.checks.limits import CanarySettings, Kind
+from palmares.leaderboard.checks.predictors import certainly_wrong
+from palmares.leaderboard.checks.rates import Rate, ceiling, first_ids
+from palmares.leaderboard.checks.sample import draw
+from palmares.leaderboard.checks.second_look import (
+    after_trace,
+    is_other_language,
+    looks_cut_off,
+    second_answer,
+)
+from palmares.leaderboard.details.row import DetailsRow
+
+if TYPE_CHECKING:  # scoring imports this package
+    from palmares.leaderboard.scoring.scorer import Grade, Scorer
+
+Seen = Iterable[tuple[DetailsRow, bool | None]]
+"""Rows, each with whether it has the habit; None: cannot be told, and is not counted."""
+
+_SAYS = {
+    "empty": "the model wrote nothing on",
+    "no_answer": "no final answer was found on",
+    "unfinished_trace": "the reasoning never ends on",
+    "at_token_limit": "the answer is cut off at the token limit on",
+    "disagreement": "only one of two ways to find the answer finds the right one on",
+    "constant": "the same wrong answer on",
+    "other_language": "the answer is not in French on",
+}
+
+
+def answer_rates(
+    rows: Sequence[DetailsRow],
+    grades: Sequence[Grade] | None,
+    settings: CanarySettings,
+    *,
+    scorer: Scorer | None,
+    kind: Kind,
+    max_generated_tokens: int,
+) -> tuple[Rate, ...]:
+    """Count a model's habits on all its rows.
+
+    Args:
+        rows: Details of one task.
+        grades: Of these rows, in their order; None: nobody graded them here.
+        settings: Limits; with fewer rows than ``min_rows`` none of them holds.
+        scorer: Who graded; looks again at what a second way takes for the answer, on a sample of the rows.
+        kind: Choices by log-likelihood are no texts: only their constancy is looked at.
+        max_generated_tokens: Of the task; 0: not known.
+
+    Returns:
+        One rate a habit that can be told of these rows.
+    """
+    habits: list[tuple[str, Seen]] = [("constant", _constant(rows, grades))]
+    if kind == "generate":
+        texts = [(row, row.predictions[0] if row.predictions else "") for row in rows if row.generated]
+        habits += [
+            ("empty", ((row, not text.strip()) for row, text in texts)),
+            ("unfinished_trace", ((row, after_trace(text) is None) for row, text in texts)),
+            ("at_token_limit", ((row, looks_cut_off(text, max_generated_tokens)) for row, text in texts)),
+            ("other_language", ((row, is_other_language(text)) for row, text in texts)),
+        ]
+        if grades is not None:
+            found = [(row, grade) for row, grade in zip(rows, grades, strict=True) if row.generated]
+            habits.append(("no_answer", ((row, grade.extracted is None) for row, grade in found)))
+        if grades is not None and scorer is not None:
+            habits.append(("disagreement", _disagreements(rows, grades, scorer, settings.sample)))
+    rates = (_rate(name, seen, settings) for name, seen in habits)
+    return tuple(rate for rate in rates if rate.rows)
+
+
+def _rate(name: str, seen: Seen, settings: CanarySettings) -> Rate:
+    told = [(row.row_id, has) for row, has in seen if has is not None]
+    against = [row_id for row_id, has in told if has]
+    share = getattr(settings.answers, name) if len(told) >= settings.min_rows else None
+    return Rate(
+        name=name,
+        says=_SAYS[name],
+        of="answers",
+        count=len(against),
+        rows=len(told),
+        most=ceiling(share, len(told)),
+        row_ids=first_ids(against),
+    )
+
+
+def _constant(rows: Sequence[DetailsRow], grades: Sequence[Grade] | None) -> Seen:
+    """The most frequent answer, on the rows where it is wrong: many may rightly expect it."""
+    judged: Sequence[Grade | None] = [None] * len(rows) if grades is None else grades
+    said = [_said(row, grade) for row, grade in zip(rows, judged, strict=True)]
+    counted = Counter(answer for answer in said if answer)
+    if not counted:
+        return
+    common = min(counted.items(), key=lambda item: (-item[1], item[0]))[0]
+    for row, answer in zip(rows, said, strict=True):
+        expected = None if row.generated or not row.gold else _place(row.gold[0], row)
+        wrong = expected != common if expected else not row.gold or certainly_wrong(common, row)
+        if wrong:
+            yield row, answer == common
+
+
+def _said(row: DetailsRow, grade: Grade | None) -> str:
+    if grade is not None and grade.extracted is not None:
+        return fold(grade.extracted)
+    text = row.predictions[0] if row.predictions else ""
+    return (None if row.generated else _place(text, row)) or fold(text)
+
+
+def _place(text: str, row: DetailsRow) -> str | None:
+    """A choice's place, since every row has choices of its own."""
+    return f"choice {row.choices.index(text) + 1}" if text in row.choices else None
+
+
+def _disagreements(rows: Sequence[DetailsRow], grades: Sequence[Grade], scorer: Scorer, most: int) -> Seen:
+    """Rows on which either way finds the right answer: where both fail, there is nothing to disagree on."""
+    chosen = sorted(range(len(rows)), key=lambda place: draw(rows[place].row_id))[:most]
+    for place in chosen:
+        row, grade = rows[place], grades[place]
+        second = second_answer(row.predictions[0], row.gold[0]) if row.predictions and row.gold else None
+        if second is None or not row.generated:
+            continue
+        correct = scorer.grade(replace(row, predictions=(second,))).correct
+        if correct or grade.correct:
+            yield row, correct != grade.correct

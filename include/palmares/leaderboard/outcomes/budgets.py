@@ -1,0 +1,65 @@
+"""How often an ending of a class is tried again before the job is given up for the night."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from palmares.leaderboard.outcomes.verdict import Verdict
+
+_MOST = 20
+
+
+class RetryBudgets(BaseModel):
+    """Retries by class; a class that is not here gets none. docs/failures.md says what each changes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    node_lost: int = Field(default=3, ge=0, le=_MOST)
+    preempted: int = Field(default=3, ge=0, le=_MOST)
+    out_of_memory: int = Field(default=6, ge=0, le=_MOST)
+    wall_time: int = Field(default=3, ge=0, le=_MOST)
+    evaluator_error: int = Field(default=1, ge=0, le=_MOST)
+    results_incomplete: int = Field(default=1, ge=0, le=_MOST)
+
+    def of(self, failure_class: str) -> int:
+        """Retries that a class gets."""
+        return int(getattr(self, failure_class)) if failure_class in type(self).model_fields else 0
+
+    def at_most(self) -> int:
+        """Retries that one job can get: Airflow's ``retries`` (`palmares_airflow.policy.RETRIES`)."""
+        return sum(self.of(name) for name in type(self).model_fields)
+
+
+def within_budget(
+    verdict: Verdict, *, earlier: int, budgets: RetryBudgets, has_next_plan: bool = True
+) -> Verdict:
+    """Turn a retry that is not due into a failure: the request waits for the next night, uncharged.
+
+    Args:
+        verdict: Of the attempt that has just ended.
+        earlier: Attempts before it that ended in the same class.
+        budgets: What is allowed.
+        has_next_plan: The ladder has another plan for this class.
+    """
+    if verdict.outcome != "retry":
+        return verdict
+    allowed = budgets.of(verdict.failure_class)
+    if earlier >= allowed:
+        times = "once" if earlier == 0 else f"{earlier + 1} times"
+        times_fr = "une fois" if earlier == 0 else f"{earlier + 1} fois"
+        return replace(
+            verdict,
+            outcome="fail",
+            reason=f"{verdict.reason} It ended so {times}; it is tried again next night.",
+            reason_fr=f"{verdict.reason_fr} C'est arrivé {times_fr} ; nouvel essai la nuit prochaine.",
+        )
+    if not has_next_plan:
+        return replace(
+            verdict,
+            outcome="fail",
+            reason=f"{verdict.reason} The cluster has nothing larger to offer.",
+            reason_fr=f"{verdict.reason_fr} La grappe n'a rien de plus grand à offrir.",
+        )
+    return verdict

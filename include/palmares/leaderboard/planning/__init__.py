@@ -1,0 +1,9 @@
+"""From a model's own files, a suite and a cluster to the job that runs it."""
+
+from __future__ import annotations
+
+from palmares.leaderboard.planning.hyperparameters import hyperparameters
+from palmares.leaderboard.planning.plan import JobPlan
+from palmares.leaderboard.planning.planner import plan_job
+
+__all__ = ["JobPlan", "hyperparameters", "plan_job"]

@@ -1,0 +1,98 @@
+"""LoRA adapters: a base model, and small matrices beside its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from palmares.leaderboard.errors import RefusedError
+from palmares.leaderboard.planning.config_values import ConfigValues
+from palmares.leaderboard.submissions.model_facts import ModelFacts
+from palmares.leaderboard.submissions.refusals import refused
+
+HIGHEST_RANK: Final = 512
+"""Source: ``vllm/config/lora.py`` MaxLoRARanks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    """What an adapter adds to its base."""
+
+    base_model: str
+    rank: int
+    weights_bytes: int
+    """Of the adapter's file; 0: not known."""
+
+
+def join(adapter: ModelFacts, base: ModelFacts) -> ModelFacts:
+    """Put an adapter's facts together with its base's: the base's shape and weights, the adapter's name.
+
+    Args:
+        adapter: Of the submitted repository, with ``adapter_config.json``.
+        base: Of the model that it was trained on.
+    """
+    return replace(
+        base,
+        model_id=adapter.model_id,
+        commit=adapter.commit,
+        license=adapter.license,
+        likes=adapter.likes,
+        has_chat_template=adapter.has_chat_template or base.has_chat_template,
+        custom_code=adapter.custom_code or base.custom_code,
+        adapter=adapter.adapter or {},
+        adapter_bytes=adapter.adapter_bytes or adapter.weights_bytes,
+    )
+
+
+def read_adapter(facts: ModelFacts) -> Adapter | None:
+    """Read ``adapter_config.json``; None: the model is no adapter.
+
+    Raises:
+        RefusedError: ``incompatible``: vLLM cannot serve it (DoRA, saved modules, a rank above 512), or a
+            value is broken. Source: ``vllm/lora/peft_helper.py``.
+    """
+    config: Mapping[str, Any] | None = facts.adapter
+    if config is None:
+        return None
+    rank = ConfigValues(config, facts.model_id).optional("r") or 8
+    problem = None
+    if rank > HIGHEST_RANK:
+        problem = (
+            f"its rank is {rank}, above the highest of {HIGHEST_RANK}",
+            f"son rang est {rank}, au-delà du plus haut, {HIGHEST_RANK}",
+        )
+    elif config.get("use_dora") is True:
+        problem = ("it is a DoRA adapter", "c'est un adaptateur DoRA")
+    elif config.get("modules_to_save"):
+        problem = (
+            "the adapter replaces whole modules (modules_to_save)",
+            "l'adaptateur remplace des modules entiers (modules_to_save)",
+        )
+    if problem is not None:
+        raise refused(
+            "incompatible",
+            name=facts.model_id,
+            detail=problem[0],
+            detail_fr=problem[1],
+            advice="Merge the adapter into its base and submit that.",
+            advice_fr="Fusionnez l'adaptateur avec sa base et soumettez le résultat.",
+        )
+    base = config.get("base_model_name_or_path")
+    return Adapter(
+        base_model=base[:200] if isinstance(base, str) else "",
+        rank=rank,
+        weights_bytes=facts.adapter_bytes or 0,
+    )
+
+
+def no_adapters(model_id: str, architecture: str) -> RefusedError:
+    """The refusal of an adapter whose base's class takes none."""
+    return refused(
+        "incompatible",
+        name=model_id,
+        detail=f"it is an adapter, and vLLM takes none for {architecture}",
+        detail_fr=f"c'est un adaptateur, et vLLM n'en accepte pas pour {architecture}",
+        advice="Merge the adapter into its base and submit that.",
+        advice_fr="Fusionnez l'adaptateur avec sa base et soumettez le résultat.",
+    )

@@ -1,0 +1,227 @@
+"""Bytes a GPU: weights, activations, the engine's own, and what is left for the KV cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from palmares.leaderboard.clusters import Cluster
+from palmares.leaderboard.planning.checks import Check, Placement, padded_vocabulary
+from palmares.leaderboard.planning.layers import FULL, PARALLEL, SLIDING, STATE, stage_layers
+from palmares.leaderboard.planning.shape import DTYPE_BYTES, ModelShape
+from palmares.leaderboard.planning.weights import Weights
+
+KV_BLOCK_TOKENS = 16
+LOADING_OVERHEAD = 1.02
+"""Alignment and buffers beside the weights; an estimate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """One GPU's memory, in bytes."""
+
+    usable: int
+    """Total times utilisation (M1)."""
+    weights: int
+    activations: int
+    engine: int
+    communication: int
+    graphs: int
+    kv_per_sequence: int
+    """Cache and states of one sequence of the plan's full length (K1 to K3)."""
+
+    @property
+    def fixed(self) -> int:
+        """What does not depend on how many sequences run."""
+        return self.weights + self.activations + self.engine + self.communication + self.graphs
+
+    @property
+    def free(self) -> int:
+        """Left for the KV cache; negative if the weights do not fit."""
+        return self.usable - self.fixed
+
+    @property
+    def concurrency(self) -> int:
+        """Sequences of full length whose cache fits at once; K4 asks for at least one."""
+        return max(0, self.free // max(1, self.kv_per_sequence))
+
+    def as_dict(self, sequences: int) -> dict[str, int]:
+        """Bytes by use, with the cache of so many sequences."""
+        kv = sequences * self.kv_per_sequence
+        return {
+            "weights": self.weights,
+            "kv": kv,
+            "activations": self.activations,
+            "graphs": self.graphs,
+            "communication": self.communication,
+            "engine": self.engine,
+            "free": self.free - kv,
+            "usable": self.usable,
+        }
+
+
+def kv_bytes_per_token(shape: ModelShape, placement: Placement, *, dtype: str) -> int:
+    """Bytes that one more token takes on a GPU of the fullest stage, below every window.
+
+    K1: layers of the stage x key-value heads of the rank x (key and value) x head_dim x bytes. K2, latent
+    attention: layers x (rank + rope) x bytes, on every rank. Layers with a state take nothing (K3).
+    Source: ``vllm/v1/kv_cache_interface.py``.
+    """
+    full, sliding, _ = _stage_kinds(shape, placement)
+    return (full + sliding) * _layer_bytes_per_token(shape, placement, dtype)
+
+
+def kv_bytes_per_sequence(shape: ModelShape, placement: Placement, *, tokens: int, dtype: str) -> int:
+    """Bytes of one sequence on a GPU of the fullest stage, in blocks of 16 tokens.
+
+    K3: a sliding layer holds min(window, length) tokens; a state is the same whatever the length. An
+    encoder-decoder keeps the encoder's output beside the decoder's cache in every layer, both of full length.
+    """
+    full, sliding, states = _stage_kinds(shape, placement)
+    layer = _layer_bytes_per_token(shape, placement, dtype)
+    total = full * _blocks(tokens) * layer
+    if sliding:
+        total += sliding * _blocks(min(tokens, shape.sliding_window or tokens)) * layer
+    if states and shape.state is not None:
+        total += states * -(-shape.state.elements // placement.tensor_parallel) * DTYPE_BYTES.get(dtype, 2)
+    return total * 2 if shape.encoder_decoder else total
+
+
+def _blocks(tokens: int) -> int:
+    return -(-tokens // KV_BLOCK_TOKENS) * KV_BLOCK_TOKENS
+
+
+def _layer_bytes_per_token(shape: ModelShape, placement: Placement, dtype: str) -> int:
+    width = DTYPE_BYTES.get(dtype, 2)
+    if shape.latent is not None:
+        return (shape.latent.rank + shape.latent.rope_head_dim) * width
+    if not shape.kv_heads:
+        return 0
+    return max(1, shape.kv_heads // placement.tensor_parallel) * 2 * shape.head_dim * width
+
+
+def _stage_kinds(shape: ModelShape, placement: Placement) -> tuple[int, int, int]:
+    """Layers with full attention, with a window and with a state, of the stage with the most of each."""
+    stages = placement.pipeline_parallel
+    if stages >= shape.layers:
+        stages = shape.layers
+    mixers = shape.mixers
+    most = -(-shape.layers // stages)
+    if not mixers:
+        return most, 0, 0
+    first = mixers[0]
+    if mixers.count(first) == len(mixers):
+        return (
+            most if first in {FULL, PARALLEL} else 0,
+            most if first == SLIDING else 0,
+            most if first in {STATE, PARALLEL} else 0,
+        )
+    full = sliding = states = start = 0
+    for size in stage_layers(shape.layers, stages):
+        part = mixers[start : start + size]
+        start += size
+        both = part.count(PARALLEL)
+        full = max(full, part.count(FULL) + both)
+        sliding = max(sliding, part.count(SLIDING))
+        states = max(states, part.count(STATE) + both)
+    return full, sliding, states
+
+
+def budget(
+    shape: ModelShape,
+    placement: Placement,
+    cluster: Cluster,
+    *,
+    weights: Weights | None = None,
+    weights_bytes: int | None = None,
+    max_model_len: int,
+    dtype: str,
+    enforce_eager: bool | None = None,
+    max_num_seqs: int | None = None,
+) -> Budget:
+    """Estimate one GPU of the fullest stage.
+
+    The stage's weights / tp x 1.02, engine, communication if there are several GPUs, batched tokens x (4
+    hidden + 3 inner / tp) x bytes for activations, graphs unless eager; the rest is KV cache. Constants are
+    the cluster's.
+
+    Args:
+        shape: The model's.
+        placement: How it is cut.
+        cluster: Where.
+        weights: What its weights take; or
+        weights_bytes: the sum alone, when no more is known.
+        max_model_len: Tokens of the longest sequence.
+        dtype: Of the activations and the cache.
+        enforce_eager: No CUDA graphs; None: as the cluster says.
+        max_num_seqs: Sequences of one step, where they are more than its batched tokens.
+    """
+    width = DTYPE_BYTES.get(dtype, 2)
+    tp = placement.tensor_parallel
+    if weights is None:
+        weights = Weights(
+            total_bytes=weights_bytes or 0,
+            embedding_bytes=padded_vocabulary(shape) * shape.hidden * width,
+            source="given",
+            layers=shape.layers,
+            tied=shape.tied_embeddings,
+        )
+    memory = cluster.memory
+    inner = max(
+        shape.intermediate if shape.has_dense else 0,
+        shape.moe_intermediate * max(1, shape.experts_per_token) if shape.has_moe else 0,
+        shape.state.inner if shape.state else 0,
+    )
+    tokens = max(memory.batched_tokens, max_num_seqs or 0)
+    eager = cluster.enforce_eager if enforce_eager is None else enforce_eager
+    return Budget(
+        usable=int(cluster.gpu_memory_bytes * cluster.gpu_memory_utilization),
+        weights=int(weights.bytes_per_gpu(placement) * LOADING_OVERHEAD),
+        activations=int(tokens * (4 * shape.hidden + 3 * inner / tp) * width),
+        engine=memory.engine_bytes,
+        communication=memory.communication_bytes if placement.world > 1 else 0,
+        graphs=0 if eager else memory.graphs_bytes,
+        kv_per_sequence=max(1, kv_bytes_per_sequence(shape, placement, tokens=max_model_len, dtype=dtype)),
+    )
+
+
+def cache_rule(shape: ModelShape) -> str:
+    """The rule that a model's cache follows: K1 (keys and values), K2 (latent), K3 (windows, states)."""
+    if shape.latent is not None:
+        return "K2"
+    return "K3" if shape.state is not None or SLIDING in shape.mixers else "K1"
+
+
+def memory_checks(shape: ModelShape, memory: Budget, *, max_model_len: int) -> tuple[Check, ...]:
+    """M1, the rule of K1 to K3 that the cache follows, and K4; see ``checks.run_checks`` for the others."""
+    need = gib(memory.kv_per_sequence)
+    return (
+        Check(
+            "M1",
+            "config/cache.py, v1/worker/utils.py",
+            memory.fixed <= memory.usable,
+            "{} without the cache, of {} usable",
+            "{} sans le cache, sur {} utilisables",
+            (gib(memory.fixed), gib(memory.usable)),
+        ),
+        Check(
+            cache_rule(shape),
+            "v1/kv_cache_interface.py",
+            True,
+            "{} of cache for a sequence of {} tokens",
+            "{} de cache pour une séquence de {} jetons",
+            (need, max_model_len),
+        ),
+        Check(
+            "K4",
+            "v1/core/kv_cache_planning.py",
+            memory.concurrency >= 1,
+            "a sequence of {} tokens takes {} of the {} that are left",
+            "une séquence de {} jetons prend {} des {} qui restent",
+            (max_model_len, need, gib(memory.free)),
+        ),
+    )
+
+
+def gib(size: float) -> str:
+    """Show bytes as GiB."""
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 / 10 else f"{size / 2**20:.1f} MiB"

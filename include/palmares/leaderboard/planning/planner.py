@@ -1,0 +1,196 @@
+"""Chooses the smallest reservation on which a model runs well, unless a person set it otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from palmares.leaderboard.clusters import Cluster, minutes
+from palmares.leaderboard.errors import RefusedError
+from palmares.leaderboard.planning.calibration import History
+from palmares.leaderboard.planning.candidates import Workload, search
+from palmares.leaderboard.planning.overrides import Override, Overrides
+from palmares.leaderboard.planning.parameters import count_parameters
+from palmares.leaderboard.planning.placing import obstacle, place
+from palmares.leaderboard.planning.plan import Backend, JobPlan
+from palmares.leaderboard.planning.shape import ModelShape, Reading, read_shape
+from palmares.leaderboard.planning.walltime import hours_minutes
+from palmares.leaderboard.planning.weights import weights_of
+from palmares.leaderboard.submissions.model_facts import ModelFacts
+from palmares.leaderboard.submissions.refusals import refused
+from palmares.leaderboard.submissions.submission import Submission
+from palmares.leaderboard.suites import Suite
+
+
+def plan_job(
+    facts: ModelFacts,
+    submission: Submission,
+    suite: Suite,
+    cluster: Cluster,
+    *,
+    history: History | None = None,
+    overrides: Overrides | None = None,
+    reading: Reading | None = None,
+) -> JobPlan:
+    """Plan one model's job: least reserved GPUs first, subject to concurrency and the longest wall time.
+
+    Args:
+        facts: The model.
+        submission: What was asked for.
+        suite: What is evaluated.
+        cluster: Where.
+        history: Past jobs, which correct the duration; None: none are known.
+        overrides: What people set by hand; None: nothing. A legal override wins; one that cannot be followed
+            leaves a warning in the plan.
+        reading: What may be read of a doubtful config; None: nothing.
+
+    Raises:
+        RefusedError: ``incompatible`` (unknown or unsupported architecture, broken config) or ``too_large``
+            (with the numbers), or a person's verdict of one of both.
+    """
+    override = overrides.find(facts.model_id, cluster.name) if overrides else None
+    if override is not None and override.verdict is not None:
+        raise _refused_by_hand(facts, override, cluster)
+    workload = _workload(facts, submission, suite, cluster, history or History(), reading)
+    warnings = overrides.warnings_for(facts.model_id) if overrides else ()
+    if override is None or not override.members():
+        plan = place(workload, cluster, search(workload, cluster), facts.model_id)
+        return _warned(plan, warnings)
+    return _with_override(workload, cluster, override, facts, warnings)
+
+
+def _workload(
+    facts: ModelFacts,
+    submission: Submission,
+    suite: Suite,
+    cluster: Cluster,
+    history: History,
+    reading: Reading | None,
+) -> Workload:
+    shape = read_shape(facts, reading)
+    size = count_parameters(shape)
+    return Workload(
+        shape=shape,
+        weights=weights_of(facts, shape, submission.precision),
+        parameters=size.total,
+        active_parameters=size.active,
+        dtype=submission.precision,
+        suite=suite,
+        backend=_backend(shape, cluster),
+        max_model_len=min(suite.max_tokens, shape.window or suite.max_tokens),
+        max_num_seqs=None,
+        limit_samples=submission.limit_samples,
+        correction=history.correction(
+            family=shape.architecture,
+            parameters=size.total,
+            quantile=cluster.speed.quantile,
+            prior_margin=cluster.speed.margin,
+        ),
+    )
+
+
+def _backend(shape: ModelShape, cluster: Cluster) -> Backend:
+    return "hf-seq2seq" if shape.encoder_decoder else cluster.backend
+
+
+def _with_override(
+    workload: Workload, cluster: Cluster, override: Override, facts: ModelFacts, warnings: tuple[str, ...]
+) -> JobPlan:
+    """Follow each part that can be followed, and say which could not."""
+    said = list(warnings)
+    try:
+        own: JobPlan | None = place(workload, cluster, search(workload, cluster), facts.model_id)
+    except RefusedError:
+        if not (override.engine or override.max_model_len):
+            raise
+        own = None
+    machines = cluster.model_copy(update=override.engine) if override.engine else cluster
+    applied = [*override.engine]
+    if override.max_model_len is not None:
+        window = workload.shape.window
+        if window is not None and override.max_model_len > window:
+            said.append(
+                f"Override not applied: max_model_len {override.max_model_len} is more than the model's "
+                f"window of {window} tokens."
+            )
+        else:
+            workload = replace(workload, max_model_len=override.max_model_len)
+            applied.append("max_model_len")
+    if override.max_num_seqs is not None:
+        workload = replace(workload, max_num_seqs=override.max_num_seqs)
+        applied.append("max_num_seqs")
+    found = search(workload, machines, override.placement)
+    if override.placement and found.chosen is None:
+        wish = ", ".join(f"{name} {value}" for name, value in override.placement.items())
+        why = obstacle(found, workload, machines)
+        said.append(f"Override not applied: {wish} is illegal or too small on {cluster.name}: {why}.")
+        found = search(workload, machines)
+    else:
+        applied += override.placement
+    plan = place(workload, machines, found, facts.model_id)
+    if override.max_num_seqs is not None and plan.max_num_seqs < override.max_num_seqs:
+        said.append(
+            f"Override cut: max_num_seqs {override.max_num_seqs}, but the cache holds {plan.max_num_seqs}."
+        )
+    if override.walltime is not None:
+        plan = _with_walltime(plan, override.walltime, cluster, said, applied)
+    return _marked(plan, own, applied, said)
+
+
+def _with_walltime(
+    plan: JobPlan, walltime: str, cluster: Cluster, said: list[str], applied: list[str]
+) -> JobPlan:
+    if not 0 < minutes(walltime) <= minutes(cluster.max_walltime):
+        said.append(
+            f"Override not applied: wall time {walltime} is not between 00:01 and the {cluster.max_walltime} "
+            f"of {cluster.name}."
+        )
+        return plan
+    applied.append("walltime")
+    if minutes(walltime) * 60 < plan.expected_s:
+        said.append(
+            f"Override: wall time {walltime} is shorter than the expected {plan.expected_s / 60:.0f} minutes."
+        )
+    elif minutes(walltime) > minutes(plan.walltime):
+        said.append(f"Override: wall time {walltime} is longer than the planned {plan.walltime}.")
+    return replace(plan, walltime=hours_minutes(minutes(walltime)))
+
+
+def _marked(plan: JobPlan, own: JobPlan | None, applied: list[str], said: list[str]) -> JobPlan:
+    """Mark what a person set, and warn if it costs more."""
+    if own is not None and plan.gpu_hours > own.gpu_hours:
+        said.append(
+            f"Override costs more than the plan: {plan.gpu_hours:g} GPU-hours on {plan.reserved_gpus} GPUs, "
+            f"instead of {own.gpu_hours:g} on {own.reserved_gpus}. Remove it from overrides.yaml if it is "
+            "not needed."
+        )
+    if applied:
+        names = ", ".join(applied)
+        plan = replace(
+            plan,
+            overridden=tuple(applied),
+            reasons=(f"Set by hand in overrides.yaml: {names}.", *plan.reasons),
+            reasons_fr=(f"Fixé à la main dans overrides.yaml : {names}.", *plan.reasons_fr),
+        )
+    return _warned(plan, tuple(said))
+
+
+def _warned(plan: JobPlan, warnings: tuple[str, ...]) -> JobPlan:
+    if not warnings:
+        return plan
+    return replace(plan, warnings=warnings, reasons=(*plan.reasons, *warnings))
+
+
+def _refused_by_hand(facts: ModelFacts, override: Override, cluster: Cluster) -> RefusedError:
+    detail, detail_fr = "a person set so in overrides.yaml", "une personne l'a fixé dans overrides.yaml"
+    if override.verdict == "too_large":
+        return refused(
+            "too_large", name=facts.model_id, cluster=cluster.name, detail=detail, detail_fr=detail_fr
+        )
+    return refused(
+        "incompatible",
+        name=facts.model_id,
+        detail=detail,
+        detail_fr=detail_fr,
+        advice="Ask the leaderboard's team.",
+        advice_fr="Demandez à l'équipe du classement.",
+    )

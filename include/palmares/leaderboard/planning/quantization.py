@@ -1,0 +1,134 @@
+"""Reads how a model's weights are quantised from config.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from palmares.leaderboard.planning.config_values import ConfigValues, broken, shown
+from palmares.leaderboard.submissions.refusals import refused
+
+METHODS: Final = frozenset(
+    {"gptq", "awq", "fp8", "bitsandbytes", "compressed-tensors", "mxfp4", "fbgemm_fp8", "auto-round"}
+)
+"""Served by vLLM 0.33 (vllm/model_executor/layers/quantization) and read here."""
+_BYTES_OF_SCALE: Final = 2.5
+"""A group's scale (2 bytes) and its packed zero point (4 bits): GPTQ, AWQ."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantization:
+    """How the linear layers are stored."""
+
+    method: str
+    bits: int
+    group_size: int | None
+    """Inputs that share a scale; None: a whole row or tensor does."""
+    block_rows: int | None = None
+    """Outputs that share a scale, of FP8 in blocks."""
+    experts_only: bool = False
+    """Only the routed experts are quantised (MXFP4)."""
+
+    @property
+    def label(self) -> str:
+        """E.g. ``gptq, 4 bits, groups of 128``."""
+        groups = f", groups of {self.group_size}" if self.group_size else ""
+        return f"{self.method}, {self.bits} bits{groups}"
+
+    @property
+    def label_fr(self) -> str:
+        groups = f", groupes de {self.group_size}" if self.group_size else ""
+        return f"{self.method}, {self.bits} bits{groups}"
+
+    def bytes_of(self, parameters: int) -> int:
+        """Bytes of that many quantised weights, their scales included."""
+        size = parameters * self.bits / 8
+        if self.group_size:
+            scale = 1.0 if self.method == "mxfp4" else _BYTES_OF_SCALE
+            size += parameters / (self.group_size * (self.block_rows or 1)) * scale
+        return int(size)
+
+
+def read_quantization(config: Mapping[str, Any], model_id: str) -> Quantization | None:
+    """Read ``quantization_config`` (or ``compression_config``); None: the weights are not quantised.
+
+    Raises:
+        RefusedError: ``incompatible``: the method is not served, or a value is broken.
+    """
+    raw = config.get("quantization_config")
+    if raw is None:
+        raw = config.get("compression_config")
+    if raw is None:
+        return None
+    if not isinstance(raw, Mapping):
+        raise broken(model_id, "quantization_config", shown(raw))
+    values = ConfigValues(raw, model_id)
+    method = raw.get("quant_method")
+    if method is None and (raw.get("load_in_4bit") is True or raw.get("load_in_8bit") is True):
+        method = "bitsandbytes"
+    if not isinstance(method, str) or method not in METHODS:
+        raise refused(
+            "incompatible",
+            name=model_id,
+            detail=f"the quantisation method {shown(method)} is not known here",
+            detail_fr=f"la méthode de quantification {shown(method)} n'est pas connue ici",
+            advice=f"Submit it unquantised, or with one of: {', '.join(sorted(METHODS))}.",
+            advice_fr=f"Soumettez-le sans quantification, ou avec l'une de : {', '.join(sorted(METHODS))}.",
+        )
+    if method in {"gptq", "awq", "auto-round"}:
+        return Quantization(
+            method=method,
+            bits=_bits(values, "bits", "w_bit"),
+            group_size=_group(values, "group_size", "q_group_size", default=128),
+        )
+    if method == "bitsandbytes":
+        bits = 8 if raw.get("load_in_8bit") is True else 4
+        return Quantization(method=method, bits=bits, group_size=None)
+    if method == "mxfp4":
+        return Quantization(method=method, bits=4, group_size=32, experts_only=True)
+    if method == "compressed-tensors":
+        return _compressed(values, raw, method)
+    rows, columns = _block(values, raw.get("weight_block_size"))
+    return Quantization(method=method, bits=8, group_size=columns, block_rows=rows)
+
+
+def _compressed(values: ConfigValues, raw: Mapping[str, Any], method: str) -> Quantization:
+    groups = raw.get("config_groups")
+    if not isinstance(groups, Mapping) or not groups:
+        raise broken(values.model_id, "quantization_config.config_groups", shown(groups))
+    first = next(iter(groups.values()))
+    weights = first.get("weights") if isinstance(first, Mapping) else None
+    if not isinstance(weights, Mapping):
+        raise broken(values.model_id, "quantization_config.config_groups.weights", shown(weights))
+    inner = ConfigValues(weights, values.model_id)
+    return Quantization(
+        method=method, bits=_bits(inner, "num_bits"), group_size=_group(inner, "group_size", default=None)
+    )
+
+
+def _bits(values: ConfigValues, *names: str) -> int:
+    bits = values.optional(*names) or 4
+    if bits > 16:
+        raise broken(values.model_id, f"quantization_config.{names[0]}", str(bits))
+    return bits
+
+
+def _group(values: ConfigValues, *names: str, default: int | None) -> int | None:
+    """A group's size; -1: a whole row."""
+    for name in names:
+        if values.raw(name) == -1:
+            return None
+    return values.optional(*names) or default
+
+
+def _block(values: ConfigValues, raw: object) -> tuple[int | None, int | None]:
+    if raw is None:
+        return None, None
+    if (
+        not isinstance(raw, list | tuple)
+        or len(raw) != 2
+        or not all(type(side) is int and 0 < side <= 65536 for side in raw)
+    ):
+        raise broken(values.model_id, "quantization_config.weight_block_size", shown(raw))
+    return raw[0], raw[1]

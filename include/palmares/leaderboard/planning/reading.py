@@ -1,0 +1,293 @@
+"""Reads a model's shape from its config.json, whichever family wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from palmares.leaderboard.errors import RefusedError
+from palmares.leaderboard.planning.adapters import no_adapters, read_adapter
+from palmares.leaderboard.planning.architectures import (
+    Family,
+    is_encoder_decoder,
+    text_family,
+)
+from palmares.leaderboard.planning.config_values import ConfigValues, broken
+from palmares.leaderboard.planning.encoder_decoders import read_encoder_decoder
+from palmares.leaderboard.planning.experts import experts_per_token, read_experts, shared_width
+from palmares.leaderboard.planning.layers import (
+    FULL,
+    PARALLEL,
+    SLIDING,
+    read_feed_forwards,
+    read_mixers,
+)
+from palmares.leaderboard.planning.quantization import read_quantization
+from palmares.leaderboard.planning.shape import LatentAttention, ModelShape, Reading
+from palmares.leaderboard.planning.states import read_state
+from palmares.leaderboard.planning.towers import tower_parameters
+from palmares.leaderboard.submissions.model_facts import ModelFacts
+from palmares.leaderboard.submissions.refusals import refused
+
+_NESTED: Final = ("text_config", "llm_config", "language_config")
+HIDDEN: Final = ("hidden_size", "n_embd", "d_model", "n_embed")
+HEADS: Final = ("num_attention_heads", "n_head", "n_heads", "num_heads")
+LAYERS: Final = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+_MULTI_HEAD: Final = frozenset({"gpt2", "gpt_neox", "gptj", "opt", "bloom", "persimmon"})
+"""Families that do not share keys and values among heads, whatever their config says."""
+_UNKNOWN: Final = Family(model_type="")
+
+
+def read(facts: ModelFacts, reading: Reading) -> ModelShape:
+    """See ``shape.read_shape``."""
+    config = facts.config or {}
+    adapter = read_adapter(facts)
+    if adapter is not None and not config:
+        raise refused(
+            "incompatible",
+            name=facts.model_id,
+            detail=f"it is an adapter of {adapter.base_model or 'a model that it does not name'}, whose "
+            "config.json was not given",
+            detail_fr=f"c'est un adaptateur de {adapter.base_model or 'un modèle que rien ne nomme'}, dont "
+            "le config.json n'a pas été fourni",
+            advice="Name the base model, or merge the adapter into it.",
+            advice_fr="Nommez le modèle de base, ou fusionnez l'adaptateur avec lui.",
+        )
+    architecture = _architecture(facts)
+    if config.get("auto_map") and not reading.allow_custom_code:
+        raise refused("custom_code", name=facts.model_id)
+    notes: list[tuple[str, str]] = []
+    text = _nested(config, facts.model_id)
+    declared = config.get("is_encoder_decoder") is True
+    family = text_family(architecture, text.get("model_type") if text is not config else None)
+    if is_encoder_decoder(architecture, declared=declared and family is None):
+        if family is None:
+            raise _unknown(facts.model_id, architecture)
+        if not reading.encoder_decoders:
+            raise _encoder_decoder_refused(facts.model_id, architecture)
+    if family is None:
+        if reading.unknown == "refuse":
+            raise _unknown(facts.model_id, architecture)
+        family = _UNKNOWN
+        notes.append(
+            (
+                f"The architecture {architecture} is not known here: it is planned as a dense decoder.",
+                f"L'architecture {architecture} n'est pas connue ici : elle est prévue comme un décodeur "
+                "dense.",
+            )
+        )
+    values = ConfigValues(text, facts.model_id, defaults=family.defaults if text is not config else None)
+    if family.encoder_decoder:
+        shape = read_encoder_decoder(values, family, architecture)
+    else:
+        shape = _decoder(values, family, architecture)
+    if values.defaulted:
+        names = ", ".join(sorted(set(values.defaulted)))
+        notes.append(
+            (
+                f"config.json leaves out {names}: the defaults of the family {family.model_type} are taken.",
+                f"config.json omet {names} : les valeurs par défaut de la famille {family.model_type} sont "
+                "prises.",
+            )
+        )
+    if adapter is not None and not family.lora:
+        raise no_adapters(facts.model_id, architecture)
+    tied = config.get("tie_word_embeddings")
+    return replace(
+        shape,
+        pipeline=family.pipeline,
+        tied_embeddings=tied if text is not config and isinstance(tied, bool) else shape.tied_embeddings,
+        other_parameters=shape.other_parameters + tower_parameters(config, shape.hidden, facts.model_id),
+        quantization=read_quantization(config, facts.model_id) or read_quantization(text, facts.model_id),
+        adapter=adapter,
+        notes=tuple(notes),
+    )
+
+
+def _decoder(values: ConfigValues, family: Family, architecture: str) -> ModelShape:
+    hidden = values.required(*HIDDEN)
+    layers = _layers(values, family)
+    state = read_state(values, family, hidden)
+    mixers = read_mixers(values, family, layers)
+    has_attention = any(kind in {FULL, SLIDING, PARALLEL} for kind in mixers)
+    heads = values.required(*HEADS) if has_attention else 0
+    experts = read_experts(values, family)
+    feed_forwards = read_feed_forwards(values, family, layers, experts=experts)
+    intermediate = _intermediate(values, family, hidden)
+    moe_intermediate = (values.optional("moe_intermediate_size") or intermediate) if experts else 0
+    latent = _latent(values) if family.latent else None
+    head_dim = _head_dim(values, hidden, heads, latent)
+    shape = ModelShape(
+        architecture=architecture,
+        model_type=family.model_type,
+        hidden=hidden,
+        layers=layers,
+        heads=heads,
+        kv_heads=_kv_heads(values, family, heads),
+        head_dim=head_dim,
+        explicit_head_dim=values.raw("head_dim") is not None,
+        intermediate=values.optional("intermediate_size_mlp") or intermediate,
+        vocabulary=values.required("vocab_size"),
+        window=values.optional(
+            "max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length"
+        ),
+        tied_embeddings=values.flag("tie_word_embeddings", default=family.tied),
+        experts=experts,
+        experts_per_token=experts_per_token(values, experts),
+        moe_intermediate=moe_intermediate,
+        shared_intermediate=shared_width(values, family, moe_intermediate) if experts else 0,
+        gated=family.gated,
+        mixers=mixers,
+        feed_forwards=feed_forwards,
+        sliding_window=values.optional("sliding_window", "attention_chunk_size", zero=True) or None,
+        latent=latent,
+        state=state,
+        norms=family.norms,
+        qk_norm=family.qk_norm,
+        attention_bias=family.bias,
+        output_gate=family.state == "delta",
+    )
+    if family.positions and shape.window:
+        shape = replace(shape, other_parameters=shape.window * hidden)
+    if family.model_type == "zamba2":
+        return _zamba2(values, shape)
+    if family.model_type == "granitemoehybrid" and not experts:
+        return replace(shape, intermediate=values.optional("shared_intermediate_size") or intermediate)
+    return shape
+
+
+def _layers(values: ConfigValues, family: Family) -> int:
+    """Layers of the decoder; Nemotron-H may give them only as a list or as letters."""
+    layers = values.optional(*LAYERS)
+    if layers is None and family.model_type == "nemotron_h":
+        for name in ("hybrid_override_pattern", "layers_block_type", "layer_types"):
+            listed = values.raw(name)
+            if isinstance(listed, str | list | tuple) and listed:
+                layers = len(listed)
+                break
+    if layers is None:
+        layers = values.required(*LAYERS)
+    return values.bounded_layers(layers)
+
+
+def _head_dim(values: ConfigValues, hidden: int, heads: int, latent: LatentAttention | None) -> int:
+    """Rule H1: ``head_dim`` wins; hidden / heads only where it is absent."""
+    if heads == 0:
+        return 0
+    if latent is not None:
+        return latent.nope_head_dim + latent.rope_head_dim
+    explicit = values.optional("head_dim", "attention_head_dim")
+    if explicit is not None:
+        return explicit
+    if hidden % heads:
+        raise broken(values.model_id, "hidden_size", f"{hidden}, no multiple of {heads} heads")
+    return hidden // heads
+
+
+def _kv_heads(values: ConfigValues, family: Family, heads: int) -> int:
+    if heads == 0:
+        return 0
+    if family.model_type in _MULTI_HEAD:
+        return heads
+    if family.model_type == "falcon":
+        if values.flag("new_decoder_architecture", default=False):
+            return values.optional("num_kv_heads") or heads
+        return 1 if values.flag("multi_query", default=True) else heads
+    if family.model_type == "gpt_bigcode":
+        return 1 if values.flag("multi_query", default=True) else heads
+    if family.model_type in {"mpt", "dbrx"}:
+        nested = values.nested("attn_config").optional("kv_n_heads")
+        return values.optional("num_key_value_heads") or nested or heads
+    return values.optional("num_key_value_heads", "num_kv_heads") or heads
+
+
+def _intermediate(values: ConfigValues, family: Family, hidden: int) -> int:
+    if family.model_type == "dbrx":
+        return values.nested("ffn_config").optional("ffn_hidden_size") or 4 * hidden
+    if family.model_type == "mpt":
+        return hidden * (values.optional("expansion_ratio") or 4)
+    width = values.optional("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size") or 4 * hidden
+    if family.model_type == "lfm2" and values.flag("block_auto_adjust_ff_dim", default=True):
+        step = values.optional("block_multiple_of") or 256
+        return -(-(2 * width // 3) // step) * step
+    return width
+
+
+def _latent(values: ConfigValues) -> LatentAttention:
+    return LatentAttention(
+        rank=values.required("kv_lora_rank"),
+        rope_head_dim=values.required("qk_rope_head_dim"),
+        nope_head_dim=values.required("qk_nope_head_dim"),
+        value_head_dim=values.required("v_head_dim"),
+        query_rank=values.optional("q_lora_rank", zero=True) or 0,
+    )
+
+
+def _zamba2(values: ConfigValues, shape: ModelShape) -> ModelShape:
+    """Blocks of attention and feed-forward that several layers share, as wide as two hidden vectors.
+
+    Source: transformers, models/zamba2/modeling_zamba2.py.
+    """
+    width = values.optional("attention_hidden_size") or 2 * shape.hidden
+    head_dim = width // shape.heads if shape.heads else 0
+    blocks = values.optional("num_mem_blocks") or 1
+    uses = shape.mixers.count(PARALLEL)
+    block = 3 * width * width + width * shape.hidden + 3 * shape.hidden * shape.intermediate
+    rank = values.optional("adapter_rank") or 0
+    beside = uses * (shape.hidden**2 + rank * (shape.hidden + 2 * shape.intermediate))
+    if values.flag("use_shared_attention_adapter", default=False):
+        beside += uses * 3 * rank * 2 * width
+    return replace(
+        shape,
+        head_dim=values.optional("attention_head_dim") or head_dim,
+        shared_attention_parameters=min(blocks, max(1, uses)) * block + beside,
+    )
+
+
+def _nested(config: Mapping[str, Any], model_id: str) -> Mapping[str, Any]:
+    """The text model's part of a multimodal config; what it leaves out of embeddings stands outside."""
+    for name in _NESTED:
+        value = config.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, Mapping):
+            raise broken(model_id, name, f"a {type(value).__name__}, no object")
+        outer = {key: config[key] for key in ("vocab_size", "tie_word_embeddings") if key in config}
+        return {**outer, **value}
+    return config
+
+
+def _architecture(facts: ModelFacts) -> str:
+    if facts.architectures:
+        return facts.architectures[0][:100]
+    raise refused(
+        "incompatible",
+        name=facts.model_id,
+        detail="config.json names no architecture",
+        detail_fr="config.json ne nomme aucune architecture",
+        advice="Add the field 'architectures'.",
+        advice_fr="Ajoutez le champ « architectures ».",
+    )
+
+
+def _encoder_decoder_refused(model_id: str, architecture: str) -> RefusedError:
+    return refused(
+        "incompatible",
+        name=model_id,
+        detail=f"{architecture} is an encoder-decoder, and only decoders are served",
+        detail_fr=f"{architecture} est un encodeur-décodeur, et seuls les décodeurs sont servis",
+        advice="Submit a causal language model.",
+        advice_fr="Soumettez un modèle de langue causal.",
+    )
+
+
+def _unknown(model_id: str, architecture: str) -> RefusedError:
+    return refused(
+        "incompatible",
+        name=model_id,
+        detail=f"the architecture {architecture} is not known here",
+        detail_fr=f"l'architecture {architecture} n'est pas connue ici",
+        advice="Ask the leaderboard's team to add it.",
+        advice_fr="Demandez à l'équipe du classement de l'ajouter.",
+    )

@@ -1,0 +1,154 @@
+"""The section that the leaderboard writes into its card: table, charts and notes, in English and French."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC
+from urllib.parse import quote
+
+from palmares.leaderboard.publishing import charts
+from palmares.leaderboard.publishing.card_words import ENGLISH, FRENCH, Words
+from palmares.leaderboard.publishing.contents import Contents, ContentsRow, TaskValue
+from palmares.leaderboard.publishing.safe_text import markdown_text
+from palmares.leaderboard.publishing.settings import PublishingSettings
+from palmares.leaderboard.suites import SuiteTask
+
+NOTHING = "–"
+
+
+def card_section(contents: Contents, settings: PublishingSettings, *, repo_id: str, results_repo: str) -> str:
+    """Write the section; the same leaderboard gives the same text, so no time of writing is in it.
+
+    Args:
+        contents: The leaderboard.
+        settings: Title, addresses, and how many rows are shown.
+        repo_id: The card's dataset.
+        results_repo: Where results and their provenance are.
+    """
+    return "\n\n".join(
+        _in_language(contents, settings, words, repo_id=repo_id, results_repo=results_repo)
+        for words in (ENGLISH, FRENCH)
+    )
+
+
+def _in_language(
+    contents: Contents, settings: PublishingSettings, words: Words, *, repo_id: str, results_repo: str
+) -> str:
+    hub = settings.hub_url.rstrip("/")
+    whole = settings.leaderboard_url or f"{hub}/datasets/{repo_id}/viewer"
+    shown = contents.ranked[: settings.card_rows]
+    parts = [f"## {words.heading.format(title=markdown_text(settings.title))}"]
+    if shown:
+        parts.append(
+            words.counts.format(
+                shown=len(shown), ranked=len(contents.ranked), whole=f"[{words.whole}]({whole})"
+            )
+            + " "
+            + words.last.format(day=_last_day(contents.rows))
+        )
+        parts.append(_table(shown, contents.suite.tasks, words, hub=hub))
+        parts.append(" ".join([words.legend, *(_how(task, words) for task in contents.suite.tasks)]))
+        if contents.is_mixed:
+            parts.append(words.mixed)
+        parts.append(f"![{words.scores_alt}]({charts.SCORES_PATH})")
+        parts.append(f"![{words.cost_alt}]({charts.COST_PATH})")
+    else:
+        parts.append(words.empty)
+    parts += _not_ranked(contents, words, hub=hub)
+    parts.append(words.load.format(repo_id=repo_id))
+    results = f"[{results_repo}]({hub}/datasets/{results_repo})"
+    parts.append(words.provenance.format(results=results))
+    return "\n\n".join(parts)
+
+
+def _table(rows: Sequence[ContentsRow], tasks: Sequence[SuiteTask], words: Words, *, hub: str) -> str:
+    titles = [words.average, *(task.title for task in tasks), words.parameters, words.hours, words.carbon]
+    head = ["#", words.model, *titles]
+    lines = [_line(head), _line(["--:", ":--", *("--:" for _ in titles)])]
+    for row in rows:
+        values = [(row.values or {}).get(task.name) for task in tasks]
+        carbon = row.result.cost.carbon_kg
+        parameters = row.result.manifest.model.parameters or row.result.submission.about.parameters
+        lines.append(
+            _line(
+                [
+                    str(row.rank),
+                    _model(row, words, hub=hub),
+                    f"**{_per_cent(row.average, row.average_stderr, words)}**",
+                    *(_value(value, words) for value in values),
+                    NOTHING if parameters is None else words.quantity(parameters / 1e9),
+                    words.quantity(row.result.cost.gpu_hours),
+                    NOTHING if carbon is None else words.quantity(carbon),
+                ]
+            )
+        )
+    return "\n".join(lines)
+
+
+def _not_ranked(contents: Contents, words: Words, *, hub: str) -> list[str]:
+    parts = []
+    for heading, rows in (
+        (words.flagged, [row for row in contents.rows if row.is_flagged]),
+        (words.withdrawn, [row for row in contents.rows if row.is_withdrawn]),
+    ):
+        if rows:
+            parts.append(f"### {heading}")
+            parts.append("\n".join(_decision(row, words, hub=hub) for row in rows))
+    if contents.incomplete:
+        titles = {task.name: markdown_text(task.title) for task in contents.suite.tasks}
+        parts.append(f"### {words.incomplete}")
+        parts.append(
+            "\n".join(
+                f"- {markdown_text(model)}{words.colon}{', '.join(titles[name] for name in missing)}"
+                for model, missing in sorted(contents.incomplete.items())
+            )
+        )
+    return parts
+
+
+def _decision(row: ContentsRow, words: Words, *, hub: str) -> str:
+    assert row.moderation is not None
+    score = "" if row.average is None else f", {_per_cent(row.average, row.average_stderr, words)}"
+    link = f" ([{words.link}]({row.moderation.link}))" if row.moderation.link else ""
+    return f"- {_model(row, words, hub=hub)}{score}{words.colon}{markdown_text(row.moderation.reason)}{link}"
+
+
+def _model(row: ContentsRow, words: Words, *, hub: str) -> str:
+    link = f"[{markdown_text(row.model_id)}]({hub}/{quote(row.model_id)})"
+    notes = []
+    if row.former_names:
+        names = ", ".join(markdown_text(name) for name in row.former_names)
+        notes.append(words.formerly.format(names=names))
+    if not row.result.submission.use_chat_template:
+        notes.append(words.no_template)
+    return f"{link} ({'; '.join(notes)})" if notes else link
+
+
+def _value(value: TaskValue | None, words: Words) -> str:
+    return NOTHING if value is None else _per_cent(value.shown, value.stderr, words)
+
+
+def _per_cent(value: float | None, stderr: float | None, words: Words) -> str:
+    if value is None:
+        return NOTHING
+    text = words.number(100 * value, 1)
+    return text if stderr is None else f"{text} ± {words.number(100 * stderr, 1)}"
+
+
+def _how(task: SuiteTask, words: Words) -> str:
+    metrics = [f"`{metric}`" for metric in task.metric.of]
+    joined = words.mean_of.format(metrics=words.conjunction.join(metrics)) if len(metrics) > 1 else metrics[0]
+    guessed = (
+        words.normalised.format(baseline=words.number(100 * task.metric.baseline, 0))
+        if task.metric.baseline
+        else ""
+    )
+    return f"{markdown_text(task.title)}{words.colon}{joined}{guessed}."
+
+
+def _last_day(rows: Sequence[ContentsRow]) -> str:
+    return max(row.result.manifest.ended_at for row in rows).astimezone(UTC).date().isoformat()
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

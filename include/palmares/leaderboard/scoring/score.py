@@ -1,0 +1,283 @@
+"""Turns verified outputs into scores: grades, averages, and refuses numbers that look wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from palmares.leaderboard.checks.answers import answer_rates
+from palmares.leaderboard.checks.gate import refuse_breaches
+from palmares.leaderboard.checks.rates import Rate
+from palmares.leaderboard.checks.scorers import scorer_rates
+from palmares.leaderboard.details.rows import DetailsRow, read_details
+from palmares.leaderboard.errors import GateError, ResultsFormatError
+from palmares.leaderboard.results.manifest import Manifest, ManifestTask
+from palmares.leaderboard.scoring import statistics
+from palmares.leaderboard.scoring.registry import AVERAGERS, SCORERS
+from palmares.leaderboard.scoring.scorer import Grade, Scorer, hash_sources
+from palmares.leaderboard.scoring.statistics import mean, normalize, ratio_influences, standard_error
+from palmares.leaderboard.suites import Suite, SuiteTask
+
+EVALUATOR_SCORER = ("evaluator-metrics", "1")
+"""Of tasks whose rows hold their verdicts and that nobody else averages; its hash is of the statistics alone,
+so that only a change of these makes a score stale."""
+AGREEMENT = 1e-6
+"""Between our mean over the rows and the evaluator's own number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """One task's score."""
+
+    task: str
+    """Short name."""
+    key: str
+    metric: str
+    value: float
+    """Fraction, 0 to 1, not normalised."""
+    stderr: float | None
+    """Of *value*; None: fewer than two rows."""
+    n: int
+    """Rows."""
+    shown: float
+    """What the leaderboard shows: *value* normalised by the task's baseline."""
+    parts: dict[str, float]
+    """The metrics that *value* is the mean of."""
+    reported: dict[str, float]
+    """The evaluator's own numbers for them."""
+    scorer: str
+    scorer_version: str
+    scorer_hash: str
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrossCheck:
+    """One number computed twice: from the rows by us, and by the evaluator."""
+
+    task: str
+    metric: str
+    from_rows: float
+    reported: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredResults:
+    """All scores of one model."""
+
+    scores: dict[str, Score]
+    """By short task name, in the suite's order."""
+    graded: dict[str, list[dict[str, Any]]]
+    """Graded records by short task name; they hold row ids and verdicts, no text."""
+    average: float | None
+    cross_checks: tuple[CrossCheck, ...]
+    canaries: dict[str, tuple[Rate, ...]]
+    """What was counted on each task's scorer and answers; none is beyond its limit."""
+    preliminary: bool
+    """From a limited run: never published as scores."""
+
+    def canaries_json(self) -> dict[str, list[dict[str, Any]]]:
+        """Rates as plain JSON, by short task name; they hold row ids and counts, no text."""
+        return {task: [rate.to_json() for rate in rates] for task, rates in self.canaries.items()}
+
+    def scores_json(self) -> dict[str, dict[str, Any]]:
+        """Scores as plain JSON, by short task name."""
+        return {task: score.to_json() for task, score in self.scores.items()}
+
+
+def score_results(
+    folder: Path, manifest: Manifest, suite: Suite, *, scorers: Mapping[str, Scorer] | None = None
+) -> ScoredResults:
+    """Grade and average a model's verified outputs.
+
+    Args:
+        folder: What ``verify_results`` accepted.
+        manifest: Its manifest.
+        suite: Says which metrics make a score, and who grades.
+        scorers: By short task name, e.g. those of a leaderboard's own policy (``scorers_for``). None: those
+            of the default policy.
+
+    Raises:
+        GateError: A number is no fraction, the rows contradict the evaluator's own mean, a scorer fails its
+            canaries, or a model's answers do; the evidence of all tasks is named, without texts.
+        ResultsFormatError: Details cannot be read, or lack a metric.
+    """
+    scores: dict[str, Score] = {}
+    graded: dict[str, list[dict[str, Any]]] = {}
+    checks: list[CrossCheck] = []
+    canaries: dict[str, tuple[Rate, ...]] = {}
+    for task in suite.tasks:
+        reported = manifest.tasks[task.key]
+        rows = read_details(folder / reported.details)
+        values = {metric: _row_values(rows, metric, task) for metric in task.metric.of}
+        for metric, per_row in values.items():
+            checks.append(_cross_check(task, metric, per_row, reported))
+        if task.metric.graded_by == "scorer":
+            scores[task.name], graded[task.name], canaries[task.name] = _graded(
+                task, rows, reported, scorer=(scorers or SCORERS).get(task.name)
+            )
+        else:
+            scores[task.name] = _averaged(task, values, reported)
+            graded[task.name] = [
+                {"row_id": row.row_id, "scorer": scores[task.name].scorer}
+                | {metric: row.metrics[metric] for metric in task.metric.of}
+                for row in rows
+            ]
+            canaries[task.name] = _habits(task, rows)
+    refuse_breaches(
+        canaries, {name: f"{score.scorer} {score.scorer_version}" for name, score in scores.items()}
+    )
+    return ScoredResults(
+        scores=scores,
+        graded=graded,
+        average=average({name: score.to_json() for name, score in scores.items()}, suite),
+        cross_checks=tuple(checks),
+        canaries=canaries,
+        preliminary=manifest.limit_samples is not None,
+    )
+
+
+def average(scores: Mapping[str, Mapping[str, Any]], suite: Suite) -> float | None:
+    """The leaderboard's average: plain mean of the tasks' shown (normalised) values.
+
+    Args:
+        scores: ``value`` by short task name, as ``scores_json`` writes them.
+        suite: The tasks that must all be there.
+
+    Returns:
+        None if a task has no score: an incomplete mean is no mean.
+    """
+    shown = []
+    for task in suite.tasks:
+        score = scores.get(task.name)
+        if score is None or score["value"] is None:
+            return None
+        shown.append(normalize(float(score["value"]), baseline=task.metric.baseline))
+    return mean(shown)
+
+
+def _graded(
+    task: SuiteTask, rows: Sequence[DetailsRow], reported: ManifestTask, *, scorer: Scorer | None
+) -> tuple[Score, list[dict[str, Any]], tuple[Rate, ...]]:
+    if scorer is None:
+        raise GateError(f"{task.key}: no scorer is registered. Set graded_by: evaluator, or add one.")
+    verdicts = [scorer.grade(row) for row in rows]
+    rates = (
+        *scorer_rates(scorer, rows, task.canary_limits),
+        *_habits(task, rows, verdicts=verdicts, scorer=scorer),
+    )
+    values = [float(verdict.correct) for verdict in verdicts]
+    score = _score(task, values, {task.metric.name: mean(values)}, reported)
+    records = [_record(row, verdict, scorer) for row, verdict in zip(rows, verdicts, strict=True)]
+    scored = replace(score, scorer=scorer.name, scorer_version=scorer.version, scorer_hash=scorer.code_hash)
+    return scored, records, rates
+
+
+def _habits(
+    task: SuiteTask,
+    rows: Sequence[DetailsRow],
+    *,
+    verdicts: Sequence[Grade] | None = None,
+    scorer: Scorer | None = None,
+) -> tuple[Rate, ...]:
+    return answer_rates(
+        rows,
+        verdicts,
+        task.canary_limits,
+        scorer=scorer,
+        kind=task.kind,
+        max_generated_tokens=task.thinking_tokens + task.max_generated_tokens,
+    )
+
+
+def _averaged(
+    task: SuiteTask, values: Mapping[str, Sequence[Sequence[float]]], reported: ManifestTask
+) -> Score:
+    """Mean of the metrics; a row's value is the mean of its pulls on them, so that stderr is right."""
+    pulls = [ratio_influences(per_row) for per_row in values.values()]
+    parts = {metric: mean(pull) for metric, pull in zip(values, pulls, strict=True)}
+    score = _score(task, [mean(row) for row in zip(*pulls, strict=True)], parts, reported)
+    averager = AVERAGERS.get(task.name)
+    if averager is None:
+        return score
+    return replace(
+        score, scorer=averager.name, scorer_version=averager.version, scorer_hash=averager.code_hash
+    )
+
+
+def _score(
+    task: SuiteTask, values: Sequence[float], parts: dict[str, float], reported: ManifestTask
+) -> Score:
+    # A mean of pulls can leave [0, 1] by rounding only.
+    value = min(1.0, max(0.0, mean(values)))
+    return Score(
+        task=task.name,
+        key=task.key,
+        metric=task.metric.name,
+        value=value,
+        stderr=standard_error(values),
+        n=len(values),
+        shown=normalize(value, baseline=task.metric.baseline),
+        parts=parts,
+        reported={metric: reported.metrics[metric] for metric in task.metric.of},
+        scorer=EVALUATOR_SCORER[0],
+        scorer_version=EVALUATOR_SCORER[1],
+        scorer_hash=hash_sources(Path(str(statistics.__file__))),
+    )
+
+
+def _row_values(rows: Sequence[DetailsRow], metric: str, task: SuiteTask) -> list[list[float]]:
+    """One list a row: a single value, or one for each instruction of the row."""
+    found: list[list[float]] = []
+    for row in rows:
+        value = row.metrics.get(metric)
+        values: list[Any] = list(value) if isinstance(value, list | tuple) else [value]
+        if value is None or not all(isinstance(item, bool | int | float) for item in values):
+            raise ResultsFormatError(
+                f"{task.key}: row {row.row_id} has no metric {metric!r}, only {sorted(row.metrics)}. "
+                "Pin the evaluator to this project's version, or update the suite."
+            )
+        numbers = [float(item) for item in values]
+        if not all(math.isfinite(number) and 0 <= number <= 1 for number in numbers):
+            raise GateError(
+                f"{task.key}: row {row.row_id} has {metric} = {value}, no fraction. Look into the evaluator."
+            )
+        found.append(numbers)
+    if not any(found):
+        raise ResultsFormatError(f"{task.key}: no row has a value of {metric!r}. Evaluate again.")
+    return found
+
+
+def _cross_check(
+    task: SuiteTask, metric: str, per_row: Sequence[Sequence[float]], reported: ManifestTask
+) -> CrossCheck:
+    claimed = reported.metrics.get(metric)
+    if claimed is None or not math.isfinite(claimed) or not 0 <= claimed <= 1:
+        raise GateError(
+            f"{task.key}: the evaluator reports {metric} = {claimed}, no fraction. "
+            "Look into the job's console."
+        )
+    ours = mean(ratio_influences(per_row))
+    if abs(ours - claimed) > AGREEMENT:
+        raise GateError(
+            f"{task.key}: {metric} is {ours:.6f} over the {len(per_row)} rows, but the evaluator reports "
+            f"{claimed:.6f}. Rows are missing, or the metric changed: "
+            "compare the details with the results JSON."
+        )
+    return CrossCheck(task=task.name, metric=metric, from_rows=ours, reported=claimed)
+
+
+def _record(row: DetailsRow, verdict: Grade, scorer: Scorer) -> dict[str, Any]:
+    return {
+        "row_id": row.row_id,
+        "correct": verdict.correct,
+        "method": verdict.method,
+        "reason": verdict.reason,
+        "scorer": scorer.name,
+        "scorer_version": scorer.version,
+    }

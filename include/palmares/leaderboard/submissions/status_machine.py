@@ -1,0 +1,190 @@
+"""The statuses of a request file, which turn leads from which to which, and who may make it.
+
+A file is written by two parties that know nothing of each other: its sender (a form, or a person) and this
+back end, whose news may be hours old when it reaches the Hub. So every status that the back end writes goes
+through :func:`write_status`, which looks at the file as it is at that moment: a turn that its status does not
+allow writes nothing. A sender who asks for a new result while the old one is on its way is never overruled.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from palmares.leaderboard.submissions.json_edit import edit_request, read_object
+from palmares.leaderboard.submissions.request_file import RequestStatus, parse_status
+
+log = logging.getLogger(__name__)
+
+PENDING, RUNNING, FINISHED, FAILED, CANCELLED, RERUN, PENDING_NEW_EVAL = (
+    RequestStatus.PENDING,
+    RequestStatus.RUNNING,
+    RequestStatus.FINISHED,
+    RequestStatus.FAILED,
+    RequestStatus.CANCELLED,
+    RequestStatus.RERUN,
+    RequestStatus.PENDING_NEW_EVAL,
+)
+ASKS_AGAIN: Final = frozenset({RERUN, PENDING_NEW_EVAL})
+WAITS: Final = frozenset(status for status in RequestStatus if status.waits)
+PARKED_MARK: Final = "parked:"
+"""How the ``error_msg`` of a parked request begins."""
+
+
+class Actor(StrEnum):
+    """Who changes a status."""
+
+    SENDER = "sender"
+    """Whoever may write to the requests dataset: the form, the model's author."""
+    BACK_END = "back end"
+    OPERATOR = "operator"
+    """A person of the leaderboard, in Airflow or with a command."""
+
+
+class Turn(StrEnum):
+    """What happens to a request."""
+
+    CLAIM = "claim"
+    PARK = "park"
+    FINISH = "finish"
+    REFUSE = "refuse"
+    GIVE_BACK = "give back"
+    CANCEL = "cancel"
+    ASK = "ask"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """One turn: from any of *before* to one of *after*."""
+
+    turn: Turn
+    before: frozenset[RequestStatus]
+    after: frozenset[RequestStatus]
+    by: frozenset[Actor]
+    when: str
+    """In words, for docs/requests.md."""
+
+
+TRANSITIONS: Final = (
+    Transition(
+        turn=Turn.ASK,
+        before=WAITS | {RUNNING, FINISHED, FAILED, CANCELLED},
+        after=WAITS,
+        by=frozenset({Actor.SENDER, Actor.OPERATOR}),
+        when="it is submitted, or submitted again",
+    ),
+    Transition(
+        turn=Turn.CLAIM,
+        before=WAITS | {RUNNING, FINISHED, FAILED, CANCELLED},
+        after=frozenset({RUNNING}),
+        by=frozenset({Actor.BACK_END}),
+        when="a run takes it; one that is settled only when it may have cured itself, or by force",
+    ),
+    Transition(
+        turn=Turn.PARK,
+        before=frozenset({PENDING, RUNNING}),
+        after=frozenset({RUNNING}),
+        by=frozenset({Actor.BACK_END}),
+        when="a gate stops its numbers",
+    ),
+    Transition(
+        turn=Turn.FINISH,
+        before=frozenset({PENDING, RUNNING, FAILED, FINISHED}),
+        after=frozenset({FINISHED}),
+        by=frozenset({Actor.BACK_END}),
+        when="its result is published, or was already",
+    ),
+    Transition(
+        turn=Turn.REFUSE,
+        before=WAITS | {RUNNING, FAILED},
+        after=frozenset({FAILED}),
+        by=frozenset({Actor.BACK_END}),
+        when="it cannot be evaluated, for a reason of its own",
+    ),
+    Transition(
+        turn=Turn.GIVE_BACK,
+        before=frozenset({PENDING, RUNNING}),
+        after=frozenset({PENDING}),
+        by=frozenset({Actor.BACK_END, Actor.OPERATOR}),
+        when="the machines failed, or a parked one is looked at again",
+    ),
+    Transition(
+        turn=Turn.CANCEL,
+        before=WAITS | {RUNNING, FAILED, CANCELLED},
+        after=frozenset({CANCELLED}),
+        by=frozenset({Actor.SENDER, Actor.OPERATOR, Actor.BACK_END}),
+        when="a person cancelled it, or withdrew the model",
+    ),
+)
+"""Every turn there is. ``UNKNOWN``, a fork's own word, is in none of them: such a file is never touched."""
+
+BY_TURN: Final[Mapping[Turn, Transition]] = {one.turn: one for one in TRANSITIONS}
+
+
+def may_turn(current: RequestStatus, turn: Turn, *, by: Actor) -> bool:
+    """Tell whether *by* may make this turn with a request that says *current*."""
+    transition = BY_TURN[turn]
+    return current in transition.before and by in transition.by
+
+
+def may_become(current: RequestStatus, new: RequestStatus, *, by: Actor) -> bool:
+    """Tell whether any turn of *by* leads from one status to the other."""
+    return any(current in one.before and new in one.after and by in one.by for one in TRANSITIONS)
+
+
+def turn_of(changes: Mapping[str, Any]) -> Turn | None:
+    """Tell which turn an edit of ours is; None: it leaves the status alone.
+
+    PENDING gives back; only an operator's command writes RERUN or PENDING_NEW_EVAL.
+
+    Raises:
+        ValueError: The edit would write a status that no turn leads to.
+    """
+    if "status" not in changes:
+        return None
+    match parse_status(changes["status"]):
+        case RequestStatus.RUNNING:
+            is_parked = str(changes.get("error_msg") or "").startswith(PARKED_MARK)
+            return Turn.PARK if is_parked else Turn.CLAIM
+        case RequestStatus.FINISHED:
+            return Turn.FINISH
+        case RequestStatus.FAILED:
+            return Turn.REFUSE
+        case RequestStatus.PENDING:
+            return Turn.GIVE_BACK
+        case RequestStatus.CANCELLED:
+            return Turn.CANCEL
+        case RequestStatus.RERUN | RequestStatus.PENDING_NEW_EVAL:
+            return Turn.ASK
+        case _:
+            raise ValueError(
+                f"The status {changes['status']!r} is a fork's own word, which is not written here. Write "
+                f"one of {', '.join(sorted(RequestStatus.__members__.keys() - {'UNKNOWN'}))}."
+            )
+
+
+def write_status(content: bytes, changes: Mapping[str, Any], *, path: str = "") -> bytes:
+    """Make an edit of ours in a request file, unless the file has moved on meanwhile.
+
+    Args:
+        content: The file as it is now.
+        changes: As `palmares.leaderboard.publishing.status` makes them.
+        path: The file's, for the log.
+
+    Returns:
+        The edited file, or *content* itself where the status does not allow the turn.
+
+    Raises:
+        RefusedError: ``invalid_json``: the file is not a JSON object.
+        ValueError: See :func:`turn_of`.
+    """
+    turn = turn_of(changes)
+    if turn is not None:
+        current = parse_status(read_object(content).get("status"))
+        if current not in BY_TURN[turn].before:
+            log.warning("%s says %s by now: left alone instead of a turn %r", path, current.value, turn.value)
+            return content
+    return edit_request(content, changes)

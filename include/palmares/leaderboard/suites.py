@@ -1,0 +1,147 @@
+"""What a leaderboard asks of a model: a suite of tasks, how each is generated, and what it shows."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from palmares.leaderboard.checks.limits import CanarySettings, limits_for
+from palmares.leaderboard.errors import SettingsError
+
+
+class Metric(BaseModel):
+    """The one value that the leaderboard shows for a task."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    of: tuple[str, ...] = Field(min_length=1)
+    """Metrics of the results JSON whose plain mean is the value."""
+    baseline: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """What guessing scores; the leaderboard shows ``max(0, (s - baseline) / (1 - baseline))``."""
+    graded_by: Literal["scorer", "evaluator"]
+    """``scorer``: stored generations are graded again; ``evaluator``: the rows' own metrics are averaged."""
+
+    @property
+    def name(self) -> str:
+        """The metric's name, several joined by ``+``."""
+        return "+".join(self.of)
+
+
+class SuiteTask(BaseModel):
+    """One benchmark of a suite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    """Short name, e.g. ``bac-fr``."""
+    key: str = Field(pattern=r"^[\w.-]+\|[\w.-]+\|\d+$")
+    """Name in results JSON and hyperparameters, e.g. ``community|bac-fr|0``."""
+    lm_eval_task: str
+    title: str
+    """Name of the leaderboard's column."""
+    metric: Metric
+    kind: Literal["generate", "loglikelihood"]
+    choices: int = Field(default=1, ge=1)
+    """Requests a row: the number of choices of a log-likelihood task, else 1."""
+    planned_rows: int = Field(ge=1)
+    """Rows to expect, for the wall time only; the hidden sets' sizes are not public."""
+    max_prompt_tokens: int = Field(ge=1)
+    max_generated_tokens: int = Field(ge=0)
+    mean_prompt_tokens: int | None = Field(default=None, ge=1)
+    """For the wall time only; None: every prompt is taken to be as long as the longest."""
+    mean_generated_tokens: int | None = Field(default=None, ge=0)
+    """The same of generations."""
+    thinking_tokens: int = Field(default=0, ge=0)
+    """Tokens of thought before an answer, beside it; 0: the task does not ask for thinking."""
+    canaries: CanarySettings | None = None
+    """What stops this task's numbers; None: the limits of its kind."""
+
+    @model_validator(mode="after")
+    def _only_generations_think(self) -> Self:
+        if self.thinking_tokens and self.kind == "loglikelihood":  # lm-eval raises on it
+            raise ValueError(f"task {self.name!r} compares log-likelihoods: thinking_tokens has to be 0")
+        return self
+
+    @property
+    def max_tokens(self) -> int:
+        """Longest prompt, thought and generation together."""
+        return self.max_prompt_tokens + self.thinking_tokens + self.max_generated_tokens
+
+    @property
+    def canary_limits(self) -> CanarySettings:
+        """What is given, over what is right for the task's kind."""
+        return limits_for(self.kind, self.canaries)
+
+    def requests(self, limit_samples: int | None = None) -> int:
+        """Requests to expect: rows times choices (lm-eval on vLLM computes every choice's prompt anew)."""
+        return min(self.planned_rows, limit_samples or self.planned_rows) * self.choices
+
+
+class Suite(BaseModel):
+    """Tasks that are evaluated and shown together."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    title: str
+    seed: int = 42
+    tasks: tuple[SuiteTask, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        for field in ("name", "key", "lm_eval_task"):
+            values = [getattr(task, field) for task in self.tasks]
+            if len(set(values)) != len(values):
+                raise ValueError(f"two tasks of suite {self.name!r} share a {field}")
+        return self
+
+    @property
+    def max_tokens(self) -> int:
+        """Longest prompt, thought and generation of any task, together."""
+        return max(task.max_tokens for task in self.tasks)
+
+    @property
+    def task_keys(self) -> tuple[str, ...]:
+        return tuple(task.key for task in self.tasks)
+
+    def task(self, key: str) -> SuiteTask:
+        """Find a task by key or by short name.
+
+        Raises:
+            KeyError: The suite has no such task.
+        """
+        for task in self.tasks:
+            if key in {task.key, task.name}:
+                return task
+        raise KeyError(f"suite {self.name!r} has no task {key!r}, only {list(self.task_keys)}")
+
+
+def suite_hash(suite: Suite, tasks_dir: Path) -> str:
+    """Hash what decides a suite's outputs: prompts, metrics and task definitions.
+
+    SHA-256 over every ``*.yaml`` and ``*.py`` below *tasks_dir*, in the order of their relative POSIX paths:
+    path in UTF-8, a NUL, the bytes, a NUL. ``evaluator/suite_hash.py`` computes the same on the
+    GPU machine; a test holds them equal.
+
+    Returns:
+        64 hex digits.
+
+    Raises:
+        SettingsError: *tasks_dir* holds no task.
+    """
+    files = {
+        path.relative_to(tasks_dir).as_posix(): path
+        for path in tasks_dir.rglob("*")
+        if path.suffix in {".yaml", ".py"} and path.is_file()
+    }
+    if not files:
+        raise SettingsError(
+            f"{tasks_dir}: no task definition for suite {suite.name!r}. Check out palmares/evaluator/tasks."
+        )
+    digest = hashlib.sha256()
+    for relative in sorted(files):
+        digest.update(relative.encode() + b"\0" + files[relative].read_bytes() + b"\0")
+    return digest.hexdigest()

@@ -1,0 +1,97 @@
+"""Says of graded records that they are complete, and of which details and scorer: what a second run skips."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from palmares.leaderboard.scoring.scorer import Scorer
+from palmares.rescoring.atomic import replacing
+from palmares.rescoring.grading import records
+from palmares.rescoring.naming import DetailsFile
+from palmares.rescoring.tally import Tally
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScorerId:
+    """Who graded."""
+
+    name: str
+    version: str
+    hash: str
+
+    @classmethod
+    def of(cls, scorer: Scorer) -> ScorerId:
+        return cls(name=scorer.name, version=scorer.version, hash=scorer.code_hash)
+
+    def to_json(self) -> dict[str, str]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Of one details file."""
+
+    details_sha256: str
+    graded_sha256: str
+    scorer: ScorerId
+    tally: dict[str, Any]
+
+
+def write_mark(file: DetailsFile, mark: Mark) -> None:
+    """Write the mark beside the graded records, which must be in place.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    document = {
+        "schema": SCHEMA,
+        "details": {"file": file.path.name, "sha256": mark.details_sha256},
+        "graded": {"file": file.graded.name, "sha256": mark.graded_sha256},
+        "scorer": mark.scorer.to_json(),
+        **mark.tally,
+    }
+    with replacing(file.mark) as output:
+        output.write((json.dumps(document, indent=2) + "\n").encode())
+
+
+def read_mark(file: DetailsFile) -> Mark | None:
+    """The mark of a file's graded records; None: there is none that says what it should."""
+    try:
+        found = json.loads(file.mark.read_bytes())
+        return Mark(
+            details_sha256=str(found["details"]["sha256"]),
+            graded_sha256=str(found["graded"]["sha256"]),
+            scorer=ScorerId(**found["scorer"]),
+            tally={key: value for key, value in found.items() if isinstance(value, int | dict)},
+        )
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def read_tally(file: DetailsFile) -> Tally:
+    """Count a file's graded records anew; those of a marked file are complete.
+
+    Raises:
+        ValueError: A line is no record.
+        OSError: It cannot be read.
+    """
+    tally = Tally()
+    for record in records(file.graded):
+        tally.add(record["row_id"], before=record["before"], after=record["correct"], method=record["method"])
+    return tally
+
+
+def sha256_of(path: Path) -> str:
+    """Hash a file's content in bounded memory; 64 hex digits.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

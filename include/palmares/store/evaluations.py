@@ -1,0 +1,259 @@
+"""Evaluations: claims by compare-and-set, and moves from state to state."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from palmares.leaderboard.errors import ClaimLostError, StoreError
+from palmares.store import tables
+from palmares.store.attempts import locked_evaluation
+from palmares.store.database import Database
+from palmares.store.outbox_entries import OutboxEntry
+from palmares.store.outbox_table import insert_entries
+from palmares.store.records import Evaluation, evaluation_from
+from palmares.store.states import (
+    CLOSED_CODES,
+    LIVE,
+    RECHECKED_CODES,
+    STOPPED,
+    ClaimOutcome,
+    EvaluationState,
+    may_follow,
+    reached_after,
+)
+from palmares.store.values import clean_json, clean_text
+
+log = logging.getLogger(__name__)
+
+_EVALUATIONS = tables.evaluations
+
+_FAILURE_FIELDS = ("failure_class", "reason_code", "reason")
+_UPDATABLE = frozenset({"clearml_task_id", "attempt", "plan", "scores", *_FAILURE_FIELDS})
+
+
+class Evaluations(Database):
+    """Rows of `evaluations`."""
+
+    def claim(self, submission: Mapping[str, Any], *, dag_run_id: str) -> ClaimOutcome:
+        """Let this run evaluate *submission*, if nobody does or did: compare-and-set, safe to run twice.
+
+        A key whose evaluation failed for infrastructure, or was refused as gated or not found, is claimed
+        anew, with its attempts, plan and ClearML task kept. A claim lifts the refusals of the request file.
+
+        Args:
+            submission: JSON with at least ``job_key, request_path, model_id, revision, precision``.
+        """
+        stored = clean_json(submission, what=f"submission {submission['request_path']}")
+        named = {
+            name: stored[name] for name in ("job_key", "request_path", "model_id", "revision", "precision")
+        }
+        fresh = named | {
+            "submission": stored,
+            "dag_run_id": dag_run_id,
+            "state": EvaluationState.CLAIMED.value,
+            "reached": EvaluationState.CLAIMED.value,
+        }
+        with self.transaction() as connection:
+            inserted = (
+                insert(_EVALUATIONS).values(fresh).on_conflict_do_nothing().returning(_EVALUATIONS.c.job_key)
+            )
+            if connection.execute(inserted).first() is not None:
+                outcome = ClaimOutcome.CLAIMED
+            else:
+                row = locked_evaluation(connection, stored["job_key"])
+                outcome, anew = _judge(row, dag_run_id=dag_run_id, request_path=stored["request_path"])
+                if anew:
+                    connection.execute(
+                        _EVALUATIONS.update()
+                        .where(_EVALUATIONS.c.job_key == stored["job_key"])
+                        .values(fresh | dict.fromkeys(_FAILURE_FIELDS) | {"updated_at": func.now()})
+                    )
+            if outcome is ClaimOutcome.CLAIMED:
+                connection.execute(
+                    tables.refusals.update()
+                    .where(
+                        tables.refusals.c.request_path == stored["request_path"],
+                        tables.refusals.c.lifted_at.is_(None),
+                    )
+                    .values(lifted_at=func.now())
+                )
+        log.info("claim of %s (%s) by %s: %s", stored["job_key"], stored["model_id"], dag_run_id, outcome)
+        return outcome
+
+    def get(self, job_key: str) -> Evaluation | None:
+        with self.transaction() as connection:
+            row = connection.execute(select(_EVALUATIONS).where(_EVALUATIONS.c.job_key == job_key)).first()
+        return None if row is None else evaluation_from(row._mapping)
+
+    def evaluations(
+        self,
+        *,
+        dag_run_id: str | None = None,
+        state: EvaluationState | Collection[EvaluationState] | None = None,
+    ) -> list[Evaluation]:
+        """Evaluations held by a run, in a state, or all; oldest first."""
+        query = select(_EVALUATIONS).order_by(_EVALUATIONS.c.created_at, _EVALUATIONS.c.job_key)
+        if dag_run_id is not None:
+            query = query.where(_EVALUATIONS.c.dag_run_id == dag_run_id)
+        if state is not None:
+            wanted = [state] if isinstance(state, str) else list(state)
+            query = query.where(_EVALUATIONS.c.state.in_([EvaluationState(one).value for one in wanted]))
+        with self.transaction() as connection:
+            return [evaluation_from(row._mapping) for row in connection.execute(query)]
+
+    def update(
+        self,
+        job_key: str,
+        *,
+        state: EvaluationState | None = None,
+        held_by: str | None = None,
+        entries: Sequence[OutboxEntry] = (),
+        **fields: Any,
+    ) -> None:
+        """Move an evaluation, and set what came to be known.
+
+        Args:
+            state: The next state; the present one again is fine. Entering a live state, or `PUBLISHED`,
+                forgets the last failure, unless *fields* give one.
+            held_by: Refuse when another run has claimed the key since: fences the tasks of an older run.
+            entries: Added to the outbox in the same transaction, so that neither happens without the other.
+            fields: Any of ``clearml_task_id, attempt, plan, failure_class, reason_code, reason, scores``.
+
+        Without anything to change it only checks the holder. News of an evaluation that was replaced or
+        withdrawn (`Evaluation.is_closed`) is let go.
+
+        Raises:
+            ClaimLostError: Another holder than *held_by*, or the evaluation was closed.
+            StoreError: No such evaluation, or a move that `states.may_follow` forbids.
+        """
+        values = _cleaned(job_key, fields)
+        with self.transaction() as connection:
+            row = locked_evaluation(connection, job_key)
+            if held_by is not None and row.dag_run_id != held_by:
+                raise ClaimLostError(
+                    f"Evaluation {job_key} is held by run {row.dag_run_id}, not {held_by}. "
+                    "Leave it to that run; this one's task has nothing left to do."
+                )
+            if row.state == EvaluationState.CANCELLED and row.reason_code in CLOSED_CODES:
+                if held_by is not None:
+                    raise ClaimLostError(
+                        f"Evaluation {job_key} is closed: {row.reason} "
+                        "Leave it to that run; this one's task has nothing left to do."
+                    )
+                log.info("evaluation %s is closed (%s): news of it is let go", job_key, row.reason)
+                return
+            _write(connection, row, state=state, values=values, entries=entries)
+
+    def settle(
+        self,
+        seen: Evaluation,
+        *,
+        state: EvaluationState,
+        entries: Sequence[OutboxEntry] = (),
+        **fields: Any,
+    ) -> bool:
+        """Move an evaluation only if nothing happened to it since *seen* was read: compare-and-set.
+
+        Returns:
+            False: it moved meanwhile, and nothing was written.
+
+        Raises:
+            StoreError: No such evaluation, or a move that `states.may_follow` forbids.
+        """
+        values = _cleaned(seen.job_key, fields)
+        with self.transaction() as connection:
+            row = locked_evaluation(connection, seen.job_key)
+            now = (row.dag_run_id, row.state, row.updated_at)
+            if now != (seen.dag_run_id, seen.state.value, seen.updated_at):
+                log.info(
+                    "evaluation %s is %s of run %s by now: left alone",
+                    seen.job_key,
+                    row.state,
+                    row.dag_run_id,
+                )
+                return False
+            _write(connection, row, state=state, values=values, entries=entries)
+        return True
+
+    def release(self, dag_run_id: str, *, reason: str) -> list[str]:
+        """Mark what the run left unfinished as failed for infrastructure, so that a later run may claim it.
+
+        Returns:
+            The job keys released.
+        """
+        live = _EVALUATIONS.c.state.in_([state.value for state in LIVE])
+        with self.transaction() as connection:
+            rows = connection.execute(
+                _EVALUATIONS.update()
+                .where(_EVALUATIONS.c.dag_run_id == dag_run_id, live)
+                .values(state=EvaluationState.FAILED.value, reason=clean_text(reason), updated_at=func.now())
+                .returning(_EVALUATIONS.c.job_key)
+            )
+            return sorted(rows.scalars())
+
+
+def _cleaned(job_key: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    if unknown := fields.keys() - _UPDATABLE:
+        raise TypeError(f"nothing may set {sorted(unknown)}, only {sorted(_UPDATABLE)}")
+    return {
+        name: clean_text(value) if isinstance(value, str) else clean_json(value, what=f"{job_key}: {name}")
+        for name, value in fields.items()
+    }
+
+
+def _write(
+    connection: Connection,
+    row: Row[Any],
+    *,
+    state: EvaluationState | None,
+    values: dict[str, Any],
+    entries: Sequence[OutboxEntry],
+) -> None:
+    """Write what changes in a locked *row*, and add to the outbox."""
+    if state is not None:
+        values = _moved(row, EvaluationState(state), values)
+    if values:
+        connection.execute(
+            _EVALUATIONS.update()
+            .where(_EVALUATIONS.c.job_key == row.job_key)
+            .values(values | {"updated_at": func.now()})
+        )
+    insert_entries(connection, entries)
+    if state is not None and state != row.state:
+        log.info("evaluation %s: %s → %s", row.job_key, row.state, EvaluationState(state))
+
+
+def _judge(row: Row[Any], *, dag_run_id: str, request_path: str) -> tuple[ClaimOutcome, bool]:
+    """What a claim of an existing *row* gives, and whether the row starts anew."""
+    state = EvaluationState(row.state)
+    if state in LIVE:
+        # Two requests of one run may ask for the same thing: only the first one's group evaluates it.
+        same = row.dag_run_id == dag_run_id and row.request_path == request_path
+        return (ClaimOutcome.CLAIMED if same else ClaimOutcome.HELD), False
+    curable = bool(RECHECKED_CODES & {row.failure_class, row.reason_code})
+    if state is EvaluationState.FAILED or (state is EvaluationState.REFUSED and curable):
+        return ClaimOutcome.CLAIMED, True
+    return ClaimOutcome(state.value), False
+
+
+def _moved(row: Row[Any], new: EvaluationState, values: dict[str, Any]) -> dict[str, Any]:
+    """*values*, and what entering the state *new* sets beside them."""
+    current, reached = EvaluationState(row.state), EvaluationState(row.reached)
+    if not may_follow(new, current, reached=reached):
+        hint = (
+            "A published result is final: RERUN or force evaluates again under another key."
+            if current is EvaluationState.PUBLISHED
+            else "Clear the step that comes next, or an earlier one."
+        )
+        raise StoreError(
+            f"Evaluation {row.job_key} is {current} (reached {reached}) and cannot become {new}. {hint}"
+        )
+    if new is EvaluationState.PUBLISHED and values.get("scores", row.scores) is None:
+        raise StoreError(f"Evaluation {row.job_key} has no scores to publish. Clear post_process.")
+    forgotten = {} if new in STOPPED else dict.fromkeys(_FAILURE_FIELDS)
+    return forgotten | values | {"state": new.value, "reached": reached_after(new, reached=reached).value}

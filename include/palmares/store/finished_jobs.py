@@ -1,0 +1,69 @@
+"""How long accepted jobs took, beside what their plans had forecast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+
+from palmares.store import tables
+from palmares.store.database import Database
+from palmares.store.records import FinishedJob
+
+_ATTEMPTS = tables.attempts
+_ACCEPTED = tables.accepted_results
+_EVALUATIONS = tables.evaluations
+
+MOST_JOBS = 2_000
+"""Newest first: older jobs ran on other constants and other software."""
+
+
+class FinishedJobs(Database):
+    """Rows of `accepted_results`, with the plans of their attempts."""
+
+    def finished_jobs(self, *, cluster: str, limit: int = MOST_JOBS) -> Sequence[FinishedJob]:
+        """Return whole jobs of a cluster that succeeded at their first attempt, the newest first.
+
+        A later attempt goes on from a checkpoint, and a trial of few rows says little: both are left out.
+        So is what has no usable number (plans older than the forecast).
+        """
+        plan, manifest = _ATTEMPTS.c.plan, _ACCEPTED.c.manifest
+        query = (
+            select(
+                _ACCEPTED.c.job_key,
+                plan["family"].astext.label("family"),
+                plan["parameters"].astext.label("parameters"),
+                plan["estimated_s"].astext.label("estimated_s"),
+                manifest["duration_s"].astext.label("duration_s"),
+            )
+            .join(
+                _ATTEMPTS,
+                (_ATTEMPTS.c.job_key == _ACCEPTED.c.job_key) & (_ATTEMPTS.c.attempt == _ACCEPTED.c.attempt),
+            )
+            .join(_EVALUATIONS, _EVALUATIONS.c.job_key == _ACCEPTED.c.job_key)
+            .where(
+                _ACCEPTED.c.attempt == 1,
+                plan["cluster"].astext == cluster,
+                _EVALUATIONS.c.submission["limit_samples"].astext.is_(None),
+            )
+            .order_by(_ACCEPTED.c.accepted_at.desc(), _ACCEPTED.c.job_key)
+            .limit(limit)
+        )
+        with self.transaction() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [job for job in (_job(dict(row)) for row in rows) if job is not None]
+
+
+def _job(row: Mapping[str, Any]) -> FinishedJob | None:
+    """The row as a record; None: a number is missing or none (plans come back by way of ClearML)."""
+    try:
+        return FinishedJob(
+            job_key=row["job_key"],
+            family=row["family"] or "",
+            parameters=int(row["parameters"]),
+            estimated_s=float(row["estimated_s"]),
+            duration_s=float(row["duration_s"]),
+        )
+    except (TypeError, ValueError, OverflowError):
+        return None

@@ -1,0 +1,3 @@
+"""Parts of `performance/waiting_triggers.py`."""
+
+from __future__ import annotations

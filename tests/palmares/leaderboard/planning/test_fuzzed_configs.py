@@ -1,0 +1,123 @@
+"""Whatever a stranger's config.json holds: a shape or a reason."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from palmares.leaderboard.errors import RefusedError
+from palmares.leaderboard.planning.architectures import ARCHITECTURES
+from palmares.leaderboard.planning.checks import Placement, run_checks
+from palmares.leaderboard.planning.memory import budget
+from palmares.leaderboard.planning.shape import Reading, read_shape
+from palmares.leaderboard.planning.weights import weights_of
+from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
+from palmares.leaderboard.submissions.model_facts import facts_of_config
+
+from tests.palmares.leaderboard.planning.configs import KNOWN, LLAMA
+
+MUSA = load_settings(DEFAULT_CONFIG_DIR).cluster("musa")
+FIELDS = sorted(
+    {name for one in KNOWN.values() for name in one["config"]}
+    | {name for one in KNOWN.values() for name in one["config"].get("text_config", {})}
+    | {
+        "auto_map", "compression_config", "layers_block_type", "hybrid_override_pattern", "attn_config",
+        "ffn_config", "mlp_only_layers", "mlp_layer_types", "moe_layers", "attn_layer_indices",
+        "sliding_window_pattern", "full_attention_interval", "rope_scaling", "dtype", "llm_config",
+    }
+)  # fmt: skip
+DEEP: Any = {}
+for _ in range(900):
+    DEEP = {"text_config": DEEP, "quant_method": [DEEP]}
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**40), 10**40)
+    | st.integers(-2, 300)
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["x" * 100_000, [None] * 10_000, [10**30], ["mamba"] * 32, 10**5000, DEEP])
+    | st.recursive(
+        st.none() | st.integers() | st.text(max_size=3),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=3)
+        ),
+        max_leaves=8,
+    )
+)
+
+
+def plan(config: dict[str, Any]) -> None:
+    """Read and measure; any exception but a refusal is a fault."""
+    facts = facts_of_config(config, model_id="o/m")
+    started = time.thread_time()  # not the wall clock: others use the machine too
+    try:
+        shape = read_shape(facts, Reading(unknown="conservative", allow_custom_code=True))
+        weights = weights_of(facts, shape, "bfloat16")
+        for pp in (1, 3, 8):
+            placement = Placement(nodes=1, tensor_parallel=2, pipeline_parallel=pp)
+            for check in run_checks(shape, placement, MUSA):
+                assert check.detail
+                assert check.detail_fr
+            memory = budget(shape, placement, MUSA, weights=weights, max_model_len=4096, dtype="bfloat16")
+            assert memory.concurrency >= 0
+    except RefusedError as error:
+        assert error.refusal.message_fr  # noqa: PT017
+        assert len(error.refusal.message_en) < 1000  # noqa: PT017
+    assert time.thread_time() - started < 0.1
+
+
+@pytest.mark.parametrize("model", KNOWN)
+@pytest.mark.parametrize(
+    "value", [None, -1, 0, "many", 10**30, 1.5, True, [], {}, [1], {"a": {"b": []}}, float("nan")], ids=repr
+)
+def test_any_field_may_hold_anything(model, value):
+    config = KNOWN[model]["config"]
+    for field in config:
+        plan({**config, field: value})
+        if isinstance(config[field], dict):
+            for inner in config[field]:
+                plan({**config, field: {**config[field], inner: value}})
+
+
+@pytest.mark.parametrize("model", KNOWN)
+def test_any_field_may_be_missing(model):
+    config = KNOWN[model]["config"]
+    for field in config:
+        plan({name: config[name] for name in config if name != field})
+
+
+@settings(deadline=None)
+@given(
+    model=st.sampled_from(sorted(KNOWN)),
+    changes=st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=4),
+)
+def test_a_fuzzed_config_of_any_family_gets_a_shape_or_a_reason(model, changes):
+    plan({**KNOWN[model]["config"], **changes})
+
+
+@settings(deadline=None)
+@given(
+    architecture=st.sampled_from(sorted(ARCHITECTURES)),
+    model=st.sampled_from(sorted(KNOWN)),
+    changes=st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=3),
+)
+def test_any_familys_class_over_any_familys_config_gets_a_shape_or_a_reason(architecture, model, changes):
+    plan({**KNOWN[model]["config"], **changes, "architectures": [architecture]})
+
+
+@settings(deadline=None)
+@given(
+    quantization=VALUES
+    | st.dictionaries(
+        st.sampled_from(
+            ["quant_method", "bits", "group_size", "weight_block_size", "config_groups", "load_in_8bit"]
+        ),
+        VALUES | st.sampled_from(["gptq", "awq", "fp8", "bitsandbytes", "compressed-tensors", "mxfp4"]),
+    )
+)
+def test_a_fuzzed_quantisation_gets_a_shape_or_a_reason(quantization):
+    plan({**KNOWN[LLAMA]["config"], "quantization_config": quantization})
