@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from palmares.cli import install
+from devstack import install
 
 from devstack.install import (
     Installer,
