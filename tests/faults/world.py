@@ -136,7 +136,7 @@ def running_world(folder: Path, postgres_url: str, environment: pytest.MonkeyPat
 
 def _prepare_results(folder: Path, services: Services) -> None:
     """What a job would have computed; each job stamps its copy."""
-    from palmares.leaderboard.settings import suite_hash
+    from palmares.contract import suite_hash
     from palmares.leaderboard.submissions.submission import Submission
     from palmares.steps.services import EVALUATOR_TASKS
 
@@ -153,7 +153,7 @@ def _prepare_results(folder: Path, services: Services) -> None:
         weight_type="Original",
         use_chat_template=True,
         suite=suite.name,
-        suite_hash=suite_hash(suite, EVALUATOR_TASKS),
+        suite_hash=suite_hash(EVALUATOR_TASKS),
         seed=suite.seed,
         evaluator_version=services.settings.evaluator_version,
     )

@@ -6,15 +6,12 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from palmares.contract import RESULTS_ARTIFACT, UserProperty
 from palmares.evaluator.failures import EvaluationFailure
 
 if TYPE_CHECKING:
     from clearml import Task
 
-ARTIFACT = "results"
-RESULTS_ATTEMPT = "results_attempt"
-"""User property: the attempt whose results were uploaded and read back. Even if this process or its agent
-dies right then, they count; results of another attempt do not."""
 _UPLOAD_RETRIES = 1  # The SDK itself tries for 45 s.
 _MESSAGE_CHARACTERS = 300
 
@@ -28,13 +25,13 @@ def report_single_values(task: Task, values: dict[str, float]) -> None:
 
 def current_attempt(task: Task) -> str | None:
     """The attempt that the ClearML task names now; None: it names none, or the server did not answer."""
-    value = task.get_user_properties(value_only=True).get("attempt")
+    value = task.get_user_properties(value_only=True).get(UserProperty.ATTEMPT)
     return str(value) if value else None
 
 
 def confirm_results(task: Task, attempt: int) -> None:
     """Note on the task that the results of *attempt* have arrived whole."""
-    task.set_user_properties(**{RESULTS_ATTEMPT: str(attempt)})
+    task.set_user_properties(**{UserProperty.RESULTS_ATTEMPT: str(attempt)})
     task.flush(wait_for_uploads=True)
 
 
@@ -49,7 +46,7 @@ def upload_results(task: Task, archive: Path, sha256: str) -> None:
     """
     try:
         accepted = task.upload_artifact(
-            ARTIFACT, artifact_object=str(archive), wait_on_upload=True, retries=_UPLOAD_RETRIES
+            RESULTS_ARTIFACT, artifact_object=str(archive), wait_on_upload=True, retries=_UPLOAD_RETRIES
         )
         task.flush(wait_for_uploads=True)
         problem = None if accepted and _arrived(task) == sha256 else "what is there is not what was sent"
@@ -66,7 +63,7 @@ def upload_results(task: Task, archive: Path, sha256: str) -> None:
 def _arrived(task: Task) -> str | None:
     """Download the artifact again, and hash it; None: there is none."""
     task.reload()
-    artifact = task.artifacts.get(ARTIFACT)
+    artifact = task.artifacts.get(RESULTS_ARTIFACT)
     copy = artifact.get_local_copy(extract_archive=False, force_download=True) if artifact else None
     if copy is None:
         return None

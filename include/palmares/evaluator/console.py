@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-PREFIX = "palmares | "
-"""Begins each of them; `leaderboard/outcomes/console.py` knows it, a test holds the two equal."""
+from palmares.contract import CONSOLE_PREFIX
 
 
 def say(line: str) -> None:
     """Print one line, at once: a job that is killed has said what it did."""
-    print(PREFIX + " ".join(line.split()), flush=True)
+    print(CONSOLE_PREFIX + " ".join(line.split()), flush=True)

@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from palmares.contract import suite_hash
 from palmares.evaluator.artifact import JobFacts, write_artifact
 from palmares.evaluator.environment import job_environment, set_threads
 from palmares.evaluator.failures import EvaluationFailure, unexpected
-from palmares.evaluator.settings import JobSettings, TaskKey
-from palmares.evaluator.suite_hash import suite_hash
+from palmares.evaluator.settings import TASKS_DIRECTORY, JobSettings, TaskKey
 from palmares.evaluator.version import EVALUATOR_VERSION
 
 Progress = Callable[[str], None]
@@ -123,7 +123,7 @@ def _evaluate(
         parameters=model.parameters,
         chat_template_sha256=model.chat_template_sha256,
         engine=model.description,
-        suite_hash=suite_hash(),
+        suite_hash=suite_hash(TASKS_DIRECTORY),
         versions=versions,
         started_at=started_at,
         ended_at=datetime.now(UTC),
@@ -138,7 +138,7 @@ def _evaluate(
 
 
 def _check_suite(settings: JobSettings) -> None:
-    here = suite_hash()
+    here = suite_hash(TASKS_DIRECTORY)
     if settings.suite_hash and settings.suite_hash != here:
         raise EvaluationFailure(
             "evaluator_error",
@@ -183,5 +183,7 @@ def _fingerprint(
             *("limit_samples", "seed", "job_key"),
         },
     )
-    text = json.dumps([asked, task.key, revision, dataset, suite_hash(), versions], sort_keys=True)
+    text = json.dumps(
+        [asked, task.key, revision, dataset, suite_hash(TASKS_DIRECTORY), versions], sort_keys=True
+    )
     return hashlib.sha256(text.encode()).hexdigest()

@@ -12,6 +12,8 @@ import re
 import traceback
 from typing import Literal, get_args
 
+from palmares.contract import FAILURE_MARKER
+
 FailureClass = Literal[
     "bad_model",
     "incompatible",
@@ -23,9 +25,6 @@ FailureClass = Literal[
     "node_lost",
 ]
 FAILURE_CLASSES = frozenset(get_args(FailureClass))
-
-MARKER = "PALMARES_FAILURE"
-"""First word of the console's last line when a job fails."""
 
 _MESSAGE_CHARACTERS = 1000
 
@@ -41,7 +40,7 @@ class EvaluationFailure(Exception):
     def console_line(self) -> str:
         """What the caller reads from the console: the marker and one line of JSON."""
         body = {"class": self.failure_class, "message": " ".join(str(self).split())[:_MESSAGE_CHARACTERS]}
-        return f"{MARKER} {json.dumps(body, ensure_ascii=False)}"
+        return f"{FAILURE_MARKER} {json.dumps(body, ensure_ascii=False)}"
 
 
 _MEMORY = re.compile(

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from palmares.contract import CONSOLE_PREFIX
 from palmares.evaluator.artifact import zip_artifact
 from palmares.evaluator.clearml_report import (
     confirm_results,
@@ -19,7 +20,7 @@ from palmares.evaluator.clearml_report import (
     report_single_values,
     upload_results,
 )
-from palmares.evaluator.console import PREFIX, say
+from palmares.evaluator.console import say
 from palmares.evaluator.evaluation import evaluate_model
 from palmares.evaluator.failures import EvaluationFailure
 from palmares.evaluator.settings import JobSettings, read_settings
@@ -88,7 +89,7 @@ def _say_when_told_to_stop() -> None:
     before = signal.getsignal(signal.SIGTERM)
 
     def stop(number: int, frame: FrameType | None) -> None:
-        os.write(1, f"\n{PREFIX}{TOLD_TO_STOP}\n".encode())  # print may be what was interrupted
+        os.write(1, f"\n{CONSOLE_PREFIX}{TOLD_TO_STOP}\n".encode())  # print may be what was interrupted
         if callable(before):
             before(number, frame)
         sys.exit(128 + number)

@@ -15,9 +15,8 @@ from palmares.evaluator.backends import LoadedModel
 from palmares.evaluator.details import count_rows, details_row, write_details
 from palmares.evaluator.environment import quiet_loggers
 from palmares.evaluator.failures import EvaluationFailure
-from palmares.evaluator.settings import JobSettings, TaskKey
+from palmares.evaluator.settings import TASKS_DIRECTORY, JobSettings, TaskKey
 from palmares.evaluator.statistics import task_metrics
-from palmares.evaluator.suite_hash import TASKS_DIRECTORY
 from palmares.evaluator.tasks.rows import DatasetError, dataset_path
 
 _LM_EVAL_PARTS = ("results", "configs", "versions", "n-shot", "higher_is_better", "n-samples")

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from palmares.evaluator.failures import EvaluationFailure
 
+TASKS_DIRECTORY = Path(__file__).parent / "tasks"
+
 TASKS: dict[str, dict[str, str]] = {
     "bac-fr": {"lm_eval_task": "bac-fr", "dataset": "bac-fr"},
     "gpqa-fr": {"lm_eval_task": "gpqa-fr", "dataset": "gpqa-fr"},

@@ -16,10 +16,10 @@ from palmares.leaderboard.planning.shape import Reading
 from palmares.leaderboard.publishing.settings import PublishingSettings
 from palmares.leaderboard.scoring.policy import GradingPolicy
 from palmares.leaderboard.submissions.policy import AdmissionPolicy, QueuePolicy
-from palmares.leaderboard.suites import Suite, SuiteTask, suite_hash
+from palmares.leaderboard.suites import Suite, SuiteTask
 from palmares.leaderboard.yaml_files import parse_settings, read_yaml
 
-__all__ = ["Cluster", "Settings", "Suite", "SuiteTask", "load_settings", "suite_hash"]
+__all__ = ["Cluster", "Settings", "Suite", "SuiteTask", "load_settings"]
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
 DEFAULT_CONFIG_DIR = PROJECT_ROOT / "include" / "config"

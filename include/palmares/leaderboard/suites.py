@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from palmares.leaderboard.checks.limits import CanarySettings, limits_for
-from palmares.leaderboard.errors import SettingsError
 
 
 class Metric(BaseModel):
@@ -117,31 +114,3 @@ class Suite(BaseModel):
             if key in {task.key, task.name}:
                 return task
         raise KeyError(f"suite {self.name!r} has no task {key!r}, only {list(self.task_keys)}")
-
-
-def suite_hash(suite: Suite, tasks_dir: Path) -> str:
-    """Hash what decides a suite's outputs: prompts, metrics and task definitions.
-
-    SHA-256 over every ``*.yaml`` and ``*.py`` below *tasks_dir*, in the order of their relative POSIX paths:
-    path in UTF-8, a NUL, the bytes, a NUL. ``evaluator/suite_hash.py`` computes the same on the
-    GPU machine; a test holds them equal.
-
-    Returns:
-        64 hex digits.
-
-    Raises:
-        SettingsError: *tasks_dir* holds no task.
-    """
-    files = {
-        path.relative_to(tasks_dir).as_posix(): path
-        for path in tasks_dir.rglob("*")
-        if path.suffix in {".yaml", ".py"} and path.is_file()
-    }
-    if not files:
-        raise SettingsError(
-            f"{tasks_dir}: no task definition for suite {suite.name!r}. Check out palmares/evaluator/tasks."
-        )
-    digest = hashlib.sha256()
-    for relative in sorted(files):
-        digest.update(relative.encode() + b"\0" + files[relative].read_bytes() + b"\0")
-    return digest.hexdigest()

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from palmares.contract import suite_hash
 from palmares.leaderboard.errors import HubUnavailableError, Refusal, RefusedError, StaleCommitError
-from palmares.leaderboard.settings import suite_hash
 from palmares.leaderboard.submissions.admission import (
     duplicate_refusal,
     evaluated_refusal,
@@ -185,7 +185,7 @@ def _examined(
         facts=services.hub.model_facts,
         settings=settings,
         suite_name=suite.name,
-        suite_hash=suite_hash(suite, EVALUATOR_TASKS),
+        suite_hash=suite_hash(EVALUATOR_TASKS),
         moderation=moderation,
     ).submission
 

@@ -11,9 +11,9 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
+from palmares.contract import suite_hash
 from palmares.hub import HubFile
 from palmares.leaderboard.errors import HubError, Refusal, RefusedError
-from palmares.leaderboard.settings import suite_hash
 from palmares.leaderboard.submissions.admission import Admissible, examine
 from palmares.leaderboard.submissions.moderation import Moderation
 from palmares.leaderboard.submissions.queue import Waiting
@@ -222,7 +222,7 @@ def _ask_about(
 ) -> list[Admissible | RefusedError | HubError]:
     """Check all that are due, several at a time: the Hub is asked about each."""
     suite = services.settings.suite(options.suite)
-    tasks_hash = suite_hash(suite, EVALUATOR_TASKS)
+    tasks_hash = suite_hash(EVALUATOR_TASKS)
     clusters = services.settings.clusters if due else {}
     history = {name: history_of(services.store, cluster=name) for name in clusters}
 

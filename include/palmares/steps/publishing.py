@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from palmares.contract import suite_hash
 from palmares.leaderboard.errors import GateError, StoreError
 from palmares.leaderboard.planning import JobPlan
 from palmares.leaderboard.publishing import PublishedFile, cost_of, published_files
@@ -16,7 +17,6 @@ from palmares.leaderboard.results import Manifest, verify_results
 from palmares.leaderboard.scoring import score_results
 from palmares.leaderboard.scoring.registry import scorers_for
 from palmares.leaderboard.scoring.score import AGREEMENT, ScoredResults
-from palmares.leaderboard.settings import suite_hash
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.leaderboard.suites import Suite
 from palmares.leaderboard.task_hashes import task_hashes
@@ -192,7 +192,7 @@ def _accepted_plan(services: Services, evaluation: Evaluation, manifest: Manifes
 
 def _task_hashes(suite: Suite, manifest: Manifest) -> dict[str, str]:
     """Hashes of the tasks' definitions, if this checkout has those that the job had."""
-    if suite_hash(suite, EVALUATOR_TASKS) != manifest.suite.hash:
+    if suite_hash(EVALUATOR_TASKS) != manifest.suite.hash:
         log.warning(
             "the job ran suite %s, this checkout has another: its tasks' hashes are left out",
             manifest.suite.hash[:12],

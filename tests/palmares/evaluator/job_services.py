@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from palmares.evaluator.suite_hash import suite_hash
+from palmares.contract import suite_hash
+from palmares.evaluator.settings import TASKS_DIRECTORY
 
 from devstack.demo.seed import seed_hub
 
@@ -51,7 +52,7 @@ class Services:
             "backend": "hf",
             "use_chat_template": "True",
             "suite": "fr",
-            "suite_hash": suite_hash(),
+            "suite_hash": suite_hash(TASKS_DIRECTORY),
             "job_key": "0123456789abcdef0123456789abcdef",
             "limit_samples": "",
             "seed": "42",

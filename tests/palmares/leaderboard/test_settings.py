@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 from palmares.leaderboard.errors import SettingsError
-from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings, suite_hash
-
-TASKS = Path(__file__).parents[3] / "include" / "palmares" / "evaluator" / "tasks"
+from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 
 
 @pytest.fixture
@@ -102,19 +100,3 @@ def test_an_unknown_suite_or_cluster_is_refused_with_the_known_ones(settings):
         settings.suite("de")
     with pytest.raises(SettingsError, match="No cluster 'mars'"):
         settings.cluster("mars")
-
-
-def test_the_suite_hash_changes_with_a_task_and_not_with_other_files(settings, tmp_path):
-    (tmp_path / "task.yaml").write_text("a")
-    before = suite_hash(settings.suite(), tmp_path)
-    (tmp_path / "notes.txt").write_text("b")
-
-    assert suite_hash(settings.suite(), tmp_path) == before
-    (tmp_path / "task.yaml").write_text("c")
-    assert suite_hash(settings.suite(), tmp_path) != before
-
-
-def test_both_rooms_compute_the_same_suite_hash(settings):
-    from palmares.evaluator.suite_hash import suite_hash as evaluators_hash
-
-    assert suite_hash(settings.suite(), TASKS) == evaluators_hash(TASKS)

@@ -6,14 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from palmares.contract import CONSOLE_PREFIX, FAILURE_MARKER
 from palmares.leaderboard.outcomes.signatures import SIGNATURES
 
-EVALUATOR_PREFIX: Final = "palmares | "
-"""Begins each line that the evaluator means to be seen (`evaluator/console.py` writes the same)."""
-FAILURE_MARKER: Final = "PALMARES_FAILURE "
-"""Begins the evaluator's last line when a job fails."""
-MODEL_LOADED: Final = EVALUATOR_PREFIX + "loaded: "
-ATTEMPT_LINE: Final = re.compile(re.escape(EVALUATOR_PREFIX) + r"attempt (\d{1,9})\b")
+ATTEMPT_LINE: Final = re.compile(re.escape(CONSOLE_PREFIX) + r"attempt (\d{1,9})\b")
 
 _LONGEST: Final = 500
 _HEX: Final = "[0-9a-f]{32}"
@@ -51,7 +47,7 @@ def safe_line(line: str) -> str | None:
         The line without control characters, at most 500 characters of it; None: withhold it.
     """
     plain = _CONTROL.sub("", line).strip()
-    if plain.startswith((EVALUATOR_PREFIX, FAILURE_MARKER)):
+    if plain.startswith((CONSOLE_PREFIX, f"{FAILURE_MARKER} ")):
         return plain[:_LONGEST]
     if any(pattern.fullmatch(plain) for pattern in AGENT_LINES):
         return plain

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
+from palmares.contract import MODEL_LOADED, RESULTS_ARTIFACT
 from palmares.leaderboard.outcomes.classes import MODELS_FAULT, SENTENCES, FailureClass, Outcome
-from palmares.leaderboard.outcomes.console import MODEL_LOADED, lines_of_attempt
+from palmares.leaderboard.outcomes.console import lines_of_attempt
 from palmares.leaderboard.outcomes.signatures import (
     MACHINE,
     ONCE_LOADED,
@@ -18,7 +19,6 @@ from palmares.leaderboard.outcomes.signatures import (
     find_signature,
 )
 
-RESULTS_ARTIFACT: Final = "results"
 NEARLY_ALL: Final = 0.95
 """A job that an agent's SIGTERM ended after this part of its wall time was ended by the wall time."""
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from palmares.contract import MANIFEST_NAME
 from palmares.leaderboard.errors import LeaderboardError, ResultsFormatError
-from palmares.leaderboard.results.manifest import MANIFEST_NAME
 from palmares.leaderboard.results.verify import read_manifest
 from palmares.leaderboard.scoring.score import score_results
 from palmares.leaderboard.scoring.statistics import mean, normalize

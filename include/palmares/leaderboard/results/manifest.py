@@ -8,9 +8,6 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-MANIFEST_NAME = "manifest.json"
-SCHEMA = 1
-
 
 class _Part(BaseModel):
     """Unknown keys are ignored: a newer evaluator may say more."""

@@ -10,8 +10,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from palmares.contract import MANIFEST_NAME, MANIFEST_SCHEMA
 from palmares.leaderboard.errors import ResultsFormatError, ResultsIncompleteError
-from palmares.leaderboard.results.manifest import MANIFEST_NAME, SCHEMA, Manifest
+from palmares.leaderboard.results.manifest import Manifest
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.leaderboard.suites import Suite
 
@@ -68,9 +69,10 @@ def read_manifest(folder: Path) -> Manifest:
         raise ResultsFormatError(
             f"{path}: {problems}. Pin the evaluator to the version that this project ships."
         ) from error
-    if manifest.schema_ != SCHEMA:
+    if manifest.schema_ != MANIFEST_SCHEMA:
         raise ResultsFormatError(
-            f"{path}: schema {manifest.schema_}, expected {SCHEMA}. Update the evaluator or this project."
+            f"{path}: schema {manifest.schema_}, expected {MANIFEST_SCHEMA}. "
+            "Update the evaluator or this project."
         )
     return manifest
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from palmares.contract import CONSOLE_PREFIX, FAILURE_MARKER
 from palmares.leaderboard.outcomes.console import (
-    EVALUATOR_PREFIX,
-    FAILURE_MARKER,
     lines_of_attempt,
     safe_line,
 )
@@ -66,8 +65,8 @@ def test_no_pattern_matches_free_text():
 @pytest.mark.parametrize(
     "line",
     [
-        f"{EVALUATOR_PREFIX}bac-fr 1/3: 48 rows",
-        f'{FAILURE_MARKER}{{"class": "gated", "message": "org/model is gated"}}',
+        f"{CONSOLE_PREFIX}bac-fr 1/3: 48 rows",
+        f'{FAILURE_MARKER} {{"class": "gated", "message": "org/model is gated"}}',
         f"task {HEX} pulled from {HEX} by worker node-1:gpu0",
         f"Executing task id [{HEX}]:",
         "Starting Task Execution:",
@@ -91,8 +90,8 @@ def test_numbers_of_a_known_failure_are_shown():
 
 
 def test_control_characters_and_endless_lines_do_not_pass():
-    assert safe_line(f"{EVALUATOR_PREFIX}\x1b[31mred\x1b[0m\u202e text\x07") == f"{EVALUATOR_PREFIX}red text"
-    assert len(safe_line(EVALUATOR_PREFIX + "x" * 10_000) or "") == 500
+    assert safe_line(f"{CONSOLE_PREFIX}\x1b[31mred\x1b[0m\u202e text\x07") == f"{CONSOLE_PREFIX}red text"
+    assert len(safe_line(CONSOLE_PREFIX + "x" * 10_000) or "") == 500
 
 
 def test_a_console_without_any_start_is_this_attempt_s():
