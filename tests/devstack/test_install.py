@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from devstack import install
 
+from devstack import install
 from devstack.install import (
     Installer,
     InstallError,
