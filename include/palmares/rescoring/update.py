@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from palmares.rescoring.json_text import Path as Keys
-from palmares.rescoring.json_text import set_members
+from palmares.leaderboard.json_patch import Path as Keys
+from palmares.leaderboard.json_patch import set_members
 from palmares.rescoring.marks import ScorerId
 from palmares.rescoring.metrics import TaskMetric
 from palmares.rescoring.naming import short_name

@@ -8,8 +8,12 @@ from typing import Any
 from palmares.hub import HubFile
 from palmares.leaderboard.errors import Refusal, RefusedError
 from palmares.leaderboard.publishing.status import failed_changes
-from palmares.leaderboard.submissions.json_edit import read_object
-from palmares.leaderboard.submissions.request_file import RequestFile, RequestStatus, parse_status
+from palmares.leaderboard.submissions.request_file import (
+    RequestFile,
+    RequestStatus,
+    parse_status,
+    read_object,
+)
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.steps.outbox import request_edit
 from palmares.steps.services import Services

@@ -9,8 +9,7 @@ import re
 import httpx
 import pytest
 from palmares.leaderboard.errors import Refusal, RefusedError
-from palmares.leaderboard.submissions.json_edit import read_object
-from palmares.leaderboard.submissions.request_file import MAX_REQUEST_BYTES, parse_request
+from palmares.leaderboard.submissions.request_file import MAX_REQUEST_BYTES, parse_request, read_object
 from palmares.steps.leaderboard import leaderboard_rows
 from palmares.steps.outbox import write_everything
 from palmares.steps.services import Services

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from palmares.leaderboard.submissions.json_edit import edit_request, read_object
+from palmares.leaderboard import json_patch
 from palmares.leaderboard.submissions.names import validate_model_id
 from palmares.leaderboard.submissions.refusals import refused
-
-__all__ = ["RequestFile", "RequestStatus", "edit_request", "is_request_path", "parse_request"]
 
 REQUEST_MARK = "_eval_request_"
 MAX_REQUEST_BYTES = 1 << 20
 """A request is a kilobyte; more is an attack or an accident."""
+MAX_DEPTH = 32
+"""Objects and lists in one another; a request has one of them, and a fork's a few."""
 
 
 class RequestStatus(StrEnum):
@@ -127,6 +128,40 @@ def parse_request(path: str, content: bytes) -> RequestFile:
         model_type=_text(raw.get("model_type")),
         license=_text(raw.get("license")),
     )
+
+
+def read_object(content: bytes) -> dict[str, Any]:
+    """Parse a request's JSON object; a byte-order mark is tolerated.
+
+    Raises:
+        RefusedError: ``invalid_json``: no UTF-8, no JSON, not an object, or nested too deep.
+    """
+    try:
+        return json_patch.read_object(content.decode(), max_depth=MAX_DEPTH)
+    except UnicodeDecodeError as error:
+        raise refused("invalid_json", detail=f"not UTF-8 at byte {error.start}") from error
+    except ValueError as error:
+        raise refused("invalid_json", detail=str(error)) from error
+
+
+def edit_request(content: bytes, changes: Mapping[str, Any]) -> bytes:
+    """Make the least edit of a request file that sets these members.
+
+    What is not named stays byte for byte, see ``json_patch.set_members``. None for a member that the file
+    lacks adds nothing.
+
+    Args:
+        content: The file.
+        changes: New values by key, anything that JSON can hold.
+
+    Raises:
+        RefusedError: ``invalid_json``: the file is not a JSON object.
+    """
+    present = read_object(content)
+    wanted: dict[json_patch.Path, Any] = {
+        (key,): value for key, value in changes.items() if key in present or value is not None
+    }
+    return json_patch.set_members(content.decode(), wanted).encode()
 
 
 def parse_status(value: object) -> RequestStatus:

@@ -14,8 +14,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from palmares.leaderboard.submissions.json_edit import edit_request, read_object
-from palmares.leaderboard.submissions.request_file import RequestStatus, parse_status
+from palmares.leaderboard.submissions.request_file import (
+    RequestStatus,
+    edit_request,
+    parse_status,
+    read_object,
+)
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from palmares.leaderboard.errors import RefusedError
-from palmares.leaderboard.submissions.json_edit import edit_request, read_object
+from palmares.leaderboard.submissions.request_file import edit_request, read_object
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
