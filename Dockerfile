@@ -20,13 +20,14 @@ RUN pip install --require-hashes --no-deps -r requirements.txt
 COPY pyproject.toml README.md ./
 COPY include ./include
 COPY plugins ./plugins
+COPY packages ./packages
 RUN sed -n '/^setuptools==/,/^ *# via/p' requirements-dev.txt > /tmp/setuptools.txt \
     && pip install --require-hashes --no-deps -r /tmp/setuptools.txt \
-    && pip install --no-deps --no-build-isolation --editable . \
+    && pip install --no-deps --no-build-isolation --editable . --editable ./packages/french_answers \
     && pip uninstall --yes setuptools
 COPY dags ./dags
 COPY docker/entrypoint.py docker/init.sh ./docker/
-RUN python -m compileall -q dags include plugins && pip check
+RUN python -m compileall -q dags include plugins packages && pip check
 
 FROM ${PYTHON_IMAGE} AS airflow
 LABEL org.opencontainers.image.title="Palmarès: Airflow" org.opencontainers.image.licenses="Apache-2.0"

@@ -63,7 +63,7 @@ check: setup ## Lint, formats, types, and which room imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check --select AIR --preview dags plugins
-	$(BIN)/mypy include/palmares devstack plugins dags tests
+	$(BIN)/mypy include/palmares packages devstack plugins dags tests
 	$(BIN)/lint-imports
 
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes

@@ -218,6 +218,8 @@ class Installer:
             str(self.root),
             "--editable",
             str(self.root / "devstack"),
+            "--editable",
+            str(self.root / "packages" / "french_answers"),
         )
         self._step(environment, "this project", self._uv(environment, *install))
 

@@ -3,7 +3,7 @@
     python -m performance.grading_speed --rows 1000000 --workers 1,2 --by-length
     python -m performance.grading_speed --rows 50000 --misses 30     # while tuning
 
-Generated (gold, prediction) pairs, none twice, with the family mix of tests/data/bac_fr_cases.jsonl, 5 to
+Generated (gold, prediction) pairs, none twice, with the family mix of the labelled cases, 5 to
 4,000 characters long (log-uniform), a fifth with a reasoning trace; their verdicts are known by
 construction. Blocks of pairs are drawn untimed, then graded by both; with several workers, all start a
 block together and its time is the slowest one's. On a busy machine read the processor time, which counts
@@ -19,7 +19,8 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from palmares.leaderboard.scoring.bac_fr import BacFrScorer, grade_answer
+from french_answers import grade_answer
+from palmares.leaderboard.scoring.bac_fr import BacFrScorer
 
 from performance.grading.original_rule import is_right
 from performance.grading.pairs import LENGTH_CLASSES
@@ -27,7 +28,7 @@ from performance.grading.report import markdown
 from performance.grading.timing import GRADERS, Run, Tally, run
 
 CASE_FILES = ("bac_fr_cases.jsonl", "bac_fr_own_cases.jsonl")
-DATA = Path(__file__).resolve().parents[1] / "tests" / "data"
+DATA = Path(__file__).resolve().parents[1] / "packages/french_answers/tests/data"
 
 
 def errors_on_cases(name: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Answers with known verdicts, in the families of tests/data/bac_fr_cases.jsonl and in its proportions."""
+"""Answers with known verdicts, in the families of the labelled cases and in their proportions."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 It is known by what it does: gold and prediction are normalised (lower case, decimal comma to point, braces
 and ``\\boxed`` removed, digits spaced, …), and the prediction is right if it starts or ends with the gold,
 or does so after its last ``=``. Where the description ends ("…"), markup was chosen so that the errors on
-tests/data/bac_fr_cases.jsonl come to the known 34 %: these are 92 of 266, 34.6 %.
+packages/french_answers/tests/data/bac_fr_cases.jsonl come to the known 34 %: these are 92 of 266, 34.6 %.
 
 How it was written is not known, so there are two ways with the same verdicts: plain replacements, the
 quickest found and the one to be measured against, and regular expressions, five times as slow.

@@ -13,7 +13,7 @@ from itertools import islice
 from multiprocessing.connection import Connection
 
 import psutil
-from palmares.leaderboard.scoring.bac_fr import grade_answer
+from french_answers import grade_answer
 
 from performance.grading.original_rule import is_right, normalize_by_patterns
 from performance.grading.pairs import LENGTH_CLASSES, Pair, length_class, unique_pairs

@@ -17,7 +17,7 @@ from performance.grading_speed import errors_on_cases, parse_arguments, to_json
 
 CASES = [
     json.loads(line)
-    for line in (Path(__file__).parents[1] / "data" / "bac_fr_cases.jsonl")
+    for line in (Path(__file__).parents[2] / "packages/french_answers/tests/data/bac_fr_cases.jsonl")
     .read_text(encoding="utf-8")
     .splitlines()
 ]

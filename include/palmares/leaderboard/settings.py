@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from french_answers import GradingPolicy
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, model_validator
 
 from palmares.leaderboard.clusters import Cluster
@@ -14,7 +15,6 @@ from palmares.leaderboard.outcomes.budgets import RetryBudgets
 from palmares.leaderboard.planning.overrides import OVERRIDES_FILE, Overrides, load_overrides
 from palmares.leaderboard.planning.shape import Reading
 from palmares.leaderboard.publishing.settings import PublishingSettings
-from palmares.leaderboard.scoring.policy import GradingPolicy
 from palmares.leaderboard.submissions.policy import AdmissionPolicy, QueuePolicy
 from palmares.leaderboard.suites import Suite, SuiteTask
 from palmares.leaderboard.yaml_files import parse_settings, read_yaml

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from french_answers import GradingPolicy
+
 from palmares.leaderboard.checks.limits import CanarySettings
 from palmares.leaderboard.details.rows import iterate_details
 from palmares.leaderboard.errors import GateError, ResultsFormatError
-from palmares.leaderboard.scoring.policy import GradingPolicy
 from palmares.rescoring.grading import scorer_of
 from palmares.rescoring.naming import DetailsFile
 from palmares.rescoring.pool import Pool

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from french_answers import GradingPolicy
+
 from palmares.leaderboard.details.row import Span
-from palmares.leaderboard.scoring.policy import GradingPolicy
 from palmares.rescoring.grading import Earlier, Part, plan_parts
 from palmares.rescoring.marks import Mark, ScorerId, read_mark, read_tally, sha256_of
 from palmares.rescoring.naming import DetailsFile

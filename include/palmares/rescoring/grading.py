@@ -11,8 +11,9 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from french_answers import DEFAULT, GradingPolicy
+
 from palmares.leaderboard.details.rows import Span, iterate_details
-from palmares.leaderboard.scoring.policy import DEFAULT, GradingPolicy
 from palmares.rescoring.metrics import metric_of, verdict_before
 from palmares.rescoring.tally import Tally
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from french_answers import DEFAULT, GradingPolicy
+
 from palmares.leaderboard.checks.limits import CanarySettings
-from palmares.leaderboard.scoring.policy import DEFAULT, GradingPolicy
 from palmares.rescoring.examining import Looked
 from palmares.rescoring.grading import Part
 from palmares.rescoring.marks import ScorerId

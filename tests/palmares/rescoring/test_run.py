@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from french_answers import GradingPolicy
 from palmares.leaderboard.scoring import registry
-from palmares.leaderboard.scoring.policy import GradingPolicy
 from palmares.leaderboard.scoring.scorer import Grade, Scorer
 from palmares.rescoring import atomic, grading, marks
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from french_answers import GradingPolicy
 from palmares.leaderboard.details.row import DetailsRow
 from palmares.leaderboard.errors import ClaimLostError, GateError, LeaderboardError
 from palmares.leaderboard.scoring.bac_fr import BacFrScorer
-from palmares.leaderboard.scoring.policy import GradingPolicy
 from palmares.leaderboard.scoring.scorer import Grade
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.steps.endings import record_enqueued

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from french_answers import GradingPolicy
 from palmares.leaderboard.errors import GateError, HubNotFoundError, RefusedError, ResultsFormatError
-from palmares.leaderboard.scoring.policy import GradingPolicy
 from palmares.leaderboard.scoring.registry import scorers_for
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.steps.endings import record_enqueued

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO
 
-from palmares.leaderboard.scoring.policy import DEFAULT, GradingPolicy
+from french_answers import DEFAULT, GradingPolicy
+
 from palmares.rescoring.pool import Pool
 
 LONGEST_LINE = 64 << 20
@@ -64,7 +65,7 @@ def grade_lines(lines: Sequence[Line], policy: GradingPolicy = DEFAULT) -> list[
 
 
 def _graded(number: int, content: bytes, policy: GradingPolicy) -> GradedCase:
-    from palmares.leaderboard.scoring.bac_fr import grade_answer
+    from french_answers import grade_answer
 
     try:
         case = _parsed(content)

@@ -6,9 +6,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from french_answers import DEFAULT, GradingPolicy
+
 from palmares.leaderboard.checks.limits import CanarySettings
 from palmares.leaderboard.errors import LeaderboardError
-from palmares.leaderboard.scoring.policy import DEFAULT, GradingPolicy
 from palmares.rescoring.finding import Found, find_details
 from palmares.rescoring.grading import scorer_of
 

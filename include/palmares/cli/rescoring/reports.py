@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from french_answers import GradingPolicy
+
 from palmares.leaderboard.details.rows import iterate_details
 from palmares.leaderboard.errors import ReportError
-from palmares.leaderboard.scoring.policy import GradingPolicy
 from palmares.rescoring.comparison import FlipReport, ModelFlips, ScoreAt, chart, markdown, overall, to_json
 from palmares.rescoring.comparison import write_texts as write_private
 from palmares.rescoring.grading import scorer_of

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from french_answers import DEFAULT, GradingPolicy, grade_answer
+
 from palmares.leaderboard.details.row import DetailsRow
-from palmares.leaderboard.scoring.bac_fr import BacFrScorer, grade_answer
-from palmares.leaderboard.scoring.policy import DEFAULT, GradingPolicy
+from palmares.leaderboard.scoring.bac_fr import BacFrScorer
 from palmares.leaderboard.scoring.scorer import Grade, hash_sources
 
 _SOURCE = hash_sources(Path(__file__))

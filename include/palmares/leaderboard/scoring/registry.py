@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from french_answers import DEFAULT, GradingPolicy
+
 from palmares.leaderboard.scoring.bac_fr import BacFrScorer
 from palmares.leaderboard.scoring.gpqa_fr import GpqaFrScorer
 from palmares.leaderboard.scoring.ifeval_fr import IfevalFrScorer
-from palmares.leaderboard.scoring.policy import DEFAULT, GradingPolicy
 from palmares.leaderboard.scoring.scorer import Scorer
 
 

@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 import pytest
+from french_answers import grade_answer
 from palmares.cli.main import build_app
-from palmares.leaderboard.scoring.bac_fr import grade_answer
 from typer.testing import CliRunner
 
 CASE = {"id": "a", "gold": "12", "prediction": "La réponse est 12."}

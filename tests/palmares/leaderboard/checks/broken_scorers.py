@@ -141,7 +141,8 @@ def demo_rows() -> list[DetailsRow]:
 def labelled_rows() -> list[DetailsRow]:
     """One row for each question of the labelled cases."""
     rows: dict[tuple[str, ...], DetailsRow] = {}
-    for line in (ROOT / "tests/data/bac_fr_own_cases.jsonl").read_text(encoding="utf-8").splitlines():
+    cases = ROOT / "packages/french_answers/tests/data/bac_fr_own_cases.jsonl"
+    for line in cases.read_text(encoding="utf-8").splitlines():
         case = json.loads(line)
         choices = case.get("choices") or ()
         key = (case["gold"], case.get("instruction") or "", *choices)

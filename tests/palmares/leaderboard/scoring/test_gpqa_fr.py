@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from french_answers import DEFAULT
 from palmares.leaderboard.details.row import DetailsRow
 from palmares.leaderboard.scoring.gpqa_fr import GpqaFrScorer, gold_letter
-from palmares.leaderboard.scoring.policy import DEFAULT
 from palmares.leaderboard.scoring.registry import SCORERS, scorers_for
 
 TEXTS = ("le quark charmé", "le neutrino", "le boson Z", "l'antiproton")

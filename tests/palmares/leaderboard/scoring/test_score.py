@@ -7,10 +7,10 @@ import math
 import re
 
 import pytest
+from french_answers import GradingPolicy
 from palmares.leaderboard.errors import GateError, ResultsFormatError
 from palmares.leaderboard.results.verify import read_manifest
 from palmares.leaderboard.scoring import average, normalize, score_results
-from palmares.leaderboard.scoring.policy import GradingPolicy
 from palmares.leaderboard.scoring.registry import SCORERS, scorers_for
 from palmares.leaderboard.scoring.statistics import ratio_influences, standard_error
 

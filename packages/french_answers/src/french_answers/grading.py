@@ -1,0 +1,151 @@
+"""Grades an answer to a French exam question against the expected one, by kind of answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from french_answers import dates, formulas, letters, truth, wording
+from french_answers.answers import Answer, final_answer
+from french_answers.extraction.announced import boxed
+from french_answers.extraction.markup import readable, without_markup
+from french_answers.extraction.statements import SUBSTANCE, VALUE
+from french_answers.grade import Grade
+from french_answers.policy import DEFAULT, GradingPolicy
+from french_answers.value_statements import EMPTY, NUMBER, grade_value, same_words
+from french_answers.values import is_value
+
+MAX_GOLD = 1000
+"""Characters of an expected answer; a longer one is compared as written only."""
+_DRESSED = re.compile(r"[*`$«»“”]|\\[()\[\]]|\\f?box")
+_PLAIN_VALUE = re.compile(
+    r"(?:S\s*=\s*)?(?:[^\W_a-zA-Z]|[^\w]|_|\\[a-z]+|[a-z](?![a-z])|ln|cos|sin|exp|sqrt|pi)+"
+)
+"""Golds that are values at the first glance."""
+_OTHER_DIGITS = re.compile(r"\d[/.-]\d{1,2}[/.-]\d|\d{4}-|^\(?\d[spdf]|^[_^{]*\d*[}]?\s*$")
+"""Dates, electron configurations."""
+_CONNECTED = re.compile(r"^(?:donc|ainsi|alors|finalement)\s*[,:]?\s*", re.IGNORECASE)
+_NO = ("Non", "non", "NON")
+_LEADING_NO = re.compile(r"^non\s*[,:;.!]\s*(?=\S)", re.IGNORECASE)
+"""« 12 ? Non, 13. »: what follows is the answer."""
+_EMPTY_BRACES = re.compile(r"[\s$]*\\?\{\s*\\?\}[\s$.]*")
+
+
+def grade_answer(
+    gold: str,
+    prediction: str,
+    *,
+    instruction: str | None = None,
+    choices: Sequence[str] = (),
+    question: str | None = None,
+    policy: GradingPolicy = DEFAULT,
+) -> Grade:
+    """Grade one generation against one expected answer.
+
+    Args:
+        gold: Expected answer.
+        prediction: What the model wrote, with its reasoning trace if it has one.
+        instruction: Of the row; says the form and precision asked for, and names the letters of a choice.
+        choices: Of the row, in the order A, B, C, …
+        question: Of the row; asks for a form where the instruction is silent.
+        policy: What is accepted where the right verdict is a choice.
+    """
+    gold = gold.strip()
+    if _DRESSED.search(gold):
+        gold = _undressed(gold)
+    if not SUBSTANCE.search(gold):
+        return Grade(
+            correct=False, extracted=None, method="no_gold", reason="The expected answer holds nothing."
+        )
+    if not choices and NUMBER.fullmatch(gold):
+        kind, needed = "value", VALUE
+    else:
+        kind, needed = _kind(gold, instruction, choices)
+    answer = final_answer(prediction, needed=needed)
+    if answer is None and EMPTY.search(gold) and _EMPTY_BRACES.fullmatch(prediction[-40:].strip()):
+        return Grade(correct=True, extracted="∅", method="set", reason="The empty set.")
+    if answer is None:
+        return Grade(correct=False, extracted=None, method="no_answer", reason="No final answer was found.")
+    if kind != "truth" and answer.text[:3] in _NO:
+        answer = Answer(_LEADING_NO.sub("", answer.text, count=1), answer.line, answer.method)
+    if answer.text == gold and kind not in {"letters", "choice"}:
+        return Grade(correct=True, extracted=answer.text, method="identical", reason="The same notation.")
+    if kind == "value":
+        return grade_value(gold, answer, instruction or question, policy)
+    correct = _judge(kind, gold, answer, instruction, choices, policy)
+    reason = f"Compared as {kind}; the answer was {answer.method.replace('_', ' ')}."
+    return Grade(correct=correct, extracted=answer.text, method=kind, reason=reason)
+
+
+def _undressed(gold: str) -> str:
+    """Take emphasis, dollars, quotes and a box off an expected answer."""
+    gold = without_markup(readable(gold[:MAX_GOLD])) if len(gold) <= MAX_GOLD else gold
+    box = boxed(gold)
+    return box[0] if box is not None and box[1] == len(gold) else gold
+
+
+def _kind(gold: str, instruction: str | None, choices: Sequence[str]) -> tuple[str, re.Pattern[str]]:
+    """Choose how to compare, by the expected answer's kind, and what a statement must hold to be one."""
+    if truth.is_truth(gold, instruction):
+        return "truth", truth.WANTED
+    if letters.is_letters(gold, instruction, choices):
+        return "letters", letters.WANTED
+    if choices:
+        return "choice", SUBSTANCE
+    if len(gold) > MAX_GOLD:
+        return "words", SUBSTANCE
+    if len(gold) == 1:
+        return ("value" if is_value(gold) else "words"), SUBSTANCE
+    if _PLAIN_VALUE.fullmatch(gold) and not _OTHER_DIGITS.search(gold):
+        return "value", SUBSTANCE if EMPTY.search(gold) else VALUE
+    if formulas.is_formula(gold):
+        return "formula", SUBSTANCE
+    if dates.is_period(gold):
+        return "period", SUBSTANCE
+    if dates.is_date(gold) is not None:
+        return "date", SUBSTANCE
+    if is_value(gold):
+        return "value", SUBSTANCE if EMPTY.search(gold) else VALUE
+    return "words", SUBSTANCE
+
+
+def _judge(
+    kind: str,
+    gold: str,
+    answer: Answer,
+    instruction: str | None,
+    choices: Sequence[str],
+    policy: GradingPolicy,
+) -> bool:
+    if kind == "truth":
+        return truth.judge_truth(gold, answer, policy)
+    if kind == "words":
+        return same_words(gold, answer, policy)
+    if kind == "date":
+        date = dates.is_date(gold)
+        return date is not None and dates.same_date(date, answer.text, policy)
+    if kind == "period":
+        return dates.read_period(gold) == dates.read_period(answer.text)
+    if kind == "formula":
+        return _same_formula(gold, answer, policy)
+
+    def same(choice: str, said: Answer) -> bool:
+        return _same_choice(choice, said, instruction, policy)
+
+    judge = letters.judge_letters if kind == "letters" else letters.judge_choice
+    return judge(gold, answer, choices, same, policy)
+
+
+def _same_formula(gold: str, answer: Answer, policy: GradingPolicy) -> bool:
+    line = _CONNECTED.sub("", answer.line, count=1)
+    texts = (answer.text, wording.predicate(answer.text), line, wording.predicate(line))
+    return any(formulas.same_formula(gold, text, policy) for text in texts)
+
+
+def _same_choice(choice: str, answer: Answer, instruction: str | None, policy: GradingPolicy) -> bool:
+    """Compare with one choice's text, whatever its kind."""
+    if answer.text == choice:
+        return True
+    if not is_value(choice):
+        return same_words(choice, answer, policy)
+    return grade_value(choice, answer, instruction, policy).correct
