@@ -16,8 +16,7 @@ from pydantic import ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from devstack.servers.clearml.documents import stamp
-from devstack.servers.clearml.envelope import envelope
-from devstack.servers.clearml.errors import ApiError, InternalError
+from devstack.servers.clearml.protocol import ApiError, InternalError, envelope
 from devstack.servers.fault_plan import Armed, Fault, Plan
 
 TOKEN_VARIABLE = "PALMARES_FAULTS_TOKEN"  # noqa: S105 - its name, not its value

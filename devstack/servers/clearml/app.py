@@ -23,27 +23,27 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from devstack.servers.clearml import (
-    events,
-    projects,
-    queue_metrics,
-    queues,
-    scalars,
-    server,
-    task_parameters,
-    tasks_cleanup,
-    tasks_read,
-    tasks_status,
-    tasks_write,
-    workers,
-)
+from devstack.servers.clearml import events, projects, queues, tasks, transitions, workers
 from devstack.servers.clearml.auth import COOKIE, Keys, authorize, read_token
 from devstack.servers.clearml.database import Database, database_path
-from devstack.servers.clearml.documents import USER_NAME
-from devstack.servers.clearml.envelope import Body, Call, Endpoint, envelope, parse_path, version_pair
-from devstack.servers.clearml.errors import ApiError, UnknownEndpointError
+from devstack.servers.clearml.documents import COMPANY, COMPANY_NAME, USER, USER_NAME
 from devstack.servers.clearml.files import create_files_app
-from devstack.servers.clearml.lifecycle import create_queue, has_non_responsive, stop_non_responsive
+from devstack.servers.clearml.protocol import (
+    API_VERSION,
+    SERVER_VERSION,
+    ApiError,
+    Body,
+    Call,
+    Endpoint,
+    Registry,
+    UnknownEndpointError,
+    envelope,
+    parse_path,
+    version_pair,
+)
+from devstack.servers.clearml.query import Query
+from devstack.servers.clearml.queues import create_queue
+from devstack.servers.clearml.transitions import has_non_responsive, stop_non_responsive
 from devstack.servers.clearml.web import create_web_app
 
 __all__ = ["create_api_app", "create_files_app", "create_web_app", "database_path"]
@@ -52,22 +52,31 @@ logger = logging.getLogger(__name__)
 Model = TypeVar("Model", bound=BaseModel)
 
 _MAX_BODY_BYTES = 64 * 1024 * 1024
-_MODULES = (
-    events,
-    projects,
-    queue_metrics,
-    queues,
-    scalars,
-    server,
-    task_parameters,
-    tasks_cleanup,
-    tasks_read,
-    tasks_status,
-    tasks_write,
-    workers,
-)
+_MODULES = (events, projects, queues, tasks, transitions, workers)
+endpoint = Registry()
+
+
+@endpoint("server.info")
+def info(_: Call, __: Body) -> dict[str, Any]:
+    return {"version": SERVER_VERSION, "build": "", "commit": "", "api_version": API_VERSION}
+
+
+@endpoint("users.get_current_user")
+def get_current_user(_: Call, __: Body) -> dict[str, Any]:
+    company = {"id": COMPANY, "name": COMPANY_NAME}
+    user = {"id": USER, "name": USER_NAME, "role": "admin", "company": company}
+    return {"user": user, "getting_started": {}, "settings": {}}
+
+
+@endpoint("models.get_all", Query)
+def get_all_models(_: Call, __: Query) -> dict[str, Any]:
+    """None: this server keeps no models, and has no endpoint that would make one."""
+    return {"models": []}
+
+
+_REGISTRIES = (endpoint, *(module.endpoint for module in _MODULES))
 ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
-    {name: endpoint for module in _MODULES for name, endpoint in module.endpoint.endpoints.items()}
+    {name: found for registry in _REGISTRIES for name, found in registry.endpoints.items()}
 )
 
 

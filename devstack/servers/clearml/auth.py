@@ -12,8 +12,7 @@ from typing import Any
 import jwt
 
 from devstack.servers.clearml.documents import COMPANY, COMPANY_NAME, USER, USER_NAME
-from devstack.servers.clearml.envelope import API_VERSION, SERVER_VERSION
-from devstack.servers.clearml.errors import ApiError
+from devstack.servers.clearml.protocol import API_VERSION, SERVER_VERSION, ApiError
 
 COOKIE = "clearml_token_basic"
 _ALGORITHM = "HS256"

@@ -6,12 +6,11 @@ import copy
 import json
 import re
 import sqlite3
-import uuid
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from devstack.servers.clearml.errors import ApiError, PathCollisionError
+from devstack.servers.clearml.protocol import ApiError, PathCollisionError, new_id
 
 COMPANY = "d1bd92a3b039400cbafc60a7a5b1e52b"
 """The id of the only company of an open-source server, the same everywhere."""
@@ -22,10 +21,6 @@ DELETED = "__DELETED__"
 """Begins the id of a parent that is no more."""
 
 Document = dict[str, Any]
-
-
-def new_id() -> str:
-    return uuid.uuid4().hex
 
 
 def now() -> datetime:

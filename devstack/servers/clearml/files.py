@@ -21,7 +21,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from devstack.servers.clearml.auth import check_bearer
-from devstack.servers.clearml.errors import ApiError
+from devstack.servers.clearml.protocol import ApiError
 
 logger = logging.getLogger(__name__)
 

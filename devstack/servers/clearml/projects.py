@@ -11,14 +11,11 @@ from devstack.servers.clearml.documents import (
     USER,
     Document,
     check_name,
-    new_id,
     project_fields,
     refuse_path_collision,
     stamp,
 )
-from devstack.servers.clearml.envelope import Body, Call, Registry
-from devstack.servers.clearml.errors import ApiError
-from devstack.servers.clearml.lifecycle import not_unique
+from devstack.servers.clearml.protocol import ApiError, Body, Call, Registry, new_id, not_unique
 from devstack.servers.clearml.query import Query, select
 
 endpoint = Registry()
@@ -53,6 +50,13 @@ def _load(db: sqlite3.Connection, project_id: str) -> Document:
         raise ApiError(400, 401, id=project_id, company=COMPANY)
     document: Document = json.loads(row[0])
     return document
+
+
+def touch_project(db: sqlite3.Connection, project_id: str | None, at: str) -> None:
+    row = db.execute("SELECT doc FROM projects WHERE id = ?", (project_id,)).fetchone()
+    if row is not None:
+        document = json.loads(row[0]) | {"last_update": at}
+        db.execute("UPDATE projects SET doc = ? WHERE id = ?", (json.dumps(document), project_id))
 
 
 def check_project(db: sqlite3.Connection, project_id: str) -> None:

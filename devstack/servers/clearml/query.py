@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from devstack.servers.clearml.documents import Document, compile_pattern, get_dotted, moment_of
-from devstack.servers.clearml.errors import ApiError, InternalError
+from devstack.servers.clearml.protocol import ApiError, InternalError
 
 MAX_ROWS = 500
 """The real server cuts every listing here and does not say so."""

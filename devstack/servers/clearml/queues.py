@@ -1,31 +1,26 @@
-"""Endpoints of queues."""
+"""Queues: their entries in order, their endpoints, and samples of how long tasks waited in them."""
 
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from typing import Any
 
 from pydantic import Field
 
 from devstack.servers.clearml.documents import (
+    COMPANY,
     Document,
     check_name,
     load_task,
+    moment_of,
+    now,
     project_fields,
     refuse_path_collision,
     stamp,
 )
-from devstack.servers.clearml.envelope import Body, Call, Registry
-from devstack.servers.clearml.errors import ApiError
-from devstack.servers.clearml.lifecycle import (
-    create_queue,
-    default_queue,
-    load_queue,
-    not_unique,
-    pop,
-    push,
-)
+from devstack.servers.clearml.protocol import ApiError, Body, Call, Registry, new_id, not_unique
 from devstack.servers.clearml.query import Query, select
 
 endpoint = Registry()
@@ -66,6 +61,118 @@ class DeleteBody(QueueBody):
 
 class NextTaskBody(QueueBody):
     get_task_info: bool = False
+
+
+def create_queue(
+    db: sqlite3.Connection, name: str, *, tags: list[str] | None = None, system_tags: list[str] | None = None
+) -> str:
+    """A new queue's id.
+
+    Raises:
+        ApiError: 400/801, the name is taken; 400/800, it is too short.
+    """
+    name = check_name(name, kind="queue")
+    at = stamp()
+    document = {
+        "id": new_id(),
+        "name": name,
+        "company": COMPANY,
+        "created": at,
+        "tags": tags or [],
+        "system_tags": system_tags or [],
+        "last_update": at,
+        "metadata": {},
+    }
+    try:
+        db.execute(
+            "INSERT INTO queues (id, name, doc) VALUES (?, ?, ?)",
+            (document["id"], name, json.dumps(document)),
+        )
+    except sqlite3.IntegrityError as e:
+        raise not_unique() from e
+    return str(document["id"])
+
+
+def load_queue(db: sqlite3.Connection, queue_id: str) -> Document:
+    """The queue with its entries, oldest first.
+
+    Raises:
+        ApiError: 400/701.
+    """
+    row = db.execute("SELECT doc FROM queues WHERE id = ?", (queue_id,)).fetchone()
+    if row is None:
+        raise ApiError(400, 701, id=queue_id, company=COMPANY)
+    document: Document = json.loads(row[0])
+    entries = db.execute("SELECT task, added FROM entries WHERE queue = ? ORDER BY position", (queue_id,))
+    document["entries"] = [{"task": task, "added": added} for task, added in entries]
+    return document
+
+
+def find_queue(db: sqlite3.Connection, *, queue_id: str | None, name: str | None) -> str:
+    """The queue meant by a request; as on the real server an unknown *name* creates a queue.
+
+    Raises:
+        ApiError: 400/701, 400/707, or 400/800 when both are given.
+    """
+    if queue_id and name:
+        raise ApiError(400, 12, "Either queue id or queue name should be provided")
+    if name:
+        row = db.execute("SELECT id FROM queues WHERE name = ?", (name.strip(),)).fetchone()
+        return str(row[0]) if row else create_queue(db, name)
+    if not queue_id:
+        return default_queue(db)
+    return str(load_queue(db, queue_id)["id"])
+
+
+def default_queue(db: sqlite3.Connection) -> str:
+    for queue_id, doc in db.execute("SELECT id, doc FROM queues"):
+        if "default" in json.loads(doc)["system_tags"]:
+            return str(queue_id)
+    raise ApiError(400, 707)
+
+
+def push(db: sqlite3.Connection, queue_id: str, task_id: str) -> None:
+    """Append the task to the queue.
+
+    Raises:
+        ApiError: 400/706, it is there already.
+    """
+    at = stamp()
+    try:
+        db.execute("INSERT INTO entries (queue, task, added) VALUES (?, ?, ?)", (queue_id, task_id, at))
+    except sqlite3.IntegrityError as e:
+        raise ApiError(400, 706, task=task_id) from e
+    _touch_queue(db, queue_id, at)
+
+
+def pop(db: sqlite3.Connection, queue_id: str) -> Document | None:
+    """Take the queue's oldest entry; of several agents asking at once, one gets it."""
+    load_queue(db, queue_id)
+    row = db.execute(
+        "DELETE FROM entries WHERE position = (SELECT min(position) FROM entries WHERE queue = ?)"
+        " RETURNING task, added",
+        (queue_id,),
+    ).fetchall()
+    if not row:
+        return None
+    _touch_queue(db, queue_id, stamp())
+    return {"task": row[0][0], "added": row[0][1]}
+
+
+def remove_from_queues(db: sqlite3.Connection, task_id: str, *, keep: str = "") -> int:
+    """Take the task out of every queue but *keep*; give how many held it."""
+    removed = db.execute(
+        "DELETE FROM entries WHERE task = ? AND queue != ? RETURNING queue", (task_id, keep)
+    ).fetchall()
+    at = stamp()
+    for (queue_id,) in removed:
+        _touch_queue(db, queue_id, at)
+    return len(removed)
+
+
+def _touch_queue(db: sqlite3.Connection, queue_id: str, at: str) -> None:
+    db.execute("UPDATE queues SET doc = json_set(doc, '$.last_update', ?) WHERE id = ?", (at, queue_id))
+    take_sample(db, queue_id)
 
 
 def _conform(call: Call, document: Document) -> Document:
@@ -202,3 +309,95 @@ def peek_task(call: Call, body: QueueBody) -> dict[str, Any]:
     """The task that the next agent gets, which stays where it is."""
     entries = load_queue(call.db, body.queue)["entries"]
     return {"task": entries[0]["task"] if entries else None}
+
+
+_EARLIER_S = 3600
+"""The real server looks so much further back, so that a quiet queue has a point (its default)."""
+_KEPT_S = 14 * 24 * 3600
+_LONGEST_S = 10_000_000_000
+
+
+class MetricsBody(Body):
+    from_date: float = Field(ge=0, le=_LONGEST_S)
+    """Seconds since 1970."""
+    to_date: float = Field(ge=0, le=_LONGEST_S)
+    interval: int = Field(ge=1, le=_LONGEST_S)
+    """Seconds between points."""
+    queue_ids: list[str] | None = None
+    """None or empty: one series over all queues, called ``total``."""
+    refresh: bool = False
+    """Take a sample now."""
+
+
+def take_sample(db: sqlite3.Connection, queue_id: str) -> None:
+    """Note the queue's length and the mean time that its tasks have waited so far."""
+    moment = now().timestamp()
+    waited = [
+        moment - moment_of(row[0]).timestamp()
+        for row in db.execute("SELECT added FROM entries WHERE queue = ?", (queue_id,))
+    ]
+    db.execute(
+        "INSERT INTO queue_samples (queue, at_ms, waited_s, length) VALUES (?, ?, ?, ?)",
+        (queue_id, int(moment * 1000), math.fsum(waited) / (len(waited) or 1), len(waited)),
+    )
+    db.execute(
+        "DELETE FROM queue_samples WHERE queue = ? AND at_ms < ?", (queue_id, int((moment - _KEPT_S) * 1000))
+    )
+
+
+@endpoint("queues.get_queue_metrics", MetricsBody, writes=True)
+def get_queue_metrics(call: Call, body: MetricsBody) -> dict[str, Any]:
+    """For each queue lists of equal length; the dates are milliseconds, unlike those of the request.
+
+    Of several samples within an interval the longest wait counts. Intervals and queues without a sample
+    are left out.
+    """
+    if body.from_date >= body.to_date:
+        raise ApiError(400, 12, "from_date must be less than to_date")
+    known = [row[0] for row in call.db.execute("SELECT id FROM queues ORDER BY rowid")]
+    chosen = [queue for queue in known if not body.queue_ids or queue in body.queue_ids]
+    if body.refresh:
+        for queue in chosen:
+            take_sample(call.db, queue)
+    first, last = (int(seconds * 1000) for seconds in (body.from_date - _EARLIER_S, body.to_date))
+    series = {queue: _series(call.db, queue, first, last, body.interval * 1000) for queue in chosen}
+    if not body.queue_ids:
+        series = {"total": _total(series)}
+    return {"queues": [_shown(queue, points) for queue, points in series.items() if points]}
+
+
+Points = dict[int, tuple[float, int]]
+"""Begin of the interval in ms: mean wait in seconds, length."""
+
+
+def _series(db: sqlite3.Connection, queue: str, first: int, last: int, interval_ms: int) -> Points:
+    points: Points = {}
+    for at_ms, waited_s, length in db.execute(
+        "SELECT at_ms, waited_s, length FROM queue_samples WHERE queue = ? AND at_ms BETWEEN ? AND ?"
+        " ORDER BY at_ms",
+        (queue, first, last),
+    ):
+        at = at_ms // interval_ms * interval_ms
+        points[at] = max(points.get(at, (0.0, 0)), (waited_s, length))
+    return points
+
+
+def _total(series: dict[str, Points]) -> Points:
+    """The sum of lengths and the mean wait of all tasks; a queue without a point keeps its last one."""
+    total: Points = {}
+    latest: dict[str, tuple[float, int]] = {}
+    for at in sorted({at for points in series.values() for at in points}):
+        latest |= {queue: points[at] for queue, points in series.items() if at in points}
+        length = sum(count for _, count in latest.values())
+        waited = math.fsum(wait * count for wait, count in latest.values())
+        total[at] = (waited / length if length else 0.0, length)
+    return total
+
+
+def _shown(queue: str, points: Points) -> dict[str, Any]:
+    return {
+        "queue": queue,
+        "dates": list(points),
+        "avg_waiting_times": [wait for wait, _ in points.values()],
+        "queue_lengths": [length for _, length in points.values()],
+    }

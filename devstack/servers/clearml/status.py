@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from devstack.servers.clearml.errors import ApiError
+from devstack.servers.clearml.protocol import ApiError
 
 
 class Status(StrEnum):

@@ -20,9 +20,8 @@ from starlette.routing import Route
 
 from devstack.servers.clearml.database import Database, database_path
 from devstack.servers.clearml.documents import Document, load_task
-from devstack.servers.clearml.errors import ApiError
-from devstack.servers.clearml.metrics import SINGLE_VALUE_ITERATION
-from devstack.servers.clearml.scalars import single_values
+from devstack.servers.clearml.events import SINGLE_VALUE_ITERATION, single_values
+from devstack.servers.clearml.protocol import ApiError
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _MAX_TASKS = 1000

@@ -20,8 +20,7 @@ from devstack.servers.clearml.documents import (
     save_task,
     stamp,
 )
-from devstack.servers.clearml.envelope import Body, Call, Registry
-from devstack.servers.clearml.errors import ApiError
+from devstack.servers.clearml.protocol import ApiError, Body, Call, Registry
 
 endpoint = Registry()
 

@@ -12,14 +12,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from devstack.servers.hub import api_files, api_repositories, pages
+from devstack.servers.hub import api, pages
 from devstack.servers.hub.commits import Committer
-from devstack.servers.hub.database import Database
 from devstack.servers.hub.history import History
 from devstack.servers.hub.http import Hub, RawPath, lost, passed_on, refused
-from devstack.servers.hub.objects import ObjectStore
 from devstack.servers.hub.refusals import Refusal
 from devstack.servers.hub.repositories import Renamed, Repositories
+from devstack.servers.hub.storage import Database, ObjectStore
 
 
 def _health(_request: Request) -> Response:
@@ -48,7 +47,7 @@ def create_app(state_dir: Path, *, tokens: Mapping[str, str]) -> Starlette:
         database.close()
 
     app = Starlette(
-        routes=[Route("/healthz", _health), *api_repositories.ROUTES, *api_files.ROUTES, *pages.ROUTES],
+        routes=[Route("/healthz", _health), *api.ROUTES, *pages.ROUTES],
         middleware=[Middleware(RawPath)],
         exception_handlers={Refusal: refused, Renamed: passed_on, 404: lost, 405: lost},
         lifespan=lifespan,

@@ -8,11 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from devstack.servers.hub.database import Database
-from devstack.servers.hub.objects import EMPTY_TREE, ObjectStore
-from devstack.servers.hub.refusals import Refusal, revision_not_found
+from devstack.servers.hub.refusals import Refusal, checked_ref_name, revision_not_found
 from devstack.servers.hub.repositories import MAIN, Repository
-from devstack.servers.hub.validation import checked_ref_name
+from devstack.servers.hub.storage import EMPTY_TREE, Database, ObjectStore
 
 _HEADS = "refs/heads/"
 _TAGS = "refs/tags/"

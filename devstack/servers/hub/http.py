@@ -16,12 +16,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from devstack.servers.hub.commits import Committer
-from devstack.servers.hub.database import Database
 from devstack.servers.hub.history import History
-from devstack.servers.hub.objects import ObjectStore
-from devstack.servers.hub.refusals import Refusal, bad_request, repo_not_found, too_large
+from devstack.servers.hub.refusals import Refusal, bad_request, decoded, repo_not_found, too_large
 from devstack.servers.hub.repositories import Kind, Renamed, Repositories, Repository
-from devstack.servers.hub.validation import decoded
+from devstack.servers.hub.storage import Database, ObjectStore
 
 MAX_JSON_BYTES = 16 * 1024 * 1024
 

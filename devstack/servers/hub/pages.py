@@ -14,9 +14,8 @@ from starlette.routing import Route
 
 from devstack.servers.hub.history import Commit
 from devstack.servers.hub.http import Hub, hub_of, number, part, repository_of, user_of
-from devstack.servers.hub.refusals import entry_not_found
+from devstack.servers.hub.refusals import checked_path, entry_not_found
 from devstack.servers.hub.repositories import Kind, Repository
-from devstack.servers.hub.validation import checked_path
 
 _SHOWN_BYTES = 200_000
 _FILES_SHOWN = 1000

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from devstack.servers.hub.database import Database
-from devstack.servers.hub.objects import EMPTY_TREE, commit_oid
-from devstack.servers.hub.refusals import Refusal, gated_repo, repo_not_found
-from devstack.servers.hub.validation import checked_name
+from devstack.servers.hub.refusals import Refusal, checked_name, gated_repo, repo_not_found
+from devstack.servers.hub.storage import EMPTY_TREE, Database, commit_oid
 
 MAIN = "refs/heads/main"
 

@@ -230,10 +230,11 @@ def test_a_hostile_path_is_refused_in_a_download(api, hub_server, path):
 
 
 def test_a_file_over_the_limit_is_refused_before_it_is_sent(api, hub_server, new_repo, monkeypatch):
-    from devstack.servers.hub import api_files, operations
+    from devstack.servers.hub import api as routes
+    from devstack.servers.hub import commits
 
-    monkeypatch.setattr(api_files, "MAX_FILE_BYTES", 1000)
-    monkeypatch.setattr(operations, "MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr(routes, "MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr(commits, "MAX_FILE_BYTES", 1000)
     repo_id = new_repo()
     with pytest.raises(HfHubHTTPError) as raised:
         _commit(api, repo_id, {"big": b"x" * 1001})
@@ -242,9 +243,9 @@ def test_a_file_over_the_limit_is_refused_before_it_is_sent(api, hub_server, new
 
 
 def test_a_commit_over_the_limit_is_refused(hub_server, new_repo, monkeypatch):
-    from devstack.servers.hub import operations
+    from devstack.servers.hub import commits
 
-    monkeypatch.setattr(operations, "MAX_COMMIT_BYTES", 1000)
+    monkeypatch.setattr(commits, "MAX_COMMIT_BYTES", 1000)
     response = httpx.post(
         f"{hub_server.endpoint}/api/datasets/{new_repo()}/commit/main",
         content=b" " * 2000,
