@@ -26,7 +26,6 @@ HUB_USER = "palmares-demo"
 _HOST = "127.0.0.1"
 _FAULTY: tuple[Service, ...] = ("clearml_api", "clearml_files", "hub")
 # Clients close idle connections after 5 s; a server that does so first makes a commit fail now and then.
-# Also longer than the window in which the Hub takes a repeated commit for a retry (hub/commits.py).
 _KEEP_ALIVE_S = 75
 _GRACE_S = 1
 _BACKLOG = 512
@@ -117,16 +116,6 @@ def server_of(app: Any) -> uvicorn.Server:
     )
 
 
-def watch_connections(hub_app: Any, server: uvicorn.Server) -> None:
-    """Let the Hub know which of its clients' connections still stand."""
-
-    def is_open(client: tuple[str, int]) -> bool:
-        connections = list(server.server_state.connections)
-        return any(getattr(connection, "client", None) == client for connection in connections)
-
-    hub_app.state.hub.committer.is_open = is_open
-
-
 async def _run(servers: Sequence[tuple[uvicorn.Server, socket.socket]]) -> None:
     loop = asyncio.get_running_loop()
 
@@ -176,7 +165,6 @@ def _servers(options: argparse.Namespace) -> list[tuple[uvicorn.Server, socket.s
     }
     served = apps | _with_faults(apps, credentials.faults_token)
     servers = {name: server_of(app) for name, app in served.items()}
-    watch_connections(apps["hub"], servers["hub"])
     for name, listener in ports.items():
         log.info("%s on http://%s:%d", name, _HOST, listener.getsockname()[1])
     return [(servers[name], ports[name]) for name in apps]

@@ -17,7 +17,7 @@ from palmares.leaderboard.errors import HubError, StaleCommitError
 from devstack.servers.fault_plan import Fault
 from devstack.servers.faults import FaultInjector
 from devstack.servers.hub.app import create_app
-from devstack.servers.serve import bound_socket, server_of, watch_connections
+from devstack.servers.serve import bound_socket, server_of
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
@@ -49,7 +49,6 @@ class FaultyHub:
         listener = bound_socket(self._port, what="hub")
         self._port = int(listener.getsockname()[1])
         self._server = server_of(self._injector)
-        watch_connections(app, self._server)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]}, daemon=True)
         self._thread.start()
         deadline = time.monotonic() + 30

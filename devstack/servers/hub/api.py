@@ -382,11 +382,8 @@ async def commit(request: Request) -> Response:
     repository, user = writable_repository_of(request)
     branch = _branch(request)
     asked = await read_commit(request.stream())
-    connection = (request.client.host, request.client.port) if request.client else None
     try:
-        made = await run_in_threadpool(
-            hub_of(request).committer.commit, repository, branch, asked, user=user, connection=connection
-        )
+        made = await run_in_threadpool(hub_of(request).committer.commit, repository, branch, asked, user=user)
     except Refusal as refusal:
         if refusal.code == "RevisionNotFound":
             raise revision_not_found(branch.removeprefix("refs/heads/")) from refusal

@@ -34,8 +34,7 @@ def create_app(state_dir: Path, *, tokens: Mapping[str, str]) -> Starlette:
             from a gated one only if the user's name is its namespace, or the user was granted access.
 
     Returns:
-        An ASGI application. Set its ``state.hub.committer.is_open`` where the server can tell whether a
-        client's connection still stands: then a commit whose answer was lost can be sent again.
+        An ASGI application.
     """
     database = Database(state_dir / "hub.sqlite3")
     objects = ObjectStore(database)

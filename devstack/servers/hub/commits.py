@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import threading
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -298,52 +296,19 @@ def apply_operations(objects: ObjectStore, root: str, operations: Iterable[Opera
     return editor.write()
 
 
-Connection = tuple[str, int]
-"""A client's address and port: one TCP connection, while it lasts."""
-
-_REPLAY_WINDOW_S = 60.0
-# The client gives up retrying after 23 s; kept-alive connections must outlast the window (serve.py).
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sender:
-    user: str
-    connection: Connection | None
-
-
 class Committer:
     """Writes commits.
 
-    The client retries a commit whose answer it did not get, and would meet its own first try: without a
-    parent as a second commit, with one as a conflict. Two cures, both without any help from the client:
-
-    - a commit that changes nothing answers the head it found;
-    - a commit on a stale parent answers the commit that stands right after that parent, when that one has
-      the same author, message and resulting tree, **and** the connection that carried it was closed within
-      the last minute. A second writer who sends an identical change (two increments of a counter) comes
-      while the first one's connection still stands, and gets his conflict.
-
-    Attributes:
-        is_open: Whether a connection still stands. None: unknown, and the second cure is off.
+    As on the real Hub nothing tells a repeated commit from a new one: a client whose answer was lost finds
+    its own commit in the history, or meets it as a second commit (no parent named) or as a conflict.
     """
 
     def __init__(self, database: Database, objects: ObjectStore, history: History) -> None:
         self._database = database
         self._objects = objects
         self._history = history
-        self._senders: OrderedDict[tuple[int, str], _Sender] = OrderedDict()
-        self._senders_lock = threading.Lock()
-        self.is_open: Callable[[Connection], bool] | None = None
 
-    def commit(
-        self,
-        repository: Repository,
-        branch_ref: str,
-        request: CommitRequest,
-        *,
-        user: str,
-        connection: Connection | None,
-    ) -> Commit:
+    def commit(self, repository: Repository, branch_ref: str, request: CommitRequest, *, user: str) -> Commit:
         """Apply *request* on top of a branch.
 
         Raises:
@@ -352,15 +317,16 @@ class Committer:
         while True:
             head = self._history.resolve(repository, branch_ref)
             if request.parent is not None and not head.oid.startswith(request.parent):
-                return self._replayed(repository, head, request, user=user)
+                raise Refusal(
+                    412,
+                    f"A commit has happened since: the branch is at {head.oid}, not at {request.parent}. "
+                    "Please refresh and try again.",
+                )
             edited = apply_operations(self._objects, head.tree, request.operations)
-            if edited.root == head.tree:
-                return head
-            sender = _Sender(user=user, connection=connection)
-            commit = self._swap(repository, branch_ref, head, edited, request, sender)
+            commit = self._swap(repository, branch_ref, head, edited, request, user=user)
             if commit is not None:
                 return commit
-            # The branch moved between the read and the transaction: look again.
+            # The branch moved between the read and the transaction: read it again.
 
     def _swap(
         self,
@@ -369,19 +335,19 @@ class Committer:
         head: Commit,
         edited: EditedTree,
         request: CommitRequest,
-        sender: _Sender,
+        *,
+        user: str,
     ) -> Commit | None:
+        """Store the commit if the branch is still at *head*; None: it is not."""
         date = now()
         message = f"{request.title}\n\n{request.description}".rstrip()
         unix_time = int(datetime.fromisoformat(date).timestamp())
-        oid = commit_oid(
-            tree=edited.root, parent=head.oid, author=sender.user, message=message, unix_time=unix_time
-        )
+        oid = commit_oid(tree=edited.root, parent=head.oid, author=user, message=message, unix_time=unix_time)
         commit = Commit(
             oid=oid,
             parent=head.oid,
             tree=edited.root,
-            author=sender.user,
+            author=user,
             title=request.title,
             description=request.description,
             date=date,
@@ -407,56 +373,11 @@ class Committer:
                     oid,
                     head.oid,
                     edited.root,
-                    sender.user,
+                    user,
                     request.title,
                     request.description,
                     date,
                 ),
             )
             connection.execute("UPDATE repos SET last_modified = ? WHERE id = ?", (date, repository.key))
-            # Before others see the commit: one who meets it must find its sender.
-            self._remember(repository, commit, sender)
         return commit
-
-    def _remember(self, repository: Repository, commit: Commit, sender: _Sender) -> None:
-        with self._senders_lock:
-            self._senders[(repository.key, commit.oid)] = sender
-            while len(self._senders) > 10_000:
-                self._senders.popitem(last=False)
-
-    def _replayed(self, repository: Repository, head: Commit, request: CommitRequest, *, user: str) -> Commit:
-        stale = Refusal(
-            412,
-            f"A commit has happened since: the branch is at {head.oid}, not at {request.parent}. "
-            "Please refresh and try again.",
-        )
-        assert request.parent is not None
-        commits = self._history.log(repository, head, limit=200)
-        candidate = next(
-            (commit for commit in commits if commit.parent and commit.parent.startswith(request.parent)), None
-        )
-        if (
-            candidate is None
-            or candidate.parent is None
-            or (candidate.author, candidate.title, candidate.description)
-            != (user, request.title, request.description)
-            or not self._answer_may_be_lost(repository, candidate)
-        ):
-            raise stale
-        parent = self._history.commit(repository, candidate.parent)
-        try:
-            edited = apply_operations(self._objects, parent.tree, request.operations)
-        except Refusal as error:
-            raise stale from error
-        if edited.root != candidate.tree:
-            raise stale
-        return candidate
-
-    def _answer_may_be_lost(self, repository: Repository, commit: Commit) -> bool:
-        age = datetime.now(UTC) - datetime.fromisoformat(commit.date)
-        if self.is_open is None or age.total_seconds() > _REPLAY_WINDOW_S:
-            return False
-        with self._senders_lock:
-            sender = self._senders.get((repository.key, commit.oid))
-        # Unknown: this process started since, so no connection of then stands.
-        return sender is None or sender.connection is None or not self.is_open(sender.connection)
