@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from palmares.leaderboard.planning.checks import Placement, run_checks
-from palmares.leaderboard.planning.shape import read_shape
+from palmares.leaderboard.planning.placement import Placement, run_checks
+from palmares.leaderboard.planning.reading import read_shape
 
 from performance.hand_kept_table import facts_of, models, musa
 from tests.docs.planning_page import EXAMPLE, GENERATED, PAGE, block, plan_of

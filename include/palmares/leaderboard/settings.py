@@ -13,7 +13,7 @@ from palmares.leaderboard.clusters import Cluster
 from palmares.leaderboard.errors import SettingsError
 from palmares.leaderboard.outcomes.budgets import RetryBudgets
 from palmares.leaderboard.planning.overrides import OVERRIDES_FILE, Overrides, load_overrides
-from palmares.leaderboard.planning.shape import Reading
+from palmares.leaderboard.planning.reading import Reading
 from palmares.leaderboard.publishing.settings import PublishingSettings
 from palmares.leaderboard.submissions.policy import AdmissionPolicy, QueuePolicy
 from palmares.leaderboard.suites import Suite, SuiteTask

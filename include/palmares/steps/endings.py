@@ -12,9 +12,10 @@ from pydantic import ValidationError
 from palmares.leaderboard.errors import LeaderboardError
 from palmares.leaderboard.outcomes import Child, JobEnding, Verdict, classify_job_ending, within_budget
 from palmares.leaderboard.planning import JobPlan
-from palmares.leaderboard.planning.hyperparameters import plan_parameters
-from palmares.leaderboard.planning.ladder import describe_change, next_plan
-from palmares.leaderboard.planning.shape import ModelShape, read_shape
+from palmares.leaderboard.planning.fallback import describe_change, next_plan
+from palmares.leaderboard.planning.model_config import ModelShape
+from palmares.leaderboard.planning.plan import plan_parameters
+from palmares.leaderboard.planning.reading import read_shape
 from palmares.steps.planning import compact
 from palmares.steps.services import Services
 from palmares.store.store import EvaluationState

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from palmares.leaderboard.planning.calibration import History, HistoryRow
+from palmares.leaderboard.planning.duration import History, HistoryRow
 from palmares.store.store import Store
 
 log = logging.getLogger(__name__)

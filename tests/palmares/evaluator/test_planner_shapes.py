@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from palmares.leaderboard.planning.shape import read_shape
+from palmares.leaderboard.planning.reading import read_shape
 from palmares.leaderboard.submissions.model_facts import facts_of_config
 
 pytestmark = pytest.mark.evaluator

@@ -9,9 +9,9 @@ from typing import Any, Literal
 from palmares.leaderboard.clusters import Cluster
 from palmares.leaderboard.errors import Refusal, RefusedError
 from palmares.leaderboard.planning import JobPlan, plan_job
-from palmares.leaderboard.planning.checks import Check, Placement, run_checks
 from palmares.leaderboard.planning.choice import choose_cluster
-from palmares.leaderboard.planning.shape import Reading, read_shape
+from palmares.leaderboard.planning.placement import Check, Placement, run_checks
+from palmares.leaderboard.planning.reading import Reading, read_shape
 from palmares.leaderboard.settings import Settings
 from palmares.leaderboard.submissions.model_facts import ModelFacts
 from palmares.leaderboard.submissions.submission import Submission

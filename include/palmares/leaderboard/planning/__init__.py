@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from palmares.leaderboard.planning.hyperparameters import hyperparameters
-from palmares.leaderboard.planning.plan import JobPlan
+from palmares.leaderboard.planning.plan import JobPlan, hyperparameters
 from palmares.leaderboard.planning.planner import plan_job
 
 __all__ = ["JobPlan", "hyperparameters", "plan_job"]

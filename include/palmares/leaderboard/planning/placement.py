@@ -1,12 +1,18 @@
-"""How a job lies on a cluster, and every way to lay one."""
+"""How a job lies on a cluster, and where a model may be cut: vLLM's rules, each a named check.
+
+Sources of the rules are files of vLLM 0.33.0, below ``vllm/``. The rules that compare bytes (M1, K1 to K4)
+are checks too, in ``memory.memory_checks``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final, NamedTuple
 
 from palmares.leaderboard.clusters import Cluster
+from palmares.leaderboard.planning.model_config import ModelShape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,3 +71,278 @@ def reserved_per_node(cluster: Cluster, placement: Placement) -> int:
 def queue_of(cluster: Cluster, placement: Placement) -> str | None:
     """The queue for what a placement reserves."""
     return cluster.queue(nodes=placement.nodes, gpus_per_node=reserved_per_node(cluster, placement))
+
+
+class Check(NamedTuple):
+    """The outcome of one rule; its sentences are written when they are asked for."""
+
+    rule: str
+    source: str
+    ok: bool
+    english: str
+    french: str
+    values: tuple[object, ...] = ()
+    applies: bool = True
+    """False: the model has nothing that the rule is about."""
+
+    @property
+    def detail(self) -> str:
+        return self.english.format(*self.values)
+
+    @property
+    def detail_fr(self) -> str:
+        return self.french.format(*self.values)
+
+
+def nothing(rule: str, source: str, english: str, french: str) -> Check:
+    """A rule that a model keeps because it lacks what the rule is about."""
+    return Check(rule, source, True, english, french, applies=False)
+
+
+VOCABULARY_PADDING: Final = 64
+
+
+def t1_heads(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
+    """T1: attention heads divide by tp."""
+    tp = placement.tensor_parallel
+    return Check(
+        "T1",
+        "config/model.py",
+        shape.heads % tp == 0,
+        "{} attention heads over {} GPUs",
+        "{} têtes d'attention sur {} GPU",
+        (shape.heads, tp),
+    )
+
+
+def t2_kv_heads(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
+    """T2: key-value heads divide by tp, or tp by them (then they are replicated); not checked by vLLM.
+
+    Latent attention has none: there T6 holds.
+    """
+    kv, tp = shape.kv_heads, placement.tensor_parallel
+    source = "layers/linear.py QKVParallelLinear"
+    if shape.latent is not None or kv == 0:
+        return nothing("T2", source, "no key-value heads", "pas de têtes clé-valeur")
+    return Check(
+        "T2",
+        source,
+        kv % tp == 0 if kv >= tp else tp % kv == 0,
+        "{} key-value heads over {} GPUs",
+        "{} têtes clé-valeur sur {} GPU",
+        (kv, tp),
+    )
+
+
+def t3_intermediate(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
+    """T3: the feed-forward's width divides by tp; so does that of shared experts."""
+    tp = placement.tensor_parallel
+    shared = shape.shared_intermediate
+    return Check(
+        "T3",
+        "layers/linear.py",
+        (not shape.has_dense or shape.intermediate % tp == 0) and shared % tp == 0,
+        "feed-forward of {} over {} GPUs",
+        "couche dense de {} sur {} GPU",
+        (shape.intermediate if shape.has_dense else shared, tp),
+    )
+
+
+def t4_vocabulary(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
+    """T4: the vocabulary, padded to 64, divides by tp."""
+    tp, padded = placement.tensor_parallel, padded_vocabulary(shape)
+    return Check(
+        "T4",
+        "layers/vocab_parallel_embedding.py",
+        padded % tp == 0,
+        "vocabulary of {} over {} GPUs",
+        "vocabulaire de {} sur {} GPU",
+        (padded, tp),
+    )
+
+
+def t5_experts(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
+    """T5: an expert's width divides by tp, and there are as many experts as GPUs; true without experts."""
+    tp, source = placement.tensor_parallel, "layers/fused_moe/config.py"
+    if not shape.has_moe:
+        return nothing("T5", source, "no experts", "pas d'experts")
+    return Check(
+        "T5",
+        source,
+        shape.moe_intermediate % tp == 0 and tp <= shape.experts,
+        "{} experts of {} over {} GPUs",
+        "{} experts de {} sur {} GPU",
+        (shape.experts, shape.moe_intermediate, tp),
+    )
+
+
+def t6_latent(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
+    """T6: latent attention divides its heads by tp; its cache is whole on every GPU."""
+    tp, source = placement.tensor_parallel, "models/deepseek_v2.py"
+    if shape.latent is None:
+        return nothing("T6", source, "no latent attention", "pas d'attention latente")
+    return Check(
+        "T6",
+        source,
+        shape.heads % tp == 0,
+        "{} heads of latent attention over {} GPUs, its cache whole on each",
+        "{} têtes d'attention latente sur {} GPU, son cache entier sur chacun",
+        (shape.heads, tp),
+    )
+
+
+def t7_state(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
+    """T7: a state's heads divide by tp, and its groups do, or it has one that is replicated."""
+    tp, state, source = placement.tensor_parallel, shape.state, "layers/mamba/mamba_mixer2.py"
+    if state is None:
+        return nothing("T7", source, "no state", "pas d'état")
+    one = state.groups == 1 and state.kind != "delta"
+    return Check(
+        "T7",
+        source,
+        state.heads % tp == 0 and (one or state.groups % tp == 0),
+        "{} heads and {} groups of the state over {} GPUs",
+        "{} têtes et {} groupes de l'état sur {} GPU",
+        (state.heads, state.groups, tp),
+    )
+
+
+def t8_groups(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
+    """T8: what a GPU holds of a quantised layer is whole groups; bitsandbytes is not cut at all.
+
+    The inputs of the layers that are cut by rows, and with FP8 in blocks the outputs of those that are cut by
+    columns. Sources: ``distributed/utils.py``, ``model_executor/model_loader/bitsandbytes_loader.py``.
+    """
+    tp, quantization, source = placement.tensor_parallel, shape.quantization, "distributed/utils.py"
+    if tp > 1 and quantization is not None and quantization.method == "bitsandbytes":
+        return Check(
+            "T8",
+            "model_executor/model_loader/bitsandbytes_loader.py",
+            False,
+            "weights quantised by bitsandbytes are not cut over {} GPUs",
+            "des poids quantifiés par bitsandbytes ne se découpent pas sur {} GPU",
+            (tp,),
+        )
+    pairs = _quantized_widths(shape)
+    if not pairs:
+        return nothing("T8", source, "not quantised in groups", "pas quantifié par groupes")
+    width, group = next((pair for pair in pairs if pair[0] // tp % pair[1]), pairs[-1])
+    return Check(
+        "T8",
+        source,
+        tp == 1 or width // tp % group == 0,
+        "quantised layers of {} in groups of {} over {} GPUs",
+        "couches quantifiées de {} par groupes de {} sur {} GPU",
+        (width, group, tp),
+    )
+
+
+def _quantized_widths(shape: ModelShape) -> list[tuple[int, int]]:
+    quantization = shape.quantization
+    if quantization is None or not quantization.group_size or quantization.experts_only:
+        return []  # MXFP4 experts are padded (layers/quantization/mxfp4.py)
+    group = quantization.group_size
+    value_dim = shape.latent.value_head_dim if shape.latent else shape.head_dim
+    widths = [shape.heads * value_dim] if shape.heads else []
+    if shape.has_dense:
+        widths.append(shape.intermediate)
+    if shape.has_moe:
+        widths.append(shape.moe_intermediate)
+    widths += [shape.shared_intermediate] if shape.shared_intermediate else []
+    pairs = [(width, group) for width in widths]
+    if quantization.block_rows:
+        pairs += [(width, quantization.block_rows) for width in widths[1 if shape.heads else 0 :]]
+    return pairs
+
+
+def h1_head_dim(shape: ModelShape, _: Placement, __: Cluster) -> Check:
+    """H1: ``head_dim`` of config.json wins over hidden / heads; always true, it says which was taken."""
+    if not shape.heads:
+        return nothing("H1", "config/model.py", "no attention heads", "pas de têtes d'attention")
+    return Check(
+        "H1",
+        "config/model.py",
+        True,
+        "heads of {} ({})",
+        "têtes de {} ({})",
+        (shape.head_dim, "config.json" if shape.explicit_head_dim else "hidden / heads"),
+    )
+
+
+def p1_layers(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
+    """P1: at least one layer a stage, and a class that can be cut into stages."""
+    return Check(
+        "P1",
+        "distributed/utils.py",
+        placement.pipeline_parallel == 1 or (shape.pipeline and placement.pipeline_parallel <= shape.layers),
+        "{} layers, pipeline stages: {}",
+        "{} couches, étages du pipeline : {}",
+        (shape.layers, placement.pipeline_parallel),
+    )
+
+
+def p5_fabric(_: ModelShape, placement: Placement, cluster: Cluster) -> Check:
+    """P5: tensor parallelism never crosses a slow fabric."""
+    if not cluster.fabric_inside_node:
+        limit = 1
+    elif cluster.fabric_between_nodes:
+        limit = cluster.gpus_per_node * placement.nodes
+    else:
+        limit = cluster.gpus_per_node
+    return Check(
+        "P5",
+        "docs/serving/parallelism_scaling.md",
+        placement.tensor_parallel <= limit
+        and (cluster.fabric_between_nodes or placement.pipeline_parallel % placement.nodes == 0),
+        "tensor parallel {}, at most {} over a fast fabric",
+        "parallélisme de tenseurs {}, au plus {} sur un réseau rapide",
+        (placement.tensor_parallel, limit),
+    )
+
+
+def b1_backend(shape: ModelShape, _: Placement, cluster: Cluster) -> Check:
+    """B1: transformers loads quantised weights with packages that the evaluator does not carry."""
+    plain, source = shape.encoder_decoder or cluster.backend == "hf", "requirements-evaluator.in"
+    if shape.quantization is None:
+        return nothing("B1", source, "not quantised", "pas quantifié")
+    return Check(
+        "B1",
+        source,
+        not plain,
+        "quantisation {} on the backend {}",
+        "quantification {} avec {}",
+        (shape.quantization.method, "hf" if plain else cluster.backend),
+    )
+
+
+RULES: tuple[Callable[[ModelShape, Placement, Cluster], Check], ...] = (
+    t1_heads,
+    t2_kv_heads,
+    t3_intermediate,
+    t4_vocabulary,
+    t5_experts,
+    t6_latent,
+    t7_state,
+    t8_groups,
+    p1_layers,
+    p5_fabric,
+    h1_head_dim,
+    b1_backend,
+)
+_WHOLE: Final = (p1_layers, p5_fabric, b1_backend)
+"""What is left to ask where nothing is divided by tp."""
+
+
+def run_checks(shape: ModelShape, placement: Placement, cluster: Cluster) -> tuple[Check, ...]:
+    """Run every rule on one placement."""
+    return tuple(rule(shape, placement, cluster) for rule in RULES)
+
+
+def is_legal(shape: ModelShape, placement: Placement, cluster: Cluster) -> bool:
+    """Whether every rule holds; stops at the first that does not."""
+    rules = _WHOLE if placement.tensor_parallel == 1 else RULES
+    return all(rule(shape, placement, cluster).ok for rule in rules)
+
+
+def padded_vocabulary(shape: ModelShape) -> int:
+    return -(-shape.vocabulary // VOCABULARY_PADDING) * VOCABULARY_PADDING

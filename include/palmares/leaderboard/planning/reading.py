@@ -1,10 +1,10 @@
-"""Reads a model's shape from its config.json, whichever family wrote it."""
+"""Reads a model's sizes from its config.json, whichever family wrote it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
 
 from palmares.leaderboard.errors import RefusedError
 from palmares.leaderboard.planning.adapters import no_adapters, read_adapter
@@ -13,20 +13,20 @@ from palmares.leaderboard.planning.architectures import (
     is_encoder_decoder,
     text_family,
 )
-from palmares.leaderboard.planning.config_values import ConfigValues, broken
-from palmares.leaderboard.planning.encoder_decoders import read_encoder_decoder
-from palmares.leaderboard.planning.experts import experts_per_token, read_experts, shared_width
+from palmares.leaderboard.planning.config_values import ConfigValues, broken, shown
 from palmares.leaderboard.planning.layers import (
     FULL,
     PARALLEL,
     SLIDING,
+    experts_per_token,
+    read_experts,
     read_feed_forwards,
     read_mixers,
+    read_state,
+    shared_width,
 )
+from palmares.leaderboard.planning.model_config import LatentAttention, ModelShape
 from palmares.leaderboard.planning.quantization import read_quantization
-from palmares.leaderboard.planning.shape import LatentAttention, ModelShape, Reading
-from palmares.leaderboard.planning.states import read_state
-from palmares.leaderboard.planning.towers import tower_parameters
 from palmares.leaderboard.submissions.model_facts import ModelFacts
 from palmares.leaderboard.submissions.refusals import refused
 
@@ -39,8 +39,29 @@ _MULTI_HEAD: Final = frozenset({"gpt2", "gpt_neox", "gptj", "opt", "bloom", "per
 _UNKNOWN: Final = Family(model_type="")
 
 
-def read(facts: ModelFacts, reading: Reading) -> ModelShape:
-    """See ``shape.read_shape``."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What may be read where config.json alone does not settle it; the leaderboard's policy."""
+
+    unknown: Literal["refuse", "conservative"] = "refuse"
+    """A class that is not known here: refused, or read as a dense decoder and said to be so."""
+    allow_custom_code: bool = False
+    encoder_decoders: bool = True
+    """They are read, for the backend ``hf-seq2seq``; where False, refused."""
+
+
+def read_shape(facts: ModelFacts, reading: Reading | None = None) -> ModelShape:
+    """Derive the sizes, under the names that the known families use.
+
+    Args:
+        facts: Of the model; of base and adapter together for an adapter (``adapters.join``).
+        reading: The leaderboard's policy; None: everything doubtful is refused.
+
+    Raises:
+        RefusedError: ``incompatible`` (no class, an unknown one, an encoder-decoder, a broken config) or
+            ``custom_code``.
+    """
+    reading = reading or Reading()
     config = facts.config or {}
     adapter = read_adapter(facts)
     if adapter is not None and not config:
@@ -291,3 +312,79 @@ def _unknown(model_id: str, architecture: str) -> RefusedError:
         advice="Ask the leaderboard's team to add it.",
         advice_fr="Demandez à l'équipe du classement de l'ajouter.",
     )
+
+
+def read_encoder_decoder(values: ConfigValues, family: Family, architecture: str) -> ModelShape:
+    """Read both halves' sizes; ``layers`` are the decoder's.
+
+    Sources: transformers, models/t5 and models/bart. T5 has relative positions, so no window.
+
+    Raises:
+        RefusedError: ``incompatible``: a size is missing or broken.
+    """
+    hidden = values.required("d_model", "hidden_size")
+    if family.positions:
+        layers, encoder = values.required("decoder_layers"), values.required("encoder_layers")
+        heads = values.required("decoder_attention_heads")
+        inner = values.required("decoder_ffn_dim")
+        window = values.optional("max_position_embeddings")
+        head_dim, gated = max(1, hidden // heads), False
+        positions = 2 * (window or 0) * hidden
+    else:
+        encoder = values.required("num_layers")
+        layers = values.optional("num_decoder_layers") or encoder
+        heads, head_dim = values.required("num_heads"), values.optional("d_kv") or 64
+        inner = values.optional("d_ff") or 4 * hidden
+        window, positions = None, 0
+        projection = values.raw("feed_forward_proj")
+        gated = projection.startswith("gated") if isinstance(projection, str) else family.gated
+    return ModelShape(
+        architecture=architecture,
+        model_type=family.model_type,
+        hidden=hidden,
+        layers=values.bounded_layers(layers),
+        encoder_layers=values.bounded_layers(encoder),
+        heads=heads,
+        kv_heads=heads,
+        head_dim=head_dim,
+        explicit_head_dim=not family.positions,
+        intermediate=inner,
+        vocabulary=values.required("vocab_size"),
+        window=window,
+        tied_embeddings=values.flag("tie_word_embeddings", default=family.tied),
+        gated=gated,
+        other_parameters=positions,
+    )
+
+
+def tower_parameters(config: Mapping[str, Any], text_hidden: int, model_id: str) -> int:
+    """Parameters of the vision tower and its projector, from ``vision_config``; 0: there is none.
+
+    An estimate: four attention matrices and a feed-forward of two (or, as Pixtral's and Qwen 2.5's, three) a
+    layer, patches, and a projector of two matrices.
+
+    Raises:
+        RefusedError: ``incompatible``: a size is broken.
+    """
+    vision = config.get("vision_config")
+    if vision is None:
+        return 0
+    if not isinstance(vision, Mapping):
+        raise broken(model_id, "vision_config", shown(vision))
+    values = ConfigValues(vision, model_id)
+    # Qwen 2 VL calls the text's width hidden_size and its own embed_dim.
+    hidden = values.optional("embed_dim", "hidden_size", "width") or 1024
+    layers = values.bounded_layers(values.optional("num_hidden_layers", "depth", "layers") or 24)
+    width = values.optional("intermediate_size") or 4 * hidden
+    named = vision.get("model_type")
+    kind = named if isinstance(named, str) else ""
+    matrices = 3 if kind in {"pixtral", "qwen2_5_vl"} else 2
+    patch = vision.get("patch_size")
+    side = patch if type(patch) is int and 0 < patch <= 1024 else 14  # InternVL writes both sides
+    tower = layers * (4 * hidden * hidden + matrices * hidden * width) + 3 * side * side * hidden
+    if kind.startswith("qwen"):
+        # Four patches become one token; Qwen 3 VL feeds several depths of the tower into the text model.
+        deep = vision.get("deepstack_visual_indexes")
+        mergers = 1 + (min(len(deep), layers) if isinstance(deep, list | tuple) else 0)
+        return tower + mergers * (16 * hidden * hidden + 4 * hidden * text_hidden)
+    return tower + hidden * text_hidden + (0 if kind == "siglip_vision_model" else text_hidden**2)

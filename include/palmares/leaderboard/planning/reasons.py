@@ -7,13 +7,12 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from palmares.leaderboard.clusters import Cluster, minutes
-from palmares.leaderboard.planning.calibration import Correction
-from palmares.leaderboard.planning.candidates import Candidate, Search, Workload
-from palmares.leaderboard.planning.checks import p5_fabric, run_checks
+from palmares.leaderboard.planning.duration import Correction, hours_minutes
 from palmares.leaderboard.planning.memory import gib, memory_checks
+from palmares.leaderboard.planning.model_config import ModelShape
+from palmares.leaderboard.planning.placement import p5_fabric, run_checks
 from palmares.leaderboard.planning.plan import Alternative
-from palmares.leaderboard.planning.shape import ModelShape
-from palmares.leaderboard.planning.walltime import hours_minutes
+from palmares.leaderboard.planning.search import Candidate, Search, Workload
 
 Sentence: TypeAlias = tuple[str, str]
 """English and French."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from palmares.leaderboard.errors import Refusal
 from palmares.leaderboard.planning import JobPlan
-from palmares.leaderboard.planning.calibration import History
+from palmares.leaderboard.planning.duration import History
 from palmares.leaderboard.settings import Settings
 from palmares.leaderboard.submissions.checks import CHECKS, Case, FactsSource
 from palmares.leaderboard.submissions.moderation import Moderation

@@ -14,8 +14,8 @@ from palmares.leaderboard.clusters import Cluster
 from palmares.leaderboard.errors import HubGatedError, HubNotFoundError, RefusedError
 from palmares.leaderboard.planning import JobPlan, plan_job
 from palmares.leaderboard.planning.adapters import join
-from palmares.leaderboard.planning.calibration import History
-from palmares.leaderboard.planning.shape import read_shape
+from palmares.leaderboard.planning.duration import History
+from palmares.leaderboard.planning.reading import read_shape
 from palmares.leaderboard.settings import Settings
 from palmares.leaderboard.submissions.about import about_model
 from palmares.leaderboard.submissions.model_facts import ModelFacts

@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from palmares.leaderboard.errors import RefusedError
 from palmares.leaderboard.planning.architectures import ARCHITECTURES
-from palmares.leaderboard.planning.checks import Placement, run_checks
-from palmares.leaderboard.planning.memory import budget
-from palmares.leaderboard.planning.shape import Reading, read_shape
-from palmares.leaderboard.planning.weights import weights_of
+from palmares.leaderboard.planning.memory import budget, weights_of
+from palmares.leaderboard.planning.placement import Placement, run_checks
+from palmares.leaderboard.planning.reading import Reading, read_shape
 from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 from palmares.leaderboard.submissions.model_facts import facts_of_config
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from palmares.leaderboard.errors import RefusedError
 from palmares.leaderboard.planning import plan_job
-from palmares.leaderboard.planning.checks import Placement, is_legal
-from palmares.leaderboard.planning.shape import read_shape
+from palmares.leaderboard.planning.placement import Placement, is_legal
+from palmares.leaderboard.planning.reading import read_shape
 from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 
 from performance.hand_kept_table import compare, facts_of, models, musa, ratios, submission_of

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from palmares.leaderboard.planning.checks import Placement
 from palmares.leaderboard.planning.layers import stage_layers
 from palmares.leaderboard.planning.memory import (
     budget,
@@ -13,9 +12,10 @@ from palmares.leaderboard.planning.memory import (
     kv_bytes_per_sequence,
     kv_bytes_per_token,
     memory_checks,
+    weights_of,
 )
-from palmares.leaderboard.planning.shape import read_shape
-from palmares.leaderboard.planning.weights import weights_of
+from palmares.leaderboard.planning.placement import Placement
+from palmares.leaderboard.planning.reading import read_shape
 from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 
 from tests.palmares.leaderboard.planning.configs import KNOWN, LLAMA, known

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from palmares.leaderboard.errors import RefusedError
 from palmares.leaderboard.planning import JobPlan, hyperparameters, plan_job
-from palmares.leaderboard.planning.checks import Placement, run_checks
-from palmares.leaderboard.planning.memory import budget, kv_bytes_per_token
-from palmares.leaderboard.planning.shape import read_shape, weights_bytes
+from palmares.leaderboard.planning.memory import budget, kv_bytes_per_token, weights_of
+from palmares.leaderboard.planning.placement import Placement, run_checks
+from palmares.leaderboard.planning.reading import read_shape
 from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 from palmares.leaderboard.submissions.model_facts import ModelFacts
 
@@ -81,7 +81,9 @@ def test_weights_and_cache_are_counted_within_one_percent(row):
     facts = facts_of(row)
     shape = read_shape(facts)
 
-    assert weights_bytes(facts, shape, "bfloat16") == pytest.approx(int(row["bf16_weight_bytes"]), rel=0.01)
+    assert weights_of(facts, shape, "bfloat16").total_bytes == pytest.approx(
+        int(row["bf16_weight_bytes"]), rel=0.01
+    )
     one = Placement(nodes=1, tensor_parallel=1, pipeline_parallel=1)
     assert kv_bytes_per_token(shape, one, dtype="bfloat16") == int(row["kv_bytes_per_token_bf16"])
 
@@ -225,7 +227,7 @@ def test_every_placement_is_legal_and_within_memory(hidden, layers, heads, kv, i
         shape,
         placement,
         machines,
-        weights_bytes=weights_bytes(facts, shape, "bfloat16"),
+        weights_bytes=weights_of(facts, shape, "bfloat16").total_bytes,
         max_model_len=plan.max_model_len,
         dtype="bfloat16",
     )

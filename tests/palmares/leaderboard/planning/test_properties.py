@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from palmares.leaderboard.clusters import Cluster
 from palmares.leaderboard.errors import RefusedError
 from palmares.leaderboard.planning import JobPlan, plan_job
-from palmares.leaderboard.planning.checks import Placement, is_legal
-from palmares.leaderboard.planning.shape import read_shape
+from palmares.leaderboard.planning.placement import Placement, is_legal
+from palmares.leaderboard.planning.reading import read_shape
 from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 from palmares.leaderboard.submissions.model_facts import ModelFacts
 from palmares.leaderboard.suites import Suite

@@ -1,7 +1,7 @@
-"""The next plan after an ending that the same plan would meet again: less at once, more GPUs, more time.
+"""The next plan after an outcome that the same plan would meet again: less at once, more GPUs, more time.
 
 Each step asks more of the cluster or less of the engine than the one before, never the other way round, so
-the ladder ends. No step changes what is measured: prompts are never cut shorter than the suite needs.
+the policy ends. No step changes what is measured: prompts are never cut shorter than the suite needs.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from dataclasses import replace
 from typing import Final
 
 from palmares.leaderboard.clusters import Cluster, minutes
-from palmares.leaderboard.planning.checks import (
+from palmares.leaderboard.planning.duration import hours_minutes
+from palmares.leaderboard.planning.model_config import ModelShape
+from palmares.leaderboard.planning.placement import (
     Placement,
     queue_of,
     reserved_gpus,
     run_checks,
 )
 from palmares.leaderboard.planning.plan import JobPlan
-from palmares.leaderboard.planning.shape import ModelShape
-from palmares.leaderboard.planning.walltime import hours_minutes
 from palmares.leaderboard.suites import Suite
 
 FEWEST_SEQUENCES: Final = 4

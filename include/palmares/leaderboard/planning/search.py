@@ -10,13 +10,11 @@ from itertools import groupby
 from typing import Final
 
 from palmares.leaderboard.clusters import Cluster, minutes
-from palmares.leaderboard.planning.calibration import Correction
-from palmares.leaderboard.planning.checks import Placement, is_legal, placements, reserved_gpus
-from palmares.leaderboard.planning.memory import Budget, budget
+from palmares.leaderboard.planning.duration import Correction, estimate_s, wanted_minutes
+from palmares.leaderboard.planning.memory import Budget, Weights, budget
+from palmares.leaderboard.planning.model_config import ModelShape
+from palmares.leaderboard.planning.placement import Placement, is_legal, placements, reserved_gpus
 from palmares.leaderboard.planning.plan import Backend
-from palmares.leaderboard.planning.shape import ModelShape
-from palmares.leaderboard.planning.walltime import estimate_s, wanted_minutes
-from palmares.leaderboard.planning.weights import Weights
 from palmares.leaderboard.suites import Suite
 
 HF_SEQUENCES: Final = 8

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from palmares.leaderboard.clusters import minutes
 from palmares.leaderboard.planning import plan_job
-from palmares.leaderboard.planning.calibration import LEAST_MARGIN, Correction, History, HistoryRow
+from palmares.leaderboard.planning.duration import LEAST_MARGIN, Correction, History, HistoryRow
 from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 
 from performance.hand_kept_table import facts_of, models, submission_of

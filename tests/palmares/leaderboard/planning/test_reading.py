@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from palmares.leaderboard.errors import RefusedError
 from palmares.leaderboard.planning.adapters import join
-from palmares.leaderboard.planning.shape import Reading, read_shape
+from palmares.leaderboard.planning.reading import Reading, read_shape
 from palmares.leaderboard.submissions.model_facts import facts_of_config
 
 from tests.palmares.leaderboard.planning.configs import KNOWN, LLAMA, known

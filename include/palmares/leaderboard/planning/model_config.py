@@ -1,29 +1,14 @@
-"""The sizes of a model that decide its placement."""
+"""The sizes of a model that decide its placement, and the parameters that they add up to."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from palmares.leaderboard.planning.adapters import Adapter
-from palmares.leaderboard.planning.layers import DENSE, MOE, PARALLEL, SLIDING, STATE
-from palmares.leaderboard.planning.parameters import count_parameters
+from palmares.leaderboard.planning.layers import DENSE, FULL, MOE, PARALLEL, SLIDING, STATE, StateSpace
 from palmares.leaderboard.planning.quantization import Quantization
-from palmares.leaderboard.planning.states import StateSpace
-from palmares.leaderboard.submissions.model_facts import ModelFacts
 
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """What may be read where config.json alone does not settle it; the leaderboard's policy."""
-
-    unknown: Literal["refuse", "conservative"] = "refuse"
-    """A class that is not known here: refused, or read as a dense decoder and said to be so."""
-    allow_custom_code: bool = False
-    encoder_decoders: bool = True
-    """They are read, for the backend ``hf-seq2seq``; where False, refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,24 +129,79 @@ class ModelShape:
         return self.mixers.count(STATE) + self.mixers.count(PARALLEL)
 
 
-def read_shape(facts: ModelFacts, reading: Reading | None = None) -> ModelShape:
-    """Derive the sizes, under the names that the known families use.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """Numbers of weights."""
 
-    Args:
-        facts: Of the model; of base and adapter together for an adapter (``adapters.join``).
-        reading: The leaderboard's policy; None: everything doubtful is refused.
+    total: int
+    active: int
+    """Of the layers and experts that one token uses."""
+    experts: int
+    """Of all routed experts together: what some quantisations leave the rest alone for."""
 
-    Raises:
-        RefusedError: ``incompatible`` (no class, an unknown one, an encoder-decoder, a broken config) or
-            ``custom_code``.
+
+def count_parameters(shape: ModelShape) -> Parameters:
+    """Count from the shapes; the biases of feed-forwards and experts are left out, far below 1 %.
+
+    Sources: the layers' constructors in transformers, models/<type>/modeling_<type>.py.
     """
-    from palmares.leaderboard.planning.reading import read
+    if shape.encoder_layers:
+        total = _encoder_decoder(shape)
+        return Parameters(total=total, active=total, experts=0)
+    matrices = 3 if shape.gated else 2
+    dense = matrices * shape.hidden * shape.intermediate
+    expert = matrices * shape.hidden * shape.moe_intermediate
+    beside = shape.hidden * shape.experts + matrices * shape.hidden * shape.shared_intermediate
+    moe_layers, dense_layers = _counts(shape)
+    attention = sum(shape.mixers.count(kind) for kind in (FULL, SLIDING, PARALLEL))
+    states = sum(shape.mixers.count(kind) for kind in (STATE, PARALLEL))
+    if not shape.mixers:
+        attention = shape.layers
+    state = shape.state.parameters if shape.state else 0
+    experts = moe_layers * shape.experts * expert
+    rest = dense_layers * dense + moe_layers * beside + states * state + shape.other_parameters
+    rest += shape.layers * shape.norms * shape.hidden + shape.hidden
+    if shape.shared_attention_parameters:  # Zamba 2: one block, seen from several layers
+        rest += shape.shared_attention_parameters
+    else:
+        rest += attention * _attention(shape)
+    ends = shape.embedding_parameters * (1 if shape.tied_embeddings else 2)
+    used = moe_layers * min(shape.experts, max(1, shape.experts_per_token)) * expert
+    return Parameters(total=rest + experts + ends, active=rest + used + ends, experts=experts)
 
-    return read(facts, reading or Reading())
+
+def _counts(shape: ModelShape) -> tuple[int, int]:
+    """Layers with experts, and with a dense feed-forward."""
+    if not shape.feed_forwards:
+        return (shape.layers, 0) if shape.experts else (0, shape.layers)
+    return shape.feed_forwards.count(MOE), shape.feed_forwards.count(DENSE)
 
 
-def weights_bytes(facts: ModelFacts, shape: ModelShape, precision: str) -> int:
-    """Bytes of the weights as they are loaded; see ``weights.weights_of``."""
-    from palmares.leaderboard.planning.weights import weights_of
+def _attention(shape: ModelShape) -> int:
+    latent = shape.latent
+    if latent is not None:
+        queries = shape.heads * (latent.nope_head_dim + latent.rope_head_dim)
+        total = shape.hidden * queries
+        if latent.query_rank:
+            total = latent.query_rank * (shape.hidden + queries + 1)
+        total += shape.hidden * (latent.rank + latent.rope_head_dim) + latent.rank
+        total += latent.rank * shape.heads * (latent.nope_head_dim + latent.value_head_dim)
+        return total + shape.heads * latent.value_head_dim * shape.hidden
+    queries, keys = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+    total = shape.hidden * (2 * queries + 2 * keys)
+    if shape.output_gate:
+        total += shape.hidden * queries
+    if shape.attention_bias:
+        total += queries + 2 * keys
+    if shape.qk_norm:
+        total += 2 * shape.head_dim
+    return total
 
-    return weights_of(facts, shape, precision).total_bytes
+
+def _encoder_decoder(shape: ModelShape) -> int:
+    attention = 4 * shape.hidden * shape.heads * shape.head_dim
+    feed_forward = (3 if shape.gated else 2) * shape.hidden * shape.intermediate
+    encoder = shape.encoder_layers * (attention + feed_forward + 2 * shape.hidden)
+    decoder = shape.layers * (2 * attention + feed_forward + 3 * shape.hidden)
+    ends = shape.embedding_parameters * (1 if shape.tied_embeddings else 2)
+    return encoder + decoder + ends + 2 * shape.hidden + shape.other_parameters

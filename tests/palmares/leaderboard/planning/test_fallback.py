@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from palmares.leaderboard.clusters import minutes
 from palmares.leaderboard.planning import JobPlan
-from palmares.leaderboard.planning.checks import Placement, run_checks
-from palmares.leaderboard.planning.hyperparameters import hyperparameters, plan_parameters
-from palmares.leaderboard.planning.ladder import FEWEST_SEQUENCES, describe_change, next_plan
-from palmares.leaderboard.planning.shape import ModelShape
+from palmares.leaderboard.planning.fallback import FEWEST_SEQUENCES, describe_change, next_plan
+from palmares.leaderboard.planning.model_config import ModelShape
+from palmares.leaderboard.planning.placement import Placement, run_checks
+from palmares.leaderboard.planning.plan import hyperparameters, plan_parameters
 from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 
 SETTINGS = load_settings(DEFAULT_CONFIG_DIR)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from palmares.cli.planning.memory_bar import USES, bar, cells_of, gibibytes, parts_of
+from palmares.cli.planning.show import USES, bar, cells_of, gibibytes, parts_of
 
 GIB = 2**30
 

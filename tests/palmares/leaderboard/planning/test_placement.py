@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from palmares.leaderboard.planning.checks import (
+from palmares.leaderboard.planning.placement import (
     RULES,
     Placement,
     is_legal,
     placements,
     run_checks,
 )
-from palmares.leaderboard.planning.shape import read_shape
+from palmares.leaderboard.planning.reading import read_shape
 from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 
 from tests.palmares.leaderboard.planning.configs import KNOWN, LLAMA, known

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from palmares.leaderboard.clusters import minutes
 from palmares.leaderboard.planning import JobPlan, plan_job
-from palmares.leaderboard.planning.checks import Placement
-from palmares.leaderboard.planning.walltime import carbon_kg, estimate_s, wanted_minutes
+from palmares.leaderboard.planning.duration import carbon_kg, estimate_s, wanted_minutes
+from palmares.leaderboard.planning.placement import Placement
 from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 from palmares.leaderboard.suites import Suite, SuiteTask
 from pydantic import ValidationError
