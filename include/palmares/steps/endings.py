@@ -95,7 +95,7 @@ def bounded(
     user_properties: Mapping[str, str],
     general: Mapping[str, str],
 ) -> Verdict:
-    """Apply the night's retry budgets, and the end of the ladder.
+    """Apply the night's retry budgets, and the end of the fallback policy.
 
     Args:
         services: Settings; the Hub, if the model's shape must be known.

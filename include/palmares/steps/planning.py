@@ -81,7 +81,7 @@ def plan_resources(
             "project": settings.clearml.project,
             "type": "testing",
             "script": _script(PROJECT_ROOT / settings.clearml.script),
-            # A smaller batch that an earlier night's ladder chose does not hold for this plan.
+            # A smaller batch that the fallback policy chose on an earlier night does not hold for this plan.
             "hyperparams": {"General": {**hyperparameters(submission, plan, suite), "batch_size": ""}},
             "user_properties": {
                 "plan": compact(plan),

@@ -53,7 +53,7 @@ def test_a_lost_node_is_followed_by_the_same_plan(services: Services) -> None:
     assert step == NextStep(user_properties={"failure_class": ""}, note="the same plan again after node_lost")
 
 
-def test_missing_memory_is_followed_by_the_ladder_s_next_plan(services: Services) -> None:
+def test_missing_memory_is_followed_by_the_fallback_policy_s_next_plan(services: Services) -> None:
     step = step_after(services, "out_of_memory")
 
     assert step is not None
@@ -109,7 +109,7 @@ def test_one_process_is_given_a_smaller_batch(services: Services) -> None:
 
 
 @pytest.mark.parametrize("plan", ["", "{", "[]", '{"cluster": "nowhere"}'])
-def test_a_plan_that_cannot_be_read_ends_the_ladder_but_no_plain_retry(services: Services, plan: str) -> None:
+def test_a_plan_that_cannot_be_read_ends_the_fallback_policy_but_no_plain_retry(services: Services, plan: str) -> None:
     properties = {"plan": plan}
 
     assert next_step(services, "out_of_memory", user_properties=properties, general=GENERAL) is None
@@ -152,7 +152,7 @@ def test_a_night_s_budget_is_counted_by_class(
     assert (found.outcome, found.failure_class) == (outcome, failure_class)
 
 
-def test_an_exhausted_ladder_gives_up_before_its_budget(services: Services) -> None:
+def test_an_exhausted_fallback_policy_gives_up_before_its_budget(services: Services) -> None:
     longest = {"run_limit_s": "86400", "plan": json.dumps(plan_of(walltime="24:00"))}
     verdict = classify_ending(
         succeeded=False,

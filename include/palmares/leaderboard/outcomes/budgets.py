@@ -41,7 +41,7 @@ def within_budget(
         verdict: Of the attempt that has just ended.
         earlier: Attempts before it that ended in the same class.
         budgets: What is allowed.
-        has_next_plan: The ladder has another plan for this class.
+        has_next_plan: The fallback policy has another plan for this class.
     """
     if verdict.outcome != "retry":
         return verdict

@@ -30,7 +30,7 @@ def test_a_used_up_budget_says_so_and_keeps_the_class():
     assert given_up.reason_fr.endswith("C'est arrivé 4 fois ; nouvel essai la nuit prochaine.")
 
 
-def test_an_exhausted_ladder_ends_the_night():
+def test_an_exhausted_fallback_policy_ends_the_night():
     memory = verdict(said="out_of_memory", reason="worker execution exit code 1")
 
     given_up = within_budget(memory, earlier=1, budgets=BUDGETS, has_next_plan=False)

@@ -1,4 +1,4 @@
-"""The ladder asks for more each time, stays legal, and ends."""
+"""The fallback policy asks for more each time, stays legal, and ends."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def a_plan(**changes: Any) -> JobPlan:
 
 
 def climb(plan: JobPlan, failure_class: str, shape: ModelShape | None = SHAPE) -> list[JobPlan]:
-    """Every plan of the ladder, the first included."""
+    """Every plan of the fallback policy, the first included."""
     plans = [plan]
     while True:
         following = next_plan(
@@ -95,7 +95,7 @@ def test_a_context_longer_than_the_suite_needs_is_cut_to_what_it_needs_and_never
     assert {later.max_model_len for later in plans[1:]} == {SUITE.max_tokens}
 
 
-def test_the_shortest_ladder_reaches_more_gpus_within_the_night_s_retries():
+def test_the_shortest_policy_reaches_more_gpus_within_the_night_s_retries():
     plans = climb(a_plan(max_num_seqs=256), "out_of_memory")
 
     assert plans[SETTINGS.retries.out_of_memory].nodes > 1
@@ -164,7 +164,7 @@ def test_what_is_nobody_s_shape_keeps_its_plan(failure_class):
     walltime=st.integers(0, 30 * 60),
     shape=st.sampled_from([None, SHAPE, PHI_4]),
 )
-def test_every_ladder_ends_repeats_no_plan_and_only_asks_for_more(
+def test_every_fallback_policy_ends_repeats_no_plan_and_only_asks_for_more(
     cluster, sequences, length, eager, tp, walltime, shape
 ):
     machines = SETTINGS.cluster(cluster)
