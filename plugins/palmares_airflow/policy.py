@@ -58,7 +58,7 @@ def classify(ended: EndedTask) -> Ending:
 
 
 def next_attempt(ended: EndedTask, ending: Ending) -> AttemptEdit | None:
-    """The fallback policy's next plan where the same one would fail again, else the same; None: nothing is left."""
+    """The fallback policy's next plan if the same one would fail again, else the same; None: none is left."""
     from clearml_provider.endings import AttemptEdit
     from palmares.steps.endings import next_step
 

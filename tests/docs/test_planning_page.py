@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from palmares.leaderboard.planning.placement import Placement, run_checks
-from palmares.leaderboard.planning.reading import read_shape
+from palmares.leaderboard.planning.reading import read_model_config
 
 from performance.hand_kept_table import facts_of, models, musa
 from tests.docs.planning_page import EXAMPLE, GENERATED, PAGE, block, plan_of
@@ -27,7 +27,9 @@ def test_every_rule_has_its_row(rule):
 def test_every_rule_that_is_checked_has_its_row():
     facts = facts_of(models()[EXAMPLE])
     placement = Placement(nodes=2, tensor_parallel=2, pipeline_parallel=2)
-    checked = {check.rule for check in run_checks(read_shape(facts), placement, musa(allocation="node"))}
+    checked = {
+        check.rule for check in run_checks(read_model_config(facts), placement, musa(allocation="node"))
+    }
 
     assert {rule for rule in checked if f"\n| {rule} |" not in TEXT} == set()
 

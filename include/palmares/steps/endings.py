@@ -13,9 +13,9 @@ from palmares.leaderboard.errors import LeaderboardError
 from palmares.leaderboard.outcomes import Child, JobEnding, Verdict, classify_job_ending, within_budget
 from palmares.leaderboard.planning import JobPlan
 from palmares.leaderboard.planning.fallback import describe_change, next_plan
-from palmares.leaderboard.planning.model_config import ModelShape
+from palmares.leaderboard.planning.model_config import ModelConfig
 from palmares.leaderboard.planning.plan import plan_parameters
-from palmares.leaderboard.planning.reading import read_shape
+from palmares.leaderboard.planning.reading import read_model_config
 from palmares.steps.planning import compact
 from palmares.steps.services import Services
 from palmares.store.store import EvaluationState
@@ -98,7 +98,7 @@ def bounded(
     """Apply the night's retry budgets, and the end of the fallback policy.
 
     Args:
-        services: Settings; the Hub, if the model's shape must be known.
+        services: Settings; the Hub, if the model's sizes must be known.
         verdict: Of the attempt that has just ended.
         count: Earlier attempts of a class.
         user_properties: The ClearML task's.
@@ -160,20 +160,20 @@ def _plans(
     new = next_plan(old, failure_class, suite=suite, cluster=cluster)
     is_moved = new is None or (new.nodes, new.gpus_per_node) != (old.nodes, old.gpus_per_node)
     if failure_class == "out_of_memory" and old.backend == "vllm" and is_moved:
-        shape = _shape(services, general)
-        new = next_plan(old, failure_class, suite=suite, cluster=cluster, shape=shape) if shape else new
+        model = _model_config(services, general)
+        new = next_plan(old, failure_class, suite=suite, cluster=cluster, model=model) if model else new
     return None if new is None else (old, new)
 
 
-def _shape(services: Services, general: Mapping[str, str]) -> ModelShape | None:
-    """The model's shape, which says how it can be cut; None: the Hub does not tell now."""
+def _model_config(services: Services, general: Mapping[str, str]) -> ModelConfig | None:
+    """The model's sizes, which says how it can be cut; None: the Hub does not tell now."""
     try:
-        return read_shape(
+        return read_model_config(
             services.hub.model_facts(general["model"], general["revision"]),
             services.settings.policies.reading,
         )
     except (KeyError, LeaderboardError) as error:
-        log.warning("More GPUs are added without knowing the model's shape (%s)", error)
+        log.warning("More GPUs are added without knowing the model's sizes (%s)", error)
         return None
 
 

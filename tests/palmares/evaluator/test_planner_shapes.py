@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from palmares.leaderboard.planning.reading import read_shape
+from palmares.leaderboard.planning.reading import read_model_config
 from palmares.leaderboard.submissions.model_facts import facts_of_config
 
 pytestmark = pytest.mark.evaluator
@@ -86,6 +86,6 @@ def test_parameters_are_those_of_the_real_model_within_one_percent(architecture,
     model.tie_weights()
     written = {**json.loads(config.to_json_string(use_diff=False)), "architectures": [architecture]}
 
-    shape = read_shape(facts_of_config(written, model_id="a/b"))
+    model = read_model_config(facts_of_config(written, model_id="a/b"))
 
-    assert shape.parameters == pytest.approx(sum(p.numel() for p in model.parameters()), rel=0.01)
+    assert model.parameters == pytest.approx(sum(p.numel() for p in model.parameters()), rel=0.01)

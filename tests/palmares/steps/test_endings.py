@@ -109,7 +109,9 @@ def test_one_process_is_given_a_smaller_batch(services: Services) -> None:
 
 
 @pytest.mark.parametrize("plan", ["", "{", "[]", '{"cluster": "nowhere"}'])
-def test_a_plan_that_cannot_be_read_ends_the_fallback_policy_but_no_plain_retry(services: Services, plan: str) -> None:
+def test_a_plan_that_cannot_be_read_ends_the_fallback_policy_but_no_plain_retry(
+    services: Services, plan: str
+) -> None:
     properties = {"plan": plan}
 
     assert next_step(services, "out_of_memory", user_properties=properties, general=GENERAL) is None

@@ -11,7 +11,7 @@ from palmares.leaderboard.errors import Refusal, RefusedError
 from palmares.leaderboard.planning import JobPlan, plan_job
 from palmares.leaderboard.planning.choice import choose_cluster
 from palmares.leaderboard.planning.placement import Check, Placement, run_checks
-from palmares.leaderboard.planning.reading import Reading, read_shape
+from palmares.leaderboard.planning.reading import Reading, read_model_config
 from palmares.leaderboard.settings import Settings
 from palmares.leaderboard.submissions.model_facts import ModelFacts
 from palmares.leaderboard.submissions.submission import Submission
@@ -137,7 +137,7 @@ def _checks(plan: JobPlan, facts: ModelFacts, cluster: Cluster, reading: Reading
         tensor_parallel=plan.tensor_parallel_size,
         pipeline_parallel=plan.pipeline_parallel_size,
     )
-    return run_checks(read_shape(facts, reading), placement, cluster)
+    return run_checks(read_model_config(facts, reading), placement, cluster)
 
 
 def _with(plan: JobPlan, reason: str, reason_fr: str) -> JobPlan:

@@ -26,7 +26,7 @@ class Adapter:
 
 
 def join(adapter: ModelFacts, base: ModelFacts) -> ModelFacts:
-    """Put an adapter's facts together with its base's: the base's shape and weights, the adapter's name.
+    """Put an adapter's facts together with its base's: the base's sizes and weights, the adapter's name.
 
     Args:
         adapter: Of the submitted repository, with ``adapter_config.json``.

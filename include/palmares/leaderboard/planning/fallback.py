@@ -12,7 +12,7 @@ from typing import Final
 
 from palmares.leaderboard.clusters import Cluster, minutes
 from palmares.leaderboard.planning.duration import hours_minutes
-from palmares.leaderboard.planning.model_config import ModelShape
+from palmares.leaderboard.planning.model_config import ModelConfig
 from palmares.leaderboard.planning.placement import (
     Placement,
     queue_of,
@@ -31,7 +31,7 @@ LONGER: Final = 2
 
 
 def next_plan(
-    plan: JobPlan, failure_class: str, *, suite: Suite, cluster: Cluster, shape: ModelShape | None = None
+    plan: JobPlan, failure_class: str, *, suite: Suite, cluster: Cluster, model: ModelConfig | None = None
 ) -> JobPlan | None:
     """The plan for the attempt after one that ended as *failure_class*.
 
@@ -43,13 +43,13 @@ def next_plan(
         failure_class: How it ended.
         suite: What is evaluated.
         cluster: Where; the plan's.
-        shape: The model's; None: more GPUs are added as pipeline stages only, which any model allows.
+        model: The model's; None: more GPUs are added as pipeline stages only, which any model allows.
 
     Returns:
         None: this cluster has nothing else to offer.
     """
     if failure_class == "out_of_memory":
-        return _with_more_memory(plan, suite, cluster, shape)
+        return _with_more_memory(plan, suite, cluster, model)
     if failure_class == "wall_time":
         return _with_more_time(plan, cluster)
     return plan
@@ -72,7 +72,7 @@ def describe_change(old: JobPlan, new: JobPlan) -> str:
 
 
 def _with_more_memory(
-    plan: JobPlan, suite: Suite, cluster: Cluster, shape: ModelShape | None
+    plan: JobPlan, suite: Suite, cluster: Cluster, model: ModelConfig | None
 ) -> JobPlan | None:
     if plan.max_num_seqs > FEWEST_SEQUENCES:
         fewer = max(FEWEST_SEQUENCES, plan.max_num_seqs // FEWER)
@@ -104,7 +104,7 @@ def _with_more_memory(
             "La mémoire a manqué : sans graphes CUDA, qui en occupent.",
         )
     for placement in _larger(plan, cluster):
-        if _is_legal(placement, plan, cluster, shape):
+        if _is_legal(placement, plan, cluster, model):
             return _moved(plan, placement, cluster)
     return None
 
@@ -142,10 +142,10 @@ def _larger(plan: JobPlan, cluster: Cluster) -> Iterator[Placement]:
             yield placement
 
 
-def _is_legal(placement: Placement, plan: JobPlan, cluster: Cluster, shape: ModelShape | None) -> bool:
-    if shape is None:
+def _is_legal(placement: Placement, plan: JobPlan, cluster: Cluster, model: ModelConfig | None) -> bool:
+    if model is None:
         return placement.tensor_parallel == plan.tensor_parallel_size
-    return all(check.ok for check in run_checks(shape, placement, cluster))
+    return all(check.ok for check in run_checks(model, placement, cluster))
 
 
 def _moved(plan: JobPlan, placement: Placement, cluster: Cluster) -> JobPlan:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from palmares.leaderboard.clusters import Cluster
 from palmares.leaderboard.planning.layers import FULL, PARALLEL, SLIDING, STATE, stage_layers
-from palmares.leaderboard.planning.model_config import DTYPE_BYTES, ModelShape, count_parameters
+from palmares.leaderboard.planning.model_config import DTYPE_BYTES, ModelConfig, count_parameters
 from palmares.leaderboard.planning.placement import Check, Placement, padded_vocabulary
 from palmares.leaderboard.submissions.model_facts import ModelFacts
 
@@ -48,7 +48,7 @@ class Weights:
         return -(-max(with_end, body * middle // self.layers) // tp)
 
 
-def weights_of(facts: ModelFacts, shape: ModelShape, precision: str) -> Weights:
+def weights_of(facts: ModelFacts, model: ModelConfig, precision: str) -> Weights:
     """Bytes of the weights as they are loaded.
 
     Unquantised: the parameters that the safetensors headers count times the precision's bytes; else the
@@ -56,7 +56,7 @@ def weights_of(facts: ModelFacts, shape: ModelShape, precision: str) -> Weights:
     loaded as they are stored: the files' size; else the shapes with the quantisation's bits.
     """
     width = DTYPE_BYTES.get(precision, 2)
-    quantization = shape.quantization
+    quantization = model.quantization
     notes: tuple[tuple[str, str], ...] = ()
     source: Source = "shapes"
     if quantization is not None:
@@ -64,7 +64,7 @@ def weights_of(facts: ModelFacts, shape: ModelShape, precision: str) -> Weights:
         if facts.weights_bytes:
             total, source = facts.weights_bytes, _file_source(facts)
         else:
-            total = _quantized_bytes(shape)
+            total = _quantized_bytes(model)
         width = 2
         notes = (
             (
@@ -74,7 +74,7 @@ def weights_of(facts: ModelFacts, shape: ModelShape, precision: str) -> Weights:
         )
     else:
         label = None
-        expected = shape.parameters * width
+        expected = model.parameters * width
         if facts.parameters:
             total, source = facts.parameters * width, "safetensors"
         elif facts.weights_bytes:
@@ -85,13 +85,13 @@ def weights_of(facts: ModelFacts, shape: ModelShape, precision: str) -> Weights:
             notes = _difference(total, expected)
     return Weights(
         total_bytes=total,
-        embedding_bytes=shape.embedding_parameters * width,
+        embedding_bytes=model.embedding_parameters * width,
         source=source,
         quantization=label,
-        layers=max(1, shape.layers),
-        tied=shape.tied_embeddings,
-        adapter_bytes=_adapter_bytes(shape),
-        notes=(*notes, *_adapter_notes(shape)),
+        layers=max(1, model.layers),
+        tied=model.tied_embeddings,
+        adapter_bytes=_adapter_bytes(model),
+        notes=(*notes, *_adapter_notes(model)),
     )
 
 
@@ -106,35 +106,35 @@ def _stored_width(facts: ModelFacts) -> int:
     return DTYPE_BYTES.get(stored.removeprefix("torch."), 2) if isinstance(stored, str) else 2
 
 
-def _quantized_bytes(shape: ModelShape) -> int:
-    quantization = shape.quantization
+def _quantized_bytes(model: ModelConfig) -> int:
+    quantization = model.quantization
     assert quantization is not None
-    parameters = count_parameters(shape)
+    parameters = count_parameters(model)
     if quantization.experts_only:
         return quantization.bytes_of(parameters.experts) + 2 * (parameters.total - parameters.experts)
-    ends = shape.embedding_parameters * (1 if shape.tied_embeddings else 2) + shape.other_parameters
+    ends = model.embedding_parameters * (1 if model.tied_embeddings else 2) + model.other_parameters
     return quantization.bytes_of(max(0, parameters.total - ends)) + 2 * ends
 
 
-def _adapter_bytes(shape: ModelShape) -> int:
+def _adapter_bytes(model: ModelConfig) -> int:
     """Of the adapter's matrices; without its file's size, at every linear layer of its rank."""
-    if shape.adapter is None:
+    if model.adapter is None:
         return 0
-    if shape.adapter.weights_bytes:
-        return shape.adapter.weights_bytes
-    sides = 4 * shape.hidden + 2 * shape.head_dim * (shape.heads + shape.kv_heads)
-    sides += 3 * (shape.hidden + (shape.intermediate or shape.moe_intermediate))
-    return 2 * shape.layers * shape.adapter.rank * sides
+    if model.adapter.weights_bytes:
+        return model.adapter.weights_bytes
+    sides = 4 * model.hidden + 2 * model.head_dim * (model.heads + model.kv_heads)
+    sides += 3 * (model.hidden + (model.intermediate or model.moe_intermediate))
+    return 2 * model.layers * model.adapter.rank * sides
 
 
-def _adapter_notes(shape: ModelShape) -> tuple[tuple[str, str], ...]:
-    if shape.adapter is None:
+def _adapter_notes(model: ModelConfig) -> tuple[tuple[str, str], ...]:
+    if model.adapter is None:
         return ()
-    size = _adapter_bytes(shape) / 2**20
+    size = _adapter_bytes(model) / 2**20
     return (
         (
-            f"An adapter of rank {shape.adapter.rank} lies beside its base's weights: {size:.1f} MiB.",
-            f"Un adaptateur de rang {shape.adapter.rank} s'ajoute aux poids de sa base : {size:.1f} Mio.",
+            f"An adapter of rank {model.adapter.rank} lies beside its base's weights: {size:.1f} MiB.",
+            f"Un adaptateur de rang {model.adapter.rank} s'ajoute aux poids de sa base : {size:.1f} Mio.",
         ),
     )
 
@@ -202,53 +202,53 @@ class Budget:
         }
 
 
-def kv_bytes_per_token(shape: ModelShape, placement: Placement, *, dtype: str) -> int:
+def kv_bytes_per_token(model: ModelConfig, placement: Placement, *, dtype: str) -> int:
     """Bytes that one more token takes on a GPU of the fullest stage, below every window.
 
     K1: layers of the stage x key-value heads of the rank x (key and value) x head_dim x bytes. K2, latent
     attention: layers x (rank + rope) x bytes, on every rank. Layers with a state take nothing (K3).
     Source: ``vllm/v1/kv_cache_interface.py``.
     """
-    full, sliding, _ = _stage_kinds(shape, placement)
-    return (full + sliding) * _layer_bytes_per_token(shape, placement, dtype)
+    full, sliding, _ = _stage_kinds(model, placement)
+    return (full + sliding) * _layer_bytes_per_token(model, placement, dtype)
 
 
-def kv_bytes_per_sequence(shape: ModelShape, placement: Placement, *, tokens: int, dtype: str) -> int:
+def kv_bytes_per_sequence(model: ModelConfig, placement: Placement, *, tokens: int, dtype: str) -> int:
     """Bytes of one sequence on a GPU of the fullest stage, in blocks of 16 tokens.
 
     K3: a sliding layer holds min(window, length) tokens; a state is the same whatever the length. An
     encoder-decoder keeps the encoder's output beside the decoder's cache in every layer, both of full length.
     """
-    full, sliding, states = _stage_kinds(shape, placement)
-    layer = _layer_bytes_per_token(shape, placement, dtype)
+    full, sliding, states = _stage_kinds(model, placement)
+    layer = _layer_bytes_per_token(model, placement, dtype)
     total = full * _blocks(tokens) * layer
     if sliding:
-        total += sliding * _blocks(min(tokens, shape.sliding_window or tokens)) * layer
-    if states and shape.state is not None:
-        total += states * -(-shape.state.elements // placement.tensor_parallel) * DTYPE_BYTES.get(dtype, 2)
-    return total * 2 if shape.encoder_decoder else total
+        total += sliding * _blocks(min(tokens, model.sliding_window or tokens)) * layer
+    if states and model.state is not None:
+        total += states * -(-model.state.elements // placement.tensor_parallel) * DTYPE_BYTES.get(dtype, 2)
+    return total * 2 if model.encoder_decoder else total
 
 
 def _blocks(tokens: int) -> int:
     return -(-tokens // KV_BLOCK_TOKENS) * KV_BLOCK_TOKENS
 
 
-def _layer_bytes_per_token(shape: ModelShape, placement: Placement, dtype: str) -> int:
+def _layer_bytes_per_token(model: ModelConfig, placement: Placement, dtype: str) -> int:
     width = DTYPE_BYTES.get(dtype, 2)
-    if shape.latent is not None:
-        return (shape.latent.rank + shape.latent.rope_head_dim) * width
-    if not shape.kv_heads:
+    if model.latent is not None:
+        return (model.latent.rank + model.latent.rope_head_dim) * width
+    if not model.kv_heads:
         return 0
-    return max(1, shape.kv_heads // placement.tensor_parallel) * 2 * shape.head_dim * width
+    return max(1, model.kv_heads // placement.tensor_parallel) * 2 * model.head_dim * width
 
 
-def _stage_kinds(shape: ModelShape, placement: Placement) -> tuple[int, int, int]:
+def _stage_kinds(model: ModelConfig, placement: Placement) -> tuple[int, int, int]:
     """Layers with full attention, with a window and with a state, of the stage with the most of each."""
     stages = placement.pipeline_parallel
-    if stages >= shape.layers:
-        stages = shape.layers
-    mixers = shape.mixers
-    most = -(-shape.layers // stages)
+    if stages >= model.layers:
+        stages = model.layers
+    mixers = model.mixers
+    most = -(-model.layers // stages)
     if not mixers:
         return most, 0, 0
     first = mixers[0]
@@ -259,7 +259,7 @@ def _stage_kinds(shape: ModelShape, placement: Placement) -> tuple[int, int, int
             most if first in {STATE, PARALLEL} else 0,
         )
     full = sliding = states = start = 0
-    for size in stage_layers(shape.layers, stages):
+    for size in stage_layers(model.layers, stages):
         part = mixers[start : start + size]
         start += size
         both = part.count(PARALLEL)
@@ -270,7 +270,7 @@ def _stage_kinds(shape: ModelShape, placement: Placement) -> tuple[int, int, int
 
 
 def budget(
-    shape: ModelShape,
+    model: ModelConfig,
     placement: Placement,
     cluster: Cluster,
     *,
@@ -288,7 +288,7 @@ def budget(
     the cluster's.
 
     Args:
-        shape: The model's.
+        model: The model's.
         placement: How it is cut.
         cluster: Where.
         weights: What its weights take; or
@@ -303,38 +303,38 @@ def budget(
     if weights is None:
         weights = Weights(
             total_bytes=weights_bytes or 0,
-            embedding_bytes=padded_vocabulary(shape) * shape.hidden * width,
+            embedding_bytes=padded_vocabulary(model) * model.hidden * width,
             source="given",
-            layers=shape.layers,
-            tied=shape.tied_embeddings,
+            layers=model.layers,
+            tied=model.tied_embeddings,
         )
     memory = cluster.memory
     inner = max(
-        shape.intermediate if shape.has_dense else 0,
-        shape.moe_intermediate * max(1, shape.experts_per_token) if shape.has_moe else 0,
-        shape.state.inner if shape.state else 0,
+        model.intermediate if model.has_dense else 0,
+        model.moe_intermediate * max(1, model.experts_per_token) if model.has_moe else 0,
+        model.state.inner if model.state else 0,
     )
     tokens = max(memory.batched_tokens, max_num_seqs or 0)
     eager = cluster.enforce_eager if enforce_eager is None else enforce_eager
     return Budget(
         usable=int(cluster.gpu_memory_bytes * cluster.gpu_memory_utilization),
         weights=int(weights.bytes_per_gpu(placement) * LOADING_OVERHEAD),
-        activations=int(tokens * (4 * shape.hidden + 3 * inner / tp) * width),
+        activations=int(tokens * (4 * model.hidden + 3 * inner / tp) * width),
         engine=memory.engine_bytes,
         communication=memory.communication_bytes if placement.world > 1 else 0,
         graphs=0 if eager else memory.graphs_bytes,
-        kv_per_sequence=max(1, kv_bytes_per_sequence(shape, placement, tokens=max_model_len, dtype=dtype)),
+        kv_per_sequence=max(1, kv_bytes_per_sequence(model, placement, tokens=max_model_len, dtype=dtype)),
     )
 
 
-def cache_rule(shape: ModelShape) -> str:
+def cache_rule(model: ModelConfig) -> str:
     """The rule that a model's cache follows: K1 (keys and values), K2 (latent), K3 (windows, states)."""
-    if shape.latent is not None:
+    if model.latent is not None:
         return "K2"
-    return "K3" if shape.state is not None or SLIDING in shape.mixers else "K1"
+    return "K3" if model.state is not None or SLIDING in model.mixers else "K1"
 
 
-def memory_checks(shape: ModelShape, memory: Budget, *, max_model_len: int) -> tuple[Check, ...]:
+def memory_checks(model: ModelConfig, memory: Budget, *, max_model_len: int) -> tuple[Check, ...]:
     """M1, the rule of K1 to K3 that the cache follows, and K4; see ``checks.run_checks`` for the others."""
     need = gib(memory.kv_per_sequence)
     return (
@@ -347,7 +347,7 @@ def memory_checks(shape: ModelShape, memory: Budget, *, max_model_len: int) -> t
             (gib(memory.fixed), gib(memory.usable)),
         ),
         Check(
-            cache_rule(shape),
+            cache_rule(model),
             "v1/kv_cache_interface.py",
             True,
             "{} of cache for a sequence of {} tokens",

@@ -24,7 +24,7 @@ class LatentAttention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelShape:
+class ModelConfig:
     """A model's sizes."""
 
     architecture: str
@@ -140,68 +140,68 @@ class Parameters:
     """Of all routed experts together: what some quantisations leave the rest alone for."""
 
 
-def count_parameters(shape: ModelShape) -> Parameters:
+def count_parameters(model: ModelConfig) -> Parameters:
     """Count from the shapes; the biases of feed-forwards and experts are left out, far below 1 %.
 
     Sources: the layers' constructors in transformers, models/<type>/modeling_<type>.py.
     """
-    if shape.encoder_layers:
-        total = _encoder_decoder(shape)
+    if model.encoder_layers:
+        total = _encoder_decoder(model)
         return Parameters(total=total, active=total, experts=0)
-    matrices = 3 if shape.gated else 2
-    dense = matrices * shape.hidden * shape.intermediate
-    expert = matrices * shape.hidden * shape.moe_intermediate
-    beside = shape.hidden * shape.experts + matrices * shape.hidden * shape.shared_intermediate
-    moe_layers, dense_layers = _counts(shape)
-    attention = sum(shape.mixers.count(kind) for kind in (FULL, SLIDING, PARALLEL))
-    states = sum(shape.mixers.count(kind) for kind in (STATE, PARALLEL))
-    if not shape.mixers:
-        attention = shape.layers
-    state = shape.state.parameters if shape.state else 0
-    experts = moe_layers * shape.experts * expert
-    rest = dense_layers * dense + moe_layers * beside + states * state + shape.other_parameters
-    rest += shape.layers * shape.norms * shape.hidden + shape.hidden
-    if shape.shared_attention_parameters:  # Zamba 2: one block, seen from several layers
-        rest += shape.shared_attention_parameters
+    matrices = 3 if model.gated else 2
+    dense = matrices * model.hidden * model.intermediate
+    expert = matrices * model.hidden * model.moe_intermediate
+    beside = model.hidden * model.experts + matrices * model.hidden * model.shared_intermediate
+    moe_layers, dense_layers = _counts(model)
+    attention = sum(model.mixers.count(kind) for kind in (FULL, SLIDING, PARALLEL))
+    states = sum(model.mixers.count(kind) for kind in (STATE, PARALLEL))
+    if not model.mixers:
+        attention = model.layers
+    state = model.state.parameters if model.state else 0
+    experts = moe_layers * model.experts * expert
+    rest = dense_layers * dense + moe_layers * beside + states * state + model.other_parameters
+    rest += model.layers * model.norms * model.hidden + model.hidden
+    if model.shared_attention_parameters:  # Zamba 2: one block, seen from several layers
+        rest += model.shared_attention_parameters
     else:
-        rest += attention * _attention(shape)
-    ends = shape.embedding_parameters * (1 if shape.tied_embeddings else 2)
-    used = moe_layers * min(shape.experts, max(1, shape.experts_per_token)) * expert
+        rest += attention * _attention(model)
+    ends = model.embedding_parameters * (1 if model.tied_embeddings else 2)
+    used = moe_layers * min(model.experts, max(1, model.experts_per_token)) * expert
     return Parameters(total=rest + experts + ends, active=rest + used + ends, experts=experts)
 
 
-def _counts(shape: ModelShape) -> tuple[int, int]:
+def _counts(model: ModelConfig) -> tuple[int, int]:
     """Layers with experts, and with a dense feed-forward."""
-    if not shape.feed_forwards:
-        return (shape.layers, 0) if shape.experts else (0, shape.layers)
-    return shape.feed_forwards.count(MOE), shape.feed_forwards.count(DENSE)
+    if not model.feed_forwards:
+        return (model.layers, 0) if model.experts else (0, model.layers)
+    return model.feed_forwards.count(MOE), model.feed_forwards.count(DENSE)
 
 
-def _attention(shape: ModelShape) -> int:
-    latent = shape.latent
+def _attention(model: ModelConfig) -> int:
+    latent = model.latent
     if latent is not None:
-        queries = shape.heads * (latent.nope_head_dim + latent.rope_head_dim)
-        total = shape.hidden * queries
+        queries = model.heads * (latent.nope_head_dim + latent.rope_head_dim)
+        total = model.hidden * queries
         if latent.query_rank:
-            total = latent.query_rank * (shape.hidden + queries + 1)
-        total += shape.hidden * (latent.rank + latent.rope_head_dim) + latent.rank
-        total += latent.rank * shape.heads * (latent.nope_head_dim + latent.value_head_dim)
-        return total + shape.heads * latent.value_head_dim * shape.hidden
-    queries, keys = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
-    total = shape.hidden * (2 * queries + 2 * keys)
-    if shape.output_gate:
-        total += shape.hidden * queries
-    if shape.attention_bias:
+            total = latent.query_rank * (model.hidden + queries + 1)
+        total += model.hidden * (latent.rank + latent.rope_head_dim) + latent.rank
+        total += latent.rank * model.heads * (latent.nope_head_dim + latent.value_head_dim)
+        return total + model.heads * latent.value_head_dim * model.hidden
+    queries, keys = model.heads * model.head_dim, model.kv_heads * model.head_dim
+    total = model.hidden * (2 * queries + 2 * keys)
+    if model.output_gate:
+        total += model.hidden * queries
+    if model.attention_bias:
         total += queries + 2 * keys
-    if shape.qk_norm:
-        total += 2 * shape.head_dim
+    if model.qk_norm:
+        total += 2 * model.head_dim
     return total
 
 
-def _encoder_decoder(shape: ModelShape) -> int:
-    attention = 4 * shape.hidden * shape.heads * shape.head_dim
-    feed_forward = (3 if shape.gated else 2) * shape.hidden * shape.intermediate
-    encoder = shape.encoder_layers * (attention + feed_forward + 2 * shape.hidden)
-    decoder = shape.layers * (2 * attention + feed_forward + 3 * shape.hidden)
-    ends = shape.embedding_parameters * (1 if shape.tied_embeddings else 2)
-    return encoder + decoder + ends + 2 * shape.hidden + shape.other_parameters
+def _encoder_decoder(model: ModelConfig) -> int:
+    attention = 4 * model.hidden * model.heads * model.head_dim
+    feed_forward = (3 if model.gated else 2) * model.hidden * model.intermediate
+    encoder = model.encoder_layers * (attention + feed_forward + 2 * model.hidden)
+    decoder = model.layers * (2 * attention + feed_forward + 3 * model.hidden)
+    ends = model.embedding_parameters * (1 if model.tied_embeddings else 2)
+    return encoder + decoder + ends + 2 * model.hidden + model.other_parameters

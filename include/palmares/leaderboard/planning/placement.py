@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from palmares.leaderboard.clusters import Cluster
-from palmares.leaderboard.planning.model_config import ModelShape
+from palmares.leaderboard.planning.model_config import ModelConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,27 +102,27 @@ def nothing(rule: str, source: str, english: str, french: str) -> Check:
 VOCABULARY_PADDING: Final = 64
 
 
-def t1_heads(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
+def t1_heads(model: ModelConfig, placement: Placement, _: Cluster) -> Check:
     """T1: attention heads divide by tp."""
     tp = placement.tensor_parallel
     return Check(
         "T1",
         "config/model.py",
-        shape.heads % tp == 0,
+        model.heads % tp == 0,
         "{} attention heads over {} GPUs",
         "{} têtes d'attention sur {} GPU",
-        (shape.heads, tp),
+        (model.heads, tp),
     )
 
 
-def t2_kv_heads(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
+def t2_kv_heads(model: ModelConfig, placement: Placement, _: Cluster) -> Check:
     """T2: key-value heads divide by tp, or tp by them (then they are replicated); not checked by vLLM.
 
     Latent attention has none: there T6 holds.
     """
-    kv, tp = shape.kv_heads, placement.tensor_parallel
+    kv, tp = model.kv_heads, placement.tensor_parallel
     source = "layers/linear.py QKVParallelLinear"
-    if shape.latent is not None or kv == 0:
+    if model.latent is not None or kv == 0:
         return nothing("T2", source, "no key-value heads", "pas de têtes clé-valeur")
     return Check(
         "T2",
@@ -134,23 +134,23 @@ def t2_kv_heads(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
     )
 
 
-def t3_intermediate(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
+def t3_intermediate(model: ModelConfig, placement: Placement, _: Cluster) -> Check:
     """T3: the feed-forward's width divides by tp; so does that of shared experts."""
     tp = placement.tensor_parallel
-    shared = shape.shared_intermediate
+    shared = model.shared_intermediate
     return Check(
         "T3",
         "layers/linear.py",
-        (not shape.has_dense or shape.intermediate % tp == 0) and shared % tp == 0,
+        (not model.has_dense or model.intermediate % tp == 0) and shared % tp == 0,
         "feed-forward of {} over {} GPUs",
         "couche dense de {} sur {} GPU",
-        (shape.intermediate if shape.has_dense else shared, tp),
+        (model.intermediate if model.has_dense else shared, tp),
     )
 
 
-def t4_vocabulary(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
+def t4_vocabulary(model: ModelConfig, placement: Placement, _: Cluster) -> Check:
     """T4: the vocabulary, padded to 64, divides by tp."""
-    tp, padded = placement.tensor_parallel, padded_vocabulary(shape)
+    tp, padded = placement.tensor_parallel, padded_vocabulary(model)
     return Check(
         "T4",
         "layers/vocab_parallel_embedding.py",
@@ -161,39 +161,39 @@ def t4_vocabulary(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
     )
 
 
-def t5_experts(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
+def t5_experts(model: ModelConfig, placement: Placement, _: Cluster) -> Check:
     """T5: an expert's width divides by tp, and there are as many experts as GPUs; true without experts."""
     tp, source = placement.tensor_parallel, "layers/fused_moe/config.py"
-    if not shape.has_moe:
+    if not model.has_moe:
         return nothing("T5", source, "no experts", "pas d'experts")
     return Check(
         "T5",
         source,
-        shape.moe_intermediate % tp == 0 and tp <= shape.experts,
+        model.moe_intermediate % tp == 0 and tp <= model.experts,
         "{} experts of {} over {} GPUs",
         "{} experts de {} sur {} GPU",
-        (shape.experts, shape.moe_intermediate, tp),
+        (model.experts, model.moe_intermediate, tp),
     )
 
 
-def t6_latent(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
+def t6_latent(model: ModelConfig, placement: Placement, _: Cluster) -> Check:
     """T6: latent attention divides its heads by tp; its cache is whole on every GPU."""
     tp, source = placement.tensor_parallel, "models/deepseek_v2.py"
-    if shape.latent is None:
+    if model.latent is None:
         return nothing("T6", source, "no latent attention", "pas d'attention latente")
     return Check(
         "T6",
         source,
-        shape.heads % tp == 0,
+        model.heads % tp == 0,
         "{} heads of latent attention over {} GPUs, its cache whole on each",
         "{} têtes d'attention latente sur {} GPU, son cache entier sur chacun",
-        (shape.heads, tp),
+        (model.heads, tp),
     )
 
 
-def t7_state(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
+def t7_state(model: ModelConfig, placement: Placement, _: Cluster) -> Check:
     """T7: a state's heads divide by tp, and its groups do, or it has one that is replicated."""
-    tp, state, source = placement.tensor_parallel, shape.state, "layers/mamba/mamba_mixer2.py"
+    tp, state, source = placement.tensor_parallel, model.state, "layers/mamba/mamba_mixer2.py"
     if state is None:
         return nothing("T7", source, "no state", "pas d'état")
     one = state.groups == 1 and state.kind != "delta"
@@ -207,13 +207,13 @@ def t7_state(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
     )
 
 
-def t8_groups(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
+def t8_groups(model: ModelConfig, placement: Placement, _: Cluster) -> Check:
     """T8: what a GPU holds of a quantised layer is whole groups; bitsandbytes is not cut at all.
 
     The inputs of the layers that are cut by rows, and with FP8 in blocks the outputs of those that are cut by
     columns. Sources: ``distributed/utils.py``, ``model_executor/model_loader/bitsandbytes_loader.py``.
     """
-    tp, quantization, source = placement.tensor_parallel, shape.quantization, "distributed/utils.py"
+    tp, quantization, source = placement.tensor_parallel, model.quantization, "distributed/utils.py"
     if tp > 1 and quantization is not None and quantization.method == "bitsandbytes":
         return Check(
             "T8",
@@ -223,7 +223,7 @@ def t8_groups(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
             "des poids quantifiés par bitsandbytes ne se découpent pas sur {} GPU",
             (tp,),
         )
-    pairs = _quantized_widths(shape)
+    pairs = _quantized_widths(model)
     if not pairs:
         return nothing("T8", source, "not quantised in groups", "pas quantifié par groupes")
     width, group = next((pair for pair in pairs if pair[0] // tp % pair[1]), pairs[-1])
@@ -237,27 +237,27 @@ def t8_groups(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
     )
 
 
-def _quantized_widths(shape: ModelShape) -> list[tuple[int, int]]:
-    quantization = shape.quantization
+def _quantized_widths(model: ModelConfig) -> list[tuple[int, int]]:
+    quantization = model.quantization
     if quantization is None or not quantization.group_size or quantization.experts_only:
         return []  # MXFP4 experts are padded (layers/quantization/mxfp4.py)
     group = quantization.group_size
-    value_dim = shape.latent.value_head_dim if shape.latent else shape.head_dim
-    widths = [shape.heads * value_dim] if shape.heads else []
-    if shape.has_dense:
-        widths.append(shape.intermediate)
-    if shape.has_moe:
-        widths.append(shape.moe_intermediate)
-    widths += [shape.shared_intermediate] if shape.shared_intermediate else []
+    value_dim = model.latent.value_head_dim if model.latent else model.head_dim
+    widths = [model.heads * value_dim] if model.heads else []
+    if model.has_dense:
+        widths.append(model.intermediate)
+    if model.has_moe:
+        widths.append(model.moe_intermediate)
+    widths += [model.shared_intermediate] if model.shared_intermediate else []
     pairs = [(width, group) for width in widths]
     if quantization.block_rows:
-        pairs += [(width, quantization.block_rows) for width in widths[1 if shape.heads else 0 :]]
+        pairs += [(width, quantization.block_rows) for width in widths[1 if model.heads else 0 :]]
     return pairs
 
 
-def h1_head_dim(shape: ModelShape, _: Placement, __: Cluster) -> Check:
+def h1_head_dim(model: ModelConfig, _: Placement, __: Cluster) -> Check:
     """H1: ``head_dim`` of config.json wins over hidden / heads; always true, it says which was taken."""
-    if not shape.heads:
+    if not model.heads:
         return nothing("H1", "config/model.py", "no attention heads", "pas de têtes d'attention")
     return Check(
         "H1",
@@ -265,23 +265,23 @@ def h1_head_dim(shape: ModelShape, _: Placement, __: Cluster) -> Check:
         True,
         "heads of {} ({})",
         "têtes de {} ({})",
-        (shape.head_dim, "config.json" if shape.explicit_head_dim else "hidden / heads"),
+        (model.head_dim, "config.json" if model.explicit_head_dim else "hidden / heads"),
     )
 
 
-def p1_layers(shape: ModelShape, placement: Placement, _: Cluster) -> Check:
+def p1_layers(model: ModelConfig, placement: Placement, _: Cluster) -> Check:
     """P1: at least one layer a stage, and a class that can be cut into stages."""
     return Check(
         "P1",
         "distributed/utils.py",
-        placement.pipeline_parallel == 1 or (shape.pipeline and placement.pipeline_parallel <= shape.layers),
+        placement.pipeline_parallel == 1 or (model.pipeline and placement.pipeline_parallel <= model.layers),
         "{} layers, pipeline stages: {}",
         "{} couches, étages du pipeline : {}",
-        (shape.layers, placement.pipeline_parallel),
+        (model.layers, placement.pipeline_parallel),
     )
 
 
-def p5_fabric(_: ModelShape, placement: Placement, cluster: Cluster) -> Check:
+def p5_fabric(_: ModelConfig, placement: Placement, cluster: Cluster) -> Check:
     """P5: tensor parallelism never crosses a slow fabric."""
     if not cluster.fabric_inside_node:
         limit = 1
@@ -300,10 +300,10 @@ def p5_fabric(_: ModelShape, placement: Placement, cluster: Cluster) -> Check:
     )
 
 
-def b1_backend(shape: ModelShape, _: Placement, cluster: Cluster) -> Check:
+def b1_backend(model: ModelConfig, _: Placement, cluster: Cluster) -> Check:
     """B1: transformers loads quantised weights with packages that the evaluator does not carry."""
-    plain, source = shape.encoder_decoder or cluster.backend == "hf", "requirements-evaluator.in"
-    if shape.quantization is None:
+    plain, source = model.encoder_decoder or cluster.backend == "hf", "requirements-evaluator.in"
+    if model.quantization is None:
         return nothing("B1", source, "not quantised", "pas quantifié")
     return Check(
         "B1",
@@ -311,11 +311,11 @@ def b1_backend(shape: ModelShape, _: Placement, cluster: Cluster) -> Check:
         not plain,
         "quantisation {} on the backend {}",
         "quantification {} avec {}",
-        (shape.quantization.method, "hf" if plain else cluster.backend),
+        (model.quantization.method, "hf" if plain else cluster.backend),
     )
 
 
-RULES: tuple[Callable[[ModelShape, Placement, Cluster], Check], ...] = (
+RULES: tuple[Callable[[ModelConfig, Placement, Cluster], Check], ...] = (
     t1_heads,
     t2_kv_heads,
     t3_intermediate,
@@ -333,16 +333,16 @@ _WHOLE: Final = (p1_layers, p5_fabric, b1_backend)
 """What is left to ask where nothing is divided by tp."""
 
 
-def run_checks(shape: ModelShape, placement: Placement, cluster: Cluster) -> tuple[Check, ...]:
+def run_checks(model: ModelConfig, placement: Placement, cluster: Cluster) -> tuple[Check, ...]:
     """Run every rule on one placement."""
-    return tuple(rule(shape, placement, cluster) for rule in RULES)
+    return tuple(rule(model, placement, cluster) for rule in RULES)
 
 
-def is_legal(shape: ModelShape, placement: Placement, cluster: Cluster) -> bool:
+def is_legal(model: ModelConfig, placement: Placement, cluster: Cluster) -> bool:
     """Whether every rule holds; stops at the first that does not."""
     rules = _WHOLE if placement.tensor_parallel == 1 else RULES
-    return all(rule(shape, placement, cluster).ok for rule in rules)
+    return all(rule(model, placement, cluster).ok for rule in rules)
 
 
-def padded_vocabulary(shape: ModelShape) -> int:
-    return -(-shape.vocabulary // VOCABULARY_PADDING) * VOCABULARY_PADDING
+def padded_vocabulary(model: ModelConfig) -> int:
+    return -(-model.vocabulary // VOCABULARY_PADDING) * VOCABULARY_PADDING

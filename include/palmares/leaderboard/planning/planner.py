@@ -8,11 +8,11 @@ from palmares.leaderboard.clusters import Cluster, minutes
 from palmares.leaderboard.errors import RefusedError
 from palmares.leaderboard.planning.duration import History, carbon_kg, hours_minutes, walltime_minutes
 from palmares.leaderboard.planning.memory import gib, weights_of
-from palmares.leaderboard.planning.model_config import ModelShape, count_parameters
+from palmares.leaderboard.planning.model_config import ModelConfig, count_parameters
 from palmares.leaderboard.planning.overrides import Override, Overrides
 from palmares.leaderboard.planning.placement import queue_of, run_checks
 from palmares.leaderboard.planning.plan import Backend, JobPlan
-from palmares.leaderboard.planning.reading import Reading, read_shape
+from palmares.leaderboard.planning.reading import Reading, read_model_config
 from palmares.leaderboard.planning.reasons import (
     Sentence,
     alternatives,
@@ -73,21 +73,21 @@ def _workload(
     history: History,
     reading: Reading | None,
 ) -> Workload:
-    shape = read_shape(facts, reading)
-    size = count_parameters(shape)
+    model = read_model_config(facts, reading)
+    size = count_parameters(model)
     return Workload(
-        shape=shape,
-        weights=weights_of(facts, shape, submission.precision),
+        model=model,
+        weights=weights_of(facts, model, submission.precision),
         parameters=size.total,
         active_parameters=size.active,
         dtype=submission.precision,
         suite=suite,
-        backend=_backend(shape, cluster),
-        max_model_len=min(suite.max_tokens, shape.window or suite.max_tokens),
+        backend=_backend(model, cluster),
+        max_model_len=min(suite.max_tokens, model.window or suite.max_tokens),
         max_num_seqs=None,
         limit_samples=submission.limit_samples,
         correction=history.correction(
-            family=shape.architecture,
+            family=model.architecture,
             parameters=size.total,
             quantile=cluster.speed.quantile,
             prior_margin=cluster.speed.margin,
@@ -95,8 +95,8 @@ def _workload(
     )
 
 
-def _backend(shape: ModelShape, cluster: Cluster) -> Backend:
-    return "hf-seq2seq" if shape.encoder_decoder else cluster.backend
+def _backend(model: ModelConfig, cluster: Cluster) -> Backend:
+    return "hf-seq2seq" if model.encoder_decoder else cluster.backend
 
 
 def _with_override(
@@ -113,7 +113,7 @@ def _with_override(
     machines = cluster.model_copy(update=override.engine) if override.engine else cluster
     applied = [*override.engine]
     if override.max_model_len is not None:
-        window = workload.shape.window
+        window = workload.model.window
         if window is not None and override.max_model_len > window:
             said.append(
                 f"Override not applied: max_model_len {override.max_model_len} is more than the model's "
@@ -219,7 +219,7 @@ def place(workload: Workload, cluster: Cluster, found: Search, model_id: str) ->
     carbon = carbon_kg(gpu_hours, cluster)
     sentences = [
         *placement_reasons(chosen, workload, cluster),
-        walltime_reason(chosen, walltime, correction, cluster, workload.shape.architecture),
+        walltime_reason(chosen, walltime, correction, cluster, workload.model.architecture),
         cost_reason(gpu_hours, carbon),
     ]
     return JobPlan(
@@ -242,8 +242,8 @@ def place(workload: Workload, cluster: Cluster, found: Search, model_id: str) ->
         bytes_per_gpu=_bytes(chosen, cluster),
         reasons=tuple(text for text, _ in sentences),
         reasons_fr=tuple(in_french(text) for _, text in sentences),
-        alternatives=alternatives(found, workload.shape, cluster),
-        family=workload.shape.architecture,
+        alternatives=alternatives(found, workload.model, cluster),
+        family=workload.model.architecture,
         parameters=workload.parameters,
         estimated_s=round(chosen.estimated_s, 1),
         expected_s=round(expected, 1),
@@ -306,7 +306,7 @@ def _refused(model_id: str, workload: Workload, found: Search, cluster: Cluster)
 def _broken_rules(found: Search, workload: Workload, cluster: Cluster) -> Sentence:
     """The rules that the placement with the fewest broken ones breaks."""
     broken = [
-        [check for check in run_checks(workload.shape, one.placement, cluster) if not check.ok]
+        [check for check in run_checks(workload.model, one.placement, cluster) if not check.ok]
         for one in found.looked_at
     ]
     if not broken:

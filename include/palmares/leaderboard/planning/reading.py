@@ -25,7 +25,7 @@ from palmares.leaderboard.planning.layers import (
     read_state,
     shared_width,
 )
-from palmares.leaderboard.planning.model_config import LatentAttention, ModelShape
+from palmares.leaderboard.planning.model_config import LatentAttention, ModelConfig
 from palmares.leaderboard.planning.quantization import read_quantization
 from palmares.leaderboard.submissions.model_facts import ModelFacts
 from palmares.leaderboard.submissions.refusals import refused
@@ -50,7 +50,7 @@ class Reading:
     """They are read, for the backend ``hf-seq2seq``; where False, refused."""
 
 
-def read_shape(facts: ModelFacts, reading: Reading | None = None) -> ModelShape:
+def read_model_config(facts: ModelFacts, reading: Reading | None = None) -> ModelConfig:
     """Derive the sizes, under the names that the known families use.
 
     Args:
@@ -100,9 +100,9 @@ def read_shape(facts: ModelFacts, reading: Reading | None = None) -> ModelShape:
         )
     values = ConfigValues(text, facts.model_id, defaults=family.defaults if text is not config else None)
     if family.encoder_decoder:
-        shape = read_encoder_decoder(values, family, architecture)
+        model = read_encoder_decoder(values, family, architecture)
     else:
-        shape = _decoder(values, family, architecture)
+        model = _decoder(values, family, architecture)
     if values.defaulted:
         names = ", ".join(sorted(set(values.defaulted)))
         notes.append(
@@ -116,17 +116,17 @@ def read_shape(facts: ModelFacts, reading: Reading | None = None) -> ModelShape:
         raise no_adapters(facts.model_id, architecture)
     tied = config.get("tie_word_embeddings")
     return replace(
-        shape,
+        model,
         pipeline=family.pipeline,
-        tied_embeddings=tied if text is not config and isinstance(tied, bool) else shape.tied_embeddings,
-        other_parameters=shape.other_parameters + tower_parameters(config, shape.hidden, facts.model_id),
+        tied_embeddings=tied if text is not config and isinstance(tied, bool) else model.tied_embeddings,
+        other_parameters=model.other_parameters + tower_parameters(config, model.hidden, facts.model_id),
         quantization=read_quantization(config, facts.model_id) or read_quantization(text, facts.model_id),
         adapter=adapter,
         notes=tuple(notes),
     )
 
 
-def _decoder(values: ConfigValues, family: Family, architecture: str) -> ModelShape:
+def _decoder(values: ConfigValues, family: Family, architecture: str) -> ModelConfig:
     hidden = values.required(*HIDDEN)
     layers = _layers(values, family)
     state = read_state(values, family, hidden)
@@ -139,7 +139,7 @@ def _decoder(values: ConfigValues, family: Family, architecture: str) -> ModelSh
     moe_intermediate = (values.optional("moe_intermediate_size") or intermediate) if experts else 0
     latent = _latent(values) if family.latent else None
     head_dim = _head_dim(values, hidden, heads, latent)
-    shape = ModelShape(
+    model = ModelConfig(
         architecture=architecture,
         model_type=family.model_type,
         hidden=hidden,
@@ -169,13 +169,13 @@ def _decoder(values: ConfigValues, family: Family, architecture: str) -> ModelSh
         attention_bias=family.bias,
         output_gate=family.state == "delta",
     )
-    if family.positions and shape.window:
-        shape = replace(shape, other_parameters=shape.window * hidden)
+    if family.positions and model.window:
+        model = replace(model, other_parameters=model.window * hidden)
     if family.model_type == "zamba2":
-        return _zamba2(values, shape)
+        return _zamba2(values, model)
     if family.model_type == "granitemoehybrid" and not experts:
-        return replace(shape, intermediate=values.optional("shared_intermediate_size") or intermediate)
-    return shape
+        return replace(model, intermediate=values.optional("shared_intermediate_size") or intermediate)
+    return model
 
 
 def _layers(values: ConfigValues, family: Family) -> int:
@@ -245,22 +245,22 @@ def _latent(values: ConfigValues) -> LatentAttention:
     )
 
 
-def _zamba2(values: ConfigValues, shape: ModelShape) -> ModelShape:
+def _zamba2(values: ConfigValues, model: ModelConfig) -> ModelConfig:
     """Blocks of attention and feed-forward that several layers share, as wide as two hidden vectors.
 
     Source: transformers, models/zamba2/modeling_zamba2.py.
     """
-    width = values.optional("attention_hidden_size") or 2 * shape.hidden
-    head_dim = width // shape.heads if shape.heads else 0
+    width = values.optional("attention_hidden_size") or 2 * model.hidden
+    head_dim = width // model.heads if model.heads else 0
     blocks = values.optional("num_mem_blocks") or 1
-    uses = shape.mixers.count(PARALLEL)
-    block = 3 * width * width + width * shape.hidden + 3 * shape.hidden * shape.intermediate
+    uses = model.mixers.count(PARALLEL)
+    block = 3 * width * width + width * model.hidden + 3 * model.hidden * model.intermediate
     rank = values.optional("adapter_rank") or 0
-    beside = uses * (shape.hidden**2 + rank * (shape.hidden + 2 * shape.intermediate))
+    beside = uses * (model.hidden**2 + rank * (model.hidden + 2 * model.intermediate))
     if values.flag("use_shared_attention_adapter", default=False):
         beside += uses * 3 * rank * 2 * width
     return replace(
-        shape,
+        model,
         head_dim=values.optional("attention_head_dim") or head_dim,
         shared_attention_parameters=min(blocks, max(1, uses)) * block + beside,
     )
@@ -314,7 +314,7 @@ def _unknown(model_id: str, architecture: str) -> RefusedError:
     )
 
 
-def read_encoder_decoder(values: ConfigValues, family: Family, architecture: str) -> ModelShape:
+def read_encoder_decoder(values: ConfigValues, family: Family, architecture: str) -> ModelConfig:
     """Read both halves' sizes; ``layers`` are the decoder's.
 
     Sources: transformers, models/t5 and models/bart. T5 has relative positions, so no window.
@@ -338,7 +338,7 @@ def read_encoder_decoder(values: ConfigValues, family: Family, architecture: str
         window, positions = None, 0
         projection = values.raw("feed_forward_proj")
         gated = projection.startswith("gated") if isinstance(projection, str) else family.gated
-    return ModelShape(
+    return ModelConfig(
         architecture=architecture,
         model_type=family.model_type,
         hidden=hidden,

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from palmares.leaderboard.clusters import Cluster, minutes
 from palmares.leaderboard.planning.duration import Correction, hours_minutes
 from palmares.leaderboard.planning.memory import gib, memory_checks
-from palmares.leaderboard.planning.model_config import ModelShape
+from palmares.leaderboard.planning.model_config import ModelConfig
 from palmares.leaderboard.planning.placement import p5_fabric, run_checks
 from palmares.leaderboard.planning.plan import Alternative
 from palmares.leaderboard.planning.search import Candidate, Search, Workload
@@ -23,10 +23,10 @@ _MEASURED = re.compile(r"(?<![\d.])(\d+)\.(\d+)(?= (?:[GM]iB|heures?|kg)\b|,? d'
 
 def placement_reasons(chosen: Candidate, workload: Workload, cluster: Cluster) -> list[Sentence]:
     """Why here, why so many GPUs, what fills them, and which rules allow the cut."""
-    placement, memory, shape = chosen.placement, chosen.budget, workload.shape
-    budgeted = memory_checks(shape, memory, max_model_len=workload.max_model_len)
+    placement, memory, model = chosen.placement, chosen.budget, workload.model
+    budgeted = memory_checks(model, memory, max_model_len=workload.max_model_len)
     cache = ", ".join(check.rule for check in budgeted)
-    rules = ", ".join(check.rule for check in run_checks(shape, placement, cluster) if check.applies)
+    rules = ", ".join(check.rule for check in run_checks(model, placement, cluster) if check.applies)
     why, why_fr = _size(chosen, cluster)
     engine = memory.fixed - memory.weights
     weights = gib(workload.weights.total_bytes)
@@ -49,19 +49,19 @@ def placement_reasons(chosen: Candidate, workload: Workload, cluster: Cluster) -
         ),
         (
             f"Tensor parallel {placement.tensor_parallel} and pipeline parallel "
-            f"{placement.pipeline_parallel} are legal for {shape.heads} heads, {shape.kv_heads} key-value "
-            f"heads of {shape.head_dim} and {shape.layers} layers ({rules}).",
+            f"{placement.pipeline_parallel} are legal for {model.heads} heads, {model.kv_heads} key-value "
+            f"heads of {model.head_dim} and {model.layers} layers ({rules}).",
             f"Le parallélisme de tenseurs {placement.tensor_parallel} et de pipeline "
-            f"{placement.pipeline_parallel} est permis pour {shape.heads} têtes, {shape.kv_heads} têtes "
-            f"clé-valeur de {shape.head_dim} et {shape.layers} couches ({rules}).",
+            f"{placement.pipeline_parallel} est permis pour {model.heads} têtes, {model.kv_heads} têtes "
+            f"clé-valeur de {model.head_dim} et {model.layers} couches ({rules}).",
         ),
     ]
     if workload.backend == "hf-seq2seq":
         found.append(
             (
-                f"{shape.architecture} is an encoder-decoder, which vLLM does not serve: it runs on "
+                f"{model.architecture} is an encoder-decoder, which vLLM does not serve: it runs on "
                 "transformers, on one device.",
-                f"{shape.architecture} est un encodeur-décodeur, que vLLM ne sert pas : il tourne avec "
+                f"{model.architecture} est un encodeur-décodeur, que vLLM ne sert pas : il tourne avec "
                 "transformers, sur un seul processeur.",
             )
         )
@@ -75,7 +75,7 @@ def placement_reasons(chosen: Candidate, workload: Workload, cluster: Cluster) -
                 "gauche.",
             )
         )
-    found += [*shape.notes, *workload.weights.notes]
+    found += [*model.notes, *workload.weights.notes]
     if not chosen.is_roomy:
         found.append(
             (
@@ -149,7 +149,7 @@ def cost_reason(gpu_hours: float, carbon: float) -> Sentence:
     return f"{text}.", f"{text_fr}."
 
 
-def alternatives(found: Search, shape: ModelShape, cluster: Cluster) -> tuple[Alternative, ...]:
+def alternatives(found: Search, model: ModelConfig, cluster: Cluster) -> tuple[Alternative, ...]:
     """The best of each other size, and the illegal of the chosen's own, with why they lost.
 
     What would cross a slow fabric (P5) is not listed: nobody would try it.
@@ -159,7 +159,7 @@ def alternatives(found: Search, shape: ModelShape, cluster: Cluster) -> tuple[Al
         return ()
     losers: dict[tuple[int, bool], Candidate] = {}
     for one in sorted(found.looked_at, key=lambda one: (not one.fits, -one.room, one.order)):
-        if one is not chosen and (one.is_legal or p5_fabric(shape, one.placement, cluster).ok):
+        if one is not chosen and (one.is_legal or p5_fabric(model, one.placement, cluster).ok):
             losers.setdefault((one.reserved, one.is_legal), one)
     # A size that has a legal placement needs no illegal one beside it, but for the chosen's own.
     shown = [
@@ -168,7 +168,7 @@ def alternatives(found: Search, shape: ModelShape, cluster: Cluster) -> tuple[Al
         if is_legal or reserved == chosen.reserved or (reserved, True) not in losers
     ]
     shown.sort(key=lambda one: (abs(one.reserved - chosen.reserved), one.order))
-    return tuple(_alternative(one, chosen, shape, cluster) for one in shown[:MOST_ALTERNATIVES])
+    return tuple(_alternative(one, chosen, model, cluster) for one in shown[:MOST_ALTERNATIVES])
 
 
 def in_french(text: str) -> str:
@@ -177,8 +177,8 @@ def in_french(text: str) -> str:
     return text.replace("GiB", "Gio").replace("MiB", "Mio")
 
 
-def _alternative(one: Candidate, chosen: Candidate, shape: ModelShape, cluster: Cluster) -> Alternative:
-    why, why_fr = _why_lost(one, chosen, shape, cluster)
+def _alternative(one: Candidate, chosen: Candidate, model: ModelConfig, cluster: Cluster) -> Alternative:
+    why, why_fr = _why_lost(one, chosen, model, cluster)
     return Alternative(
         nodes=one.placement.nodes,
         gpus_per_node=one.placement.gpus_per_node,
@@ -190,9 +190,9 @@ def _alternative(one: Candidate, chosen: Candidate, shape: ModelShape, cluster: 
     )
 
 
-def _why_lost(one: Candidate, chosen: Candidate, shape: ModelShape, cluster: Cluster) -> Sentence:
+def _why_lost(one: Candidate, chosen: Candidate, model: ModelConfig, cluster: Cluster) -> Sentence:
     if not one.is_legal:
-        return _broken_rules(one, shape, cluster)
+        return _broken_rules(one, model, cluster)
     memory = one.budget
     if memory.concurrency < 1:
         need = gib(memory.fixed + memory.kv_per_sequence)
@@ -227,8 +227,8 @@ def _why_lost(one: Candidate, chosen: Candidate, shape: ModelShape, cluster: Clu
     return "takes as many GPUs and uses fewer of them", "prend autant de GPU et en utilise moins"
 
 
-def _broken_rules(one: Candidate, shape: ModelShape, cluster: Cluster) -> Sentence:
-    broken = [check for check in run_checks(shape, one.placement, cluster) if not check.ok]
+def _broken_rules(one: Candidate, model: ModelConfig, cluster: Cluster) -> Sentence:
+    broken = [check for check in run_checks(model, one.placement, cluster) if not check.ok]
     return (
         "illegal: " + _joined(f"{check.detail} ({check.rule})" for check in broken),
         "interdit : " + _joined(f"{check.detail_fr} ({check.rule})" for check in broken),

@@ -12,7 +12,7 @@ from typing import Final
 from palmares.leaderboard.clusters import Cluster, minutes
 from palmares.leaderboard.planning.duration import Correction, estimate_s, wanted_minutes
 from palmares.leaderboard.planning.memory import Budget, Weights, budget
-from palmares.leaderboard.planning.model_config import ModelShape
+from palmares.leaderboard.planning.model_config import ModelConfig
 from palmares.leaderboard.planning.placement import Placement, is_legal, placements, reserved_gpus
 from palmares.leaderboard.planning.plan import Backend
 from palmares.leaderboard.suites import Suite
@@ -25,7 +25,7 @@ HF_SEQUENCES: Final = 8
 class Workload:
     """One model and what is asked of it."""
 
-    shape: ModelShape
+    model: ModelConfig
     weights: Weights
     parameters: int
     active_parameters: int
@@ -123,9 +123,9 @@ def search(workload: Workload, cluster: Cluster, wanted: Mapping[str, int] | Non
 
 
 def _judge(workload: Workload, cluster: Cluster, placement: Placement, reserved: int) -> Candidate:
-    legal = is_legal(workload.shape, placement, cluster)
+    legal = is_legal(workload.model, placement, cluster)
     memory = budget(
-        workload.shape,
+        workload.model,
         placement,
         cluster,
         weights=workload.weights,

@@ -15,7 +15,7 @@ from palmares.leaderboard.errors import HubGatedError, HubNotFoundError, Refused
 from palmares.leaderboard.planning import JobPlan, plan_job
 from palmares.leaderboard.planning.adapters import join
 from palmares.leaderboard.planning.duration import History
-from palmares.leaderboard.planning.reading import read_shape
+from palmares.leaderboard.planning.reading import read_model_config
 from palmares.leaderboard.settings import Settings
 from palmares.leaderboard.submissions.about import about_model
 from palmares.leaderboard.submissions.model_facts import ModelFacts
@@ -195,7 +195,7 @@ def has_an_admitted_license(case: Case) -> Case:
 
 def has_a_known_architecture(case: Case) -> Case:
     """The planner and the evaluator know its class, and its config is whole."""
-    read_shape(case.known, case.settings.policies.reading)
+    read_model_config(case.known, case.settings.policies.reading)
     return case
 
 

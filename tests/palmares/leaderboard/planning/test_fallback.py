@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from palmares.leaderboard.clusters import minutes
 from palmares.leaderboard.planning import JobPlan
 from palmares.leaderboard.planning.fallback import FEWEST_SEQUENCES, describe_change, next_plan
-from palmares.leaderboard.planning.model_config import ModelShape
+from palmares.leaderboard.planning.model_config import ModelConfig
 from palmares.leaderboard.planning.placement import Placement, run_checks
 from palmares.leaderboard.planning.plan import hyperparameters, plan_parameters
 from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 
 SETTINGS = load_settings(DEFAULT_CONFIG_DIR)
 SUITE = SETTINGS.suite()
-SHAPE = ModelShape(
+SHAPE = ModelConfig(
     architecture="LlamaForCausalLM",
     hidden=4096,
     layers=32,
@@ -55,7 +55,7 @@ def a_plan(**changes: Any) -> JobPlan:
     return JobPlan(**{**values, **changes})
 
 
-def climb(plan: JobPlan, failure_class: str, shape: ModelShape | None = SHAPE) -> list[JobPlan]:
+def climb(plan: JobPlan, failure_class: str, model: ModelConfig | None = SHAPE) -> list[JobPlan]:
     """Every plan of the fallback policy, the first included."""
     plans = [plan]
     while True:
@@ -64,7 +64,7 @@ def climb(plan: JobPlan, failure_class: str, shape: ModelShape | None = SHAPE) -
             failure_class,
             suite=SUITE,
             cluster=SETTINGS.cluster(plan.cluster),
-            shape=shape,
+            model=model,
         )
         if following is None:
             return plans
@@ -109,11 +109,11 @@ def test_gpus_of_the_same_node_are_taken_before_other_nodes():
     assert (second.nodes, second.gpus_per_node, second.tensor_parallel_size) == (1, 4, 4)
 
 
-@pytest.mark.parametrize("shape", [None, PHI_4])
-def test_where_tensor_parallelism_is_not_known_to_be_legal_stages_are_added(shape):
+@pytest.mark.parametrize("model", [None, PHI_4])
+def test_where_tensor_parallelism_is_not_known_to_be_legal_stages_are_added(model):
     one = a_plan(cluster="chuc", queue="chuc-1-node", gpus_per_node=2, enforce_eager=True, max_num_seqs=4)
 
-    (_, second, *_) = climb(one, "out_of_memory", shape)
+    (_, second, *_) = climb(one, "out_of_memory", model)
 
     assert (second.tensor_parallel_size, second.pipeline_parallel_size, second.gpus_per_node) == (2, 2, 4)
 
@@ -146,7 +146,7 @@ def test_the_budget_and_the_cost_follow_each_step():
 
 
 @pytest.mark.parametrize("failure_class", ["node_lost", "preempted", "evaluator_error"])
-def test_what_is_nobody_s_shape_keeps_its_plan(failure_class):
+def test_other_outcomes_keep_its_plan(failure_class):
     plan = a_plan()
 
     same = next_plan(plan, failure_class, suite=SUITE, cluster=SETTINGS.cluster("musa"))
@@ -162,10 +162,10 @@ def test_what_is_nobody_s_shape_keeps_its_plan(failure_class):
     eager=st.booleans(),
     tp=st.sampled_from([1, 2, 4]),
     walltime=st.integers(0, 30 * 60),
-    shape=st.sampled_from([None, SHAPE, PHI_4]),
+    model=st.sampled_from([None, SHAPE, PHI_4]),
 )
 def test_every_fallback_policy_ends_repeats_no_plan_and_only_asks_for_more(
-    cluster, sequences, length, eager, tp, walltime, shape
+    cluster, sequences, length, eager, tp, walltime, model
 ):
     machines = SETTINGS.cluster(cluster)
     tp = min(tp, machines.gpus_per_node)
@@ -183,7 +183,7 @@ def test_every_fallback_policy_ends_repeats_no_plan_and_only_asks_for_more(
     for failure_class in ("out_of_memory", "wall_time"):
         if failure_class == "wall_time" and walltime == 0:
             continue  # a plan's wall time is never less than the cluster's least
-        plans = climb(plan, failure_class, shape)
+        plans = climb(plan, failure_class, model)
         for old, new in pairwise(plans):
             assert describe_change(old, new)
             assert new.max_num_seqs <= old.max_num_seqs
@@ -199,8 +199,8 @@ def test_every_fallback_policy_ends_repeats_no_plan_and_only_asks_for_more(
                 pipeline_parallel=new.pipeline_parallel_size,
             )
             moved = (old.nodes, old.gpus_per_node) != (new.nodes, new.gpus_per_node)
-            if shape is not None and moved:
-                assert all(check.ok for check in run_checks(shape, placement, machines))
+            if model is not None and moved:
+                assert all(check.ok for check in run_checks(model, placement, machines))
 
 
 def test_what_a_plan_decides_is_part_of_the_hyperparameters(make_submission):

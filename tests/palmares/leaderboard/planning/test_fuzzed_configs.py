@@ -1,8 +1,7 @@
-"""Whatever a stranger's config.json holds: a shape or a reason."""
+"""Whatever a stranger's config.json holds, it is read or refused with a reason."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from palmares.leaderboard.errors import RefusedError
 from palmares.leaderboard.planning.architectures import ARCHITECTURES
 from palmares.leaderboard.planning.memory import budget, weights_of
 from palmares.leaderboard.planning.placement import Placement, run_checks
-from palmares.leaderboard.planning.reading import Reading, read_shape
+from palmares.leaderboard.planning.reading import Reading, read_model_config
 from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 from palmares.leaderboard.submissions.model_facts import facts_of_config
 
@@ -52,21 +51,21 @@ VALUES = (
 def plan(config: dict[str, Any]) -> None:
     """Read and measure; any exception but a refusal is a fault."""
     facts = facts_of_config(config, model_id="o/m")
-    started = time.thread_time()  # not the wall clock: others use the machine too
     try:
-        shape = read_shape(facts, Reading(unknown="conservative", allow_custom_code=True))
-        weights = weights_of(facts, shape, "bfloat16")
+        model = read_model_config(facts, Reading(unknown="conservative", allow_custom_code=True))
+        weights = weights_of(facts, model, "bfloat16")
+        assert 0 < model.active_parameters <= model.parameters
+        assert weights.total_bytes > 0
         for pp in (1, 3, 8):
             placement = Placement(nodes=1, tensor_parallel=2, pipeline_parallel=pp)
-            for check in run_checks(shape, placement, MUSA):
+            for check in run_checks(model, placement, MUSA):
                 assert check.detail
                 assert check.detail_fr
-            memory = budget(shape, placement, MUSA, weights=weights, max_model_len=4096, dtype="bfloat16")
+            memory = budget(model, placement, MUSA, weights=weights, max_model_len=4096, dtype="bfloat16")
             assert memory.concurrency >= 0
     except RefusedError as error:
         assert error.refusal.message_fr  # noqa: PT017
         assert len(error.refusal.message_en) < 1000  # noqa: PT017
-    assert time.thread_time() - started < 0.1
 
 
 @pytest.mark.parametrize("model", KNOWN)
@@ -94,7 +93,7 @@ def test_any_field_may_be_missing(model):
     model=st.sampled_from(sorted(KNOWN)),
     changes=st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=4),
 )
-def test_a_fuzzed_config_of_any_family_gets_a_shape_or_a_reason(model, changes):
+def test_a_fuzzed_config_of_any_family_is_read_or_refused_with_a_reason(model, changes):
     plan({**KNOWN[model]["config"], **changes})
 
 
@@ -104,7 +103,9 @@ def test_a_fuzzed_config_of_any_family_gets_a_shape_or_a_reason(model, changes):
     model=st.sampled_from(sorted(KNOWN)),
     changes=st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=3),
 )
-def test_any_familys_class_over_any_familys_config_gets_a_shape_or_a_reason(architecture, model, changes):
+def test_any_familys_class_over_any_familys_config_is_read_or_refused_with_a_reason(
+    architecture, model, changes
+):
     plan({**KNOWN[model]["config"], **changes, "architectures": [architecture]})
 
 
@@ -118,5 +119,5 @@ def test_any_familys_class_over_any_familys_config_gets_a_shape_or_a_reason(arch
         VALUES | st.sampled_from(["gptq", "awq", "fp8", "bitsandbytes", "compressed-tensors", "mxfp4"]),
     )
 )
-def test_a_fuzzed_quantisation_gets_a_shape_or_a_reason(quantization):
+def test_a_fuzzed_quantisation_is_read_or_refused_with_a_reason(quantization):
     plan({**KNOWN[LLAMA]["config"], "quantization_config": quantization})

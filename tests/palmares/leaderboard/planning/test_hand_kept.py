@@ -6,7 +6,7 @@ import pytest
 from palmares.leaderboard.errors import RefusedError
 from palmares.leaderboard.planning import plan_job
 from palmares.leaderboard.planning.placement import Placement, is_legal
-from palmares.leaderboard.planning.reading import read_shape
+from palmares.leaderboard.planning.reading import read_model_config
 from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 
 from performance.hand_kept_table import compare, facts_of, models, musa, ratios, submission_of
@@ -21,14 +21,14 @@ def test_half_of_the_gpus_are_reserved_or_six_tenths_by_whole_nodes():
 
 @pytest.mark.parametrize("row", compare(), ids=lambda row: row.model)
 def test_every_placement_of_the_comparison_is_legal_and_holds_several_sequences(row):
-    shape = read_shape(facts_of(models()[row.model]))
+    model = read_model_config(facts_of(models()[row.model]))
     for plan, allocation in ((row.by_node, "node"), (row.by_gpu, "gpu")):
         placement = Placement(
             nodes=plan.nodes,
             tensor_parallel=plan.tensor_parallel_size,
             pipeline_parallel=plan.pipeline_parallel_size,
         )
-        assert is_legal(shape, placement, musa(allocation=allocation))
+        assert is_legal(model, placement, musa(allocation=allocation))
         assert plan.max_num_seqs >= 8
         assert plan.bytes_per_gpu["free"] >= 0
 

@@ -15,7 +15,7 @@ from palmares.leaderboard.planning.memory import (
     weights_of,
 )
 from palmares.leaderboard.planning.placement import Placement
-from palmares.leaderboard.planning.reading import read_shape
+from palmares.leaderboard.planning.reading import read_model_config
 from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 
 from tests.palmares.leaderboard.planning.configs import KNOWN, LLAMA, known
@@ -29,7 +29,7 @@ GIB = 2**30
 
 def per_sequence(model, tokens, placement=ONE, **changes):
     return kv_bytes_per_sequence(
-        read_shape(known(model, **changes)), placement, tokens=tokens, dtype="bfloat16"
+        read_model_config(known(model, **changes)), placement, tokens=tokens, dtype="bfloat16"
     )
 
 
@@ -49,10 +49,10 @@ def test_replicated_heads_do_not_shrink_the_cache():
 
 
 def test_a_latent_cache_is_whole_on_every_gpu():
-    shape = read_shape(known("deepseek-ai/DeepSeek-V2-Lite"))
+    model = read_model_config(known("deepseek-ai/DeepSeek-V2-Lite"))
 
-    assert kv_bytes_per_token(shape, ONE, dtype="bfloat16") == 27 * (512 + 64) * 2
-    assert kv_bytes_per_token(shape, TWO, dtype="bfloat16") == 27 * (512 + 64) * 2
+    assert kv_bytes_per_token(model, ONE, dtype="bfloat16") == 27 * (512 + 64) * 2
+    assert kv_bytes_per_token(model, TWO, dtype="bfloat16") == 27 * (512 + 64) * 2
 
 
 def test_a_sliding_layer_holds_its_window_at_most():
@@ -92,8 +92,8 @@ def test_stages_hold_every_layer_and_differ_by_one_at_most(layers, stages):
 @pytest.mark.parametrize("model", KNOWN)
 def test_no_gpu_holds_less_than_its_share_nor_more_than_the_model(model):
     facts = known(model)
-    shape = read_shape(facts)
-    weights = weights_of(facts, shape, "bfloat16")
+    model = read_model_config(facts)
+    weights = weights_of(facts, model, "bfloat16")
     for tp in (1, 2, 4):
         for pp in (1, 2, 3, 4, 6):
             held = weights.bytes_per_gpu(Placement(nodes=1, tensor_parallel=tp, pipeline_parallel=pp))
@@ -103,7 +103,7 @@ def test_no_gpu_holds_less_than_its_share_nor_more_than_the_model(model):
 
 def test_a_pipelines_ends_hold_an_embedding_more():
     facts = known(LLAMA)
-    weights = weights_of(facts, read_shape(facts), "bfloat16")
+    weights = weights_of(facts, read_model_config(facts), "bfloat16")
     embedding = 128256 * 4096 * 2
     body = weights.total_bytes - 2 * embedding
 
@@ -113,7 +113,7 @@ def test_a_pipelines_ends_hold_an_embedding_more():
 
 def test_tied_embeddings_lie_on_both_ends_of_a_pipeline():
     facts = known("google/gemma-2-9b")
-    weights = weights_of(facts, read_shape(facts), "bfloat16")
+    weights = weights_of(facts, read_model_config(facts), "bfloat16")
 
     assert weights.tied
     assert 2 * weights.bytes_per_gpu(STAGES) == weights.total_bytes + weights.embedding_bytes
@@ -137,7 +137,7 @@ def made(facts, **changes):
 def test_weights_are_known_from_the_best_source(changes, precision, expected, source):
     facts = made(known(LLAMA), **changes)
 
-    weights = weights_of(facts, read_shape(facts), precision)
+    weights = weights_of(facts, read_model_config(facts), precision)
 
     assert (weights.total_bytes, weights.source, weights.notes) == (expected, source, ())
 
@@ -145,7 +145,7 @@ def test_weights_are_known_from_the_best_source(changes, precision, expected, so
 def test_files_that_contradict_the_shapes_are_believed_and_it_is_said():
     facts = made(known(LLAMA), parameters=7_000_000_000)
 
-    weights = weights_of(facts, read_shape(facts), "bfloat16")
+    weights = weights_of(facts, read_model_config(facts), "bfloat16")
 
     assert weights.total_bytes == 14_000_000_000
     assert "13.04 GiB" in weights.notes[0][0]
@@ -168,7 +168,7 @@ def test_files_that_contradict_the_shapes_are_believed_and_it_is_said():
 def test_quantised_weights_are_computed_when_no_file_says_their_size(quantization, bytes_):
     facts = known(LLAMA, quantization_config=quantization)
 
-    weights = weights_of(facts, read_shape(facts), "bfloat16")
+    weights = weights_of(facts, read_model_config(facts), "bfloat16")
 
     assert weights.total_bytes == pytest.approx(bytes_, rel=0.01)
     assert weights.quantization
@@ -183,25 +183,25 @@ def test_quantised_files_are_loaded_as_they_are_whatever_the_headers_count():
         parameters=1_985_000_000, weights_bytes=5_735_000_000, weights_format="safetensors",
     )  # fmt: skip
 
-    assert weights_of(facts, read_shape(facts), "bfloat16").total_bytes == 5_735_000_000
+    assert weights_of(facts, read_model_config(facts), "bfloat16").total_bytes == 5_735_000_000
 
 
 def test_only_the_experts_of_mxfp4_are_small():
     facts = known("openai/gpt-oss-20b")
 
-    weights = weights_of(facts, read_shape(facts), "bfloat16")
+    weights = weights_of(facts, read_model_config(facts), "bfloat16")
 
     assert weights.total_bytes == pytest.approx(13.76e9, rel=0.01)  # the repository's files
 
 
 def test_a_budget_adds_up_and_its_checks_say_what_it_holds():
     facts, musa = known(LLAMA), SETTINGS.cluster("musa")
-    shape = read_shape(facts)
+    model = read_model_config(facts)
     memory = budget(
-        shape,
+        model,
         TWO,
         musa,
-        weights=weights_of(facts, shape, "bfloat16"),
+        weights=weights_of(facts, model, "bfloat16"),
         max_model_len=8192,
         dtype="bfloat16",
     )
@@ -209,7 +209,7 @@ def test_a_budget_adds_up_and_its_checks_say_what_it_holds():
     parts = memory.as_dict(16)
     assert sum(size for name, size in parts.items() if name != "usable") == parts["usable"]
     assert parts["kv"] == 16 * GIB // 2
-    checks = memory_checks(shape, memory, max_model_len=8192)
+    checks = memory_checks(model, memory, max_model_len=8192)
     assert [(check.rule, check.ok) for check in checks] == [("M1", True), ("K1", True), ("K4", True)]
     assert all(check.detail != check.detail_fr for check in checks)
 
@@ -220,14 +220,14 @@ def test_a_budget_adds_up_and_its_checks_say_what_it_holds():
      ("ai21labs/Jamba-v0.1", "K3")],
 )  # fmt: skip
 def test_a_cache_follows_the_rule_of_its_family(model, rule):
-    assert cache_rule(read_shape(known(model))) == rule
+    assert cache_rule(read_model_config(known(model))) == rule
 
 
 def test_an_adapter_lies_beside_its_base():
     base = known(LLAMA)
     facts = made(base, adapter={"r": 16}, adapter_bytes=200 * 2**20)
 
-    weights = weights_of(facts, read_shape(facts), "bfloat16")
+    weights = weights_of(facts, read_model_config(facts), "bfloat16")
 
     assert weights.adapter_bytes == 200 * 2**20
     assert weights.bytes_per_gpu(TWO) == (weights.total_bytes + 200 * 2**20) // 2
@@ -239,17 +239,17 @@ def test_an_adapter_of_unknown_size_is_counted_at_every_linear_layer():
     facts = made(base, adapter={"r": 16})
 
     # peft's own count at rank 16 on all seven linear layers of Llama 3.1 8B: 41,943,040 parameters.
-    assert weights_of(facts, read_shape(facts), "bfloat16").adapter_bytes == 2 * 41_943_040
+    assert weights_of(facts, read_model_config(facts), "bfloat16").adapter_bytes == 2 * 41_943_040
 
 
 def test_eager_spares_the_graphs():
     facts, musa = known(LLAMA), SETTINGS.cluster("musa")
-    shape = read_shape(facts)
-    weights = weights_of(facts, shape, "bfloat16")
+    model = read_model_config(facts)
+    weights = weights_of(facts, model, "bfloat16")
 
     eager, graphs = (
         budget(
-            shape, ONE, musa, weights=weights, max_model_len=8192, dtype="bfloat16", enforce_eager=enforced
+            model, ONE, musa, weights=weights, max_model_len=8192, dtype="bfloat16", enforce_eager=enforced
         )
         for enforced in (True, False)
     )

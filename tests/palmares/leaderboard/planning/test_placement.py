@@ -10,7 +10,7 @@ from palmares.leaderboard.planning.placement import (
     placements,
     run_checks,
 )
-from palmares.leaderboard.planning.reading import read_shape
+from palmares.leaderboard.planning.reading import read_model_config
 from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 
 from tests.palmares.leaderboard.planning.configs import KNOWN, LLAMA, known
@@ -26,7 +26,7 @@ MAMBA = "mistralai/Mamba-Codestral-7B-v0.1"
 
 def broken_rules(facts, tp):
     placement = Placement(nodes=1, tensor_parallel=tp, pipeline_parallel=1)
-    return [check.rule for check in run_checks(read_shape(facts), placement, EIGHT) if not check.ok]
+    return [check.rule for check in run_checks(read_model_config(facts), placement, EIGHT) if not check.ok]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_placement_breaks_exactly_the_rules_that_it_breaks(model, changes, tp,
 def test_every_rule_has_a_name_a_source_and_both_languages():
     placement = Placement(nodes=2, tensor_parallel=2, pipeline_parallel=2)
     for model in KNOWN:
-        for check in run_checks(read_shape(known(model)), placement, SETTINGS.cluster("musa")):
+        for check in run_checks(read_model_config(known(model)), placement, SETTINGS.cluster("musa")):
             assert check.rule
             assert check.source
             assert check.detail
@@ -78,46 +78,46 @@ def test_every_rule_has_a_name_a_source_and_both_languages():
 @pytest.mark.parametrize("cluster", ["local", "musa", "chuc"])
 def test_the_quick_answer_is_that_of_all_rules(cluster):
     machines = SETTINGS.cluster(cluster)
-    for model in KNOWN:
-        shape = read_shape(known(model))
+    for name in KNOWN:
+        model = read_model_config(known(name))
         for placement in placements(machines):
-            checks = run_checks(shape, placement, machines)
-            assert is_legal(shape, placement, machines) == all(check.ok for check in checks)
+            checks = run_checks(model, placement, machines)
+            assert is_legal(model, placement, machines) == all(check.ok for check in checks)
 
 
 @pytest.mark.parametrize("architecture", ["StableLmForCausalLM", "GPTBigCodeForCausalLM"])
 def test_a_class_that_vllm_does_not_cut_into_stages_stays_whole(architecture):
-    shape = read_shape(known(LLAMA, architectures=[architecture]))
+    model = read_model_config(known(LLAMA, architectures=[architecture]))
     staged = Placement(nodes=2, tensor_parallel=1, pipeline_parallel=2)
     whole = Placement(nodes=1, tensor_parallel=1, pipeline_parallel=1)
-    broken = [check.rule for check in run_checks(shape, staged, SETTINGS.cluster("musa")) if not check.ok]
+    broken = [check.rule for check in run_checks(model, staged, SETTINGS.cluster("musa")) if not check.ok]
 
     assert broken == ["P1"]
-    assert is_legal(shape, whole, SETTINGS.cluster("musa"))
+    assert is_legal(model, whole, SETTINGS.cluster("musa"))
 
 
 def test_quantised_weights_need_vllm():
-    shape = read_shape(known(LLAMA, quantization_config=GPTQ))
+    model = read_model_config(known(LLAMA, quantization_config=GPTQ))
     one = Placement(nodes=1, tensor_parallel=1, pipeline_parallel=1)
-    broken = [check.rule for check in run_checks(shape, one, SETTINGS.cluster("local")) if not check.ok]
+    broken = [check.rule for check in run_checks(model, one, SETTINGS.cluster("local")) if not check.ok]
 
     assert broken == ["B1"]
-    assert is_legal(shape, one, SETTINGS.cluster("musa"))
+    assert is_legal(model, one, SETTINGS.cluster("musa"))
 
 
 def test_a_pipeline_has_a_layer_a_stage():
     placement = Placement(nodes=4, tensor_parallel=1, pipeline_parallel=8)
-    shape = read_shape(known(LLAMA, num_hidden_layers=4))
+    model = read_model_config(known(LLAMA, num_hidden_layers=4))
 
-    checks = run_checks(shape, placement, SETTINGS.cluster("musa"))
+    checks = run_checks(model, placement, SETTINGS.cluster("musa"))
 
     assert [check.rule for check in checks if not check.ok] == ["P1"]
 
 
 def test_a_rule_about_what_a_model_lacks_says_so_instead_of_counting_nothing():
-    shape = read_shape(known(LLAMA))
+    model = read_model_config(known(LLAMA))
     placement = Placement(nodes=1, tensor_parallel=2, pipeline_parallel=1)
-    details = {one.rule: one.detail for one in run_checks(shape, placement, EIGHT) if not one.applies}
+    details = {one.rule: one.detail for one in run_checks(model, placement, EIGHT) if not one.applies}
     assert details == {
         "T5": "no experts",
         "T6": "no latent attention",

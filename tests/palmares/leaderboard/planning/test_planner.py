@@ -13,7 +13,7 @@ from palmares.leaderboard.errors import RefusedError
 from palmares.leaderboard.planning import JobPlan, hyperparameters, plan_job
 from palmares.leaderboard.planning.memory import budget, kv_bytes_per_token, weights_of
 from palmares.leaderboard.planning.placement import Placement, run_checks
-from palmares.leaderboard.planning.reading import read_shape
+from palmares.leaderboard.planning.reading import read_model_config
 from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 from palmares.leaderboard.submissions.model_facts import ModelFacts
 
@@ -59,7 +59,7 @@ def named(name: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("row", DECODERS, ids=lambda row: row["model"])
 def test_the_legal_tensor_parallel_sizes_are_the_known_ones(row):
-    shape = read_shape(facts_of(row))
+    model = read_model_config(facts_of(row))
     cluster = SETTINGS.cluster("musa").model_copy(update={"gpus_per_node": 8})
 
     legal = [
@@ -68,7 +68,7 @@ def test_the_legal_tensor_parallel_sizes_are_the_known_ones(row):
         if all(
             check.ok
             for check in run_checks(
-                shape, Placement(nodes=1, tensor_parallel=tp, pipeline_parallel=1), cluster
+                model, Placement(nodes=1, tensor_parallel=tp, pipeline_parallel=1), cluster
             )
         )
     ]
@@ -79,13 +79,13 @@ def test_the_legal_tensor_parallel_sizes_are_the_known_ones(row):
 @pytest.mark.parametrize("row", DECODERS, ids=lambda row: row["model"])
 def test_weights_and_cache_are_counted_within_one_percent(row):
     facts = facts_of(row)
-    shape = read_shape(facts)
+    model = read_model_config(facts)
 
-    assert weights_of(facts, shape, "bfloat16").total_bytes == pytest.approx(
+    assert weights_of(facts, model, "bfloat16").total_bytes == pytest.approx(
         int(row["bf16_weight_bytes"]), rel=0.01
     )
     one = Placement(nodes=1, tensor_parallel=1, pipeline_parallel=1)
-    assert kv_bytes_per_token(shape, one, dtype="bfloat16") == int(row["kv_bytes_per_token_bf16"])
+    assert kv_bytes_per_token(model, one, dtype="bfloat16") == int(row["kv_bytes_per_token_bf16"])
 
 
 def test_the_encoder_decoder_of_the_table_runs_on_transformers(make_submission):
@@ -111,7 +111,7 @@ def test_the_encoder_decoder_of_the_table_runs_on_transformers(make_submission):
     plan = plan_job(facts, make_submission(), SETTINGS.suite(), SETTINGS.cluster("musa"))
 
     assert (plan.backend, plan.nodes, plan.tensor_parallel_size) == ("hf-seq2seq", 1, 1)
-    assert read_shape(facts).parameters == pytest.approx(int(row["params"]), rel=0.01)
+    assert read_model_config(facts).parameters == pytest.approx(int(row["params"]), rel=0.01)
 
 
 def test_an_unknown_architecture_is_refused_by_name(make_facts, make_submission):
@@ -162,25 +162,25 @@ def test_a_tiny_model_runs_on_the_demo_cluster(make_facts, make_submission):
 def test_an_explicit_head_dim_beats_the_derived_one(make_facts):
     facts = make_facts()
 
-    assert read_shape(facts).head_dim == 16
-    assert read_shape(make_facts(config={**facts.config, "head_dim": 32})).head_dim == 32
+    assert read_model_config(facts).head_dim == 16
+    assert read_model_config(make_facts(config={**facts.config, "head_dim": 32})).head_dim == 32
 
 
 def test_replicated_key_value_heads_are_legal_when_tp_is_their_multiple(make_facts):
     facts = make_facts()
-    shape = read_shape(
+    model = read_model_config(
         make_facts(config={**facts.config, "num_attention_heads": 8, "num_key_value_heads": 2})
     )
     cluster = SETTINGS.cluster("musa").model_copy(update={"gpus_per_node": 8})
     four = Placement(nodes=1, tensor_parallel=4, pipeline_parallel=1)
 
-    assert all(check.ok for check in run_checks(shape, four, cluster))
+    assert all(check.ok for check in run_checks(model, four, cluster))
 
 
 def test_tensor_parallelism_never_crosses_the_slow_fabric(make_facts):
     across = Placement(nodes=2, tensor_parallel=4, pipeline_parallel=1)
 
-    checks = run_checks(read_shape(make_facts()), across, SETTINGS.cluster("musa"))
+    checks = run_checks(read_model_config(make_facts()), across, SETTINGS.cluster("musa"))
 
     assert [check.rule for check in checks if not check.ok] == ["P5"]
 
@@ -221,13 +221,13 @@ def test_every_placement_is_legal_and_within_memory(hidden, layers, heads, kv, i
         tensor_parallel=plan.tensor_parallel_size,
         pipeline_parallel=plan.pipeline_parallel_size,
     )
-    shape = read_shape(facts)
-    assert all(check.ok for check in run_checks(shape, placement, machines))
+    model = read_model_config(facts)
+    assert all(check.ok for check in run_checks(model, placement, machines))
     memory = budget(
-        shape,
+        model,
         placement,
         machines,
-        weights_bytes=weights_of(facts, shape, "bfloat16").total_bytes,
+        weights_bytes=weights_of(facts, model, "bfloat16").total_bytes,
         max_model_len=plan.max_model_len,
         dtype="bfloat16",
     )

@@ -10,7 +10,7 @@ from palmares.leaderboard.clusters import Cluster
 from palmares.leaderboard.errors import RefusedError
 from palmares.leaderboard.planning import JobPlan, plan_job
 from palmares.leaderboard.planning.placement import Placement, is_legal
-from palmares.leaderboard.planning.reading import read_shape
+from palmares.leaderboard.planning.reading import read_model_config
 from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 from palmares.leaderboard.submissions.model_facts import ModelFacts
 from palmares.leaderboard.suites import Suite
@@ -105,7 +105,7 @@ def test_every_plan_is_legal_within_memory_and_accounts_for_every_byte(facts, na
         tensor_parallel=plan.tensor_parallel_size,
         pipeline_parallel=plan.pipeline_parallel_size,
     )
-    assert is_legal(read_shape(facts), placement, cluster)
+    assert is_legal(read_model_config(facts), placement, cluster)
     used = plan.bytes_per_gpu
     parts = ("weights", "kv", "activations", "graphs", "communication", "engine", "free")
     assert all(used[part] >= 0 for part in parts)

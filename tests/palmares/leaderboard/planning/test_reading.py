@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from palmares.leaderboard.errors import RefusedError
 from palmares.leaderboard.planning.adapters import join
-from palmares.leaderboard.planning.reading import Reading, read_shape
+from palmares.leaderboard.planning.reading import Reading, read_model_config
 from palmares.leaderboard.submissions.model_facts import facts_of_config
 
 from tests.palmares.leaderboard.planning.configs import KNOWN, LLAMA, known
@@ -15,7 +15,7 @@ from tests.palmares.leaderboard.planning.configs import KNOWN, LLAMA, known
 
 @pytest.mark.parametrize("model", KNOWN)
 def test_parameters_are_counted_within_one_percent(model):
-    assert read_shape(known(model)).parameters == pytest.approx(KNOWN[model]["parameters"], rel=0.01)
+    assert read_model_config(known(model)).parameters == pytest.approx(KNOWN[model]["parameters"], rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_parameters_are_counted_within_one_percent(model):
      "mistralai/Mistral-Small-24B-Instruct-2501", "mistralai/Mamba-Codestral-7B-v0.1"],
 )  # fmt: skip
 def test_models_without_biases_are_counted_to_the_last_parameter(model):
-    assert read_shape(known(model)).parameters == KNOWN[model]["parameters"]
+    assert read_model_config(known(model)).parameters == KNOWN[model]["parameters"]
 
 
 @pytest.mark.parametrize(
@@ -41,14 +41,14 @@ def test_models_without_biases_are_counted_to_the_last_parameter(model):
     ],
 )
 def test_a_family_has_a_word(model, family):
-    assert read_shape(known(model)).family == family
+    assert read_model_config(known(model)).family == family
 
 
 def test_few_experts_are_active_at_a_time():
-    shape = read_shape(known("Qwen/Qwen3-30B-A3B"))
+    model = read_model_config(known("Qwen/Qwen3-30B-A3B"))
 
-    assert shape.active_parameters == pytest.approx(3.35e9, rel=0.01)  # the "A3B" of its name
-    assert read_shape(known(LLAMA)).active_parameters == 8030261248
+    assert model.active_parameters == pytest.approx(3.35e9, rel=0.01)  # the "A3B" of its name
+    assert read_model_config(known(LLAMA)).active_parameters == 8030261248
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_few_experts_are_active_at_a_time():
     ],
 )
 def test_each_layer_is_of_its_kind(model, mixers):
-    assert Counter(read_shape(known(model)).mixers) == mixers
+    assert Counter(read_model_config(known(model)).mixers) == mixers
 
 
 def test_a_hybrid_written_as_letters_is_read():
@@ -75,55 +75,57 @@ def test_a_hybrid_written_as_letters_is_read():
         "n_groups": 8, "ssm_state_size": 128, "vocab_size": 131072,
     }  # fmt: skip
 
-    shape = read_shape(facts_of_config(config, model_id="a/b"))
+    model = read_model_config(facts_of_config(config, model_id="a/b"))
 
-    assert Counter(shape.mixers) == {"state": 3, "full": 1, "none": 2}
-    assert Counter(shape.feed_forwards) == {"dense": 2, "none": 4}
+    assert Counter(model.mixers) == {"state": 3, "full": 1, "none": 2}
+    assert Counter(model.feed_forwards) == {"dense": 2, "none": 4}
 
 
 def test_a_list_of_layers_of_the_wrong_length_is_refused():
     with pytest.raises(RefusedError, match="a list of 2 for 42 layers"):
-        read_shape(known("google/gemma-2-9b", layer_types=["full_attention"] * 2))
+        read_model_config(known("google/gemma-2-9b", layer_types=["full_attention"] * 2))
 
 
 def test_a_nested_text_config_says_what_it_leaves_out():
-    shape = read_shape(known("google/gemma-3-4b-it"))
+    model = read_model_config(known("google/gemma-3-4b-it"))
 
-    assert (shape.heads, shape.kv_heads, shape.head_dim, shape.vocabulary) == (8, 4, 256, 262208)
-    assert any("defaults of the family gemma3_text" in english for english, _ in shape.notes)
+    assert (model.heads, model.kv_heads, model.head_dim, model.vocabulary) == (8, 4, 256, 262208)
+    assert any("defaults of the family gemma3_text" in english for english, _ in model.notes)
 
 
 def test_an_explicit_head_dim_is_told_from_a_derived_one():
-    assert read_shape(known("mistralai/Mistral-Small-24B-Instruct-2501")).head_dim == 128  # not 5120 / 32
-    assert read_shape(known("mistralai/Mistral-Small-24B-Instruct-2501")).explicit_head_dim
-    assert not read_shape(known(LLAMA)).explicit_head_dim
+    assert (
+        read_model_config(known("mistralai/Mistral-Small-24B-Instruct-2501")).head_dim == 128
+    )  # not 5120 / 32
+    assert read_model_config(known("mistralai/Mistral-Small-24B-Instruct-2501")).explicit_head_dim
+    assert not read_model_config(known(LLAMA)).explicit_head_dim
 
 
 def test_code_of_its_own_is_refused_unless_allowed():
     facts = known(LLAMA, auto_map={"AutoModelForCausalLM": "modeling_x.XForCausalLM"})
 
     with pytest.raises(RefusedError) as caught:
-        read_shape(facts)
+        read_model_config(facts)
 
     assert caught.value.refusal.code == "custom_code"
-    assert read_shape(facts, Reading(allow_custom_code=True)).layers == 32
+    assert read_model_config(facts, Reading(allow_custom_code=True)).layers == 32
 
 
 def test_an_unknown_class_is_refused_or_read_as_dense_and_said_to_be():
     facts = known(LLAMA, architectures=["MysteryForCausalLM"])
 
     with pytest.raises(RefusedError, match="MysteryForCausalLM is not known"):
-        read_shape(facts)
+        read_model_config(facts)
 
-    shape = read_shape(facts, Reading(unknown="conservative"))
-    assert shape.parameters == 8030261248
-    assert "MysteryForCausalLM is not known here" in shape.notes[0][0]
-    assert "prévue comme un décodeur dense" in shape.notes[0][1]
+    model = read_model_config(facts, Reading(unknown="conservative"))
+    assert model.parameters == 8030261248
+    assert "MysteryForCausalLM is not known here" in model.notes[0][0]
+    assert "prévue comme un décodeur dense" in model.notes[0][1]
 
 
 def test_an_encoder_decoder_may_be_refused():
     with pytest.raises(RefusedError, match="encoder-decoder"):
-        read_shape(known("google/flan-t5-large"), Reading(encoder_decoders=False))
+        read_model_config(known("google/flan-t5-large"), Reading(encoder_decoders=False))
 
 
 def adapter_facts(**config):
@@ -137,26 +139,26 @@ def adapter_facts(**config):
     )
 
 
-def test_an_adapter_has_the_shape_of_its_base():
+def test_an_adapter_has_the_sizes_of_its_base():
     facts = join(adapter_facts(), known(LLAMA))
 
-    shape = read_shape(facts)
+    model = read_model_config(facts)
 
-    assert (facts.model_id, shape.layers) == ("me/adapter", 32)
-    assert shape.adapter is not None
-    assert (shape.adapter.rank, shape.adapter.weights_bytes) == (16, 1000)
+    assert (facts.model_id, model.layers) == ("me/adapter", 32)
+    assert model.adapter is not None
+    assert (model.adapter.rank, model.adapter.weights_bytes) == (16, 1000)
 
 
 def test_an_adapter_without_its_base_is_refused_with_the_name_of_the_base():
     with pytest.raises(RefusedError, match=f"an adapter of {LLAMA}"):
-        read_shape(adapter_facts())
+        read_model_config(adapter_facts())
 
 
 def test_an_adapter_of_a_class_that_takes_none_is_refused():
     base = known(LLAMA, architectures=["GPTNeoXForCausalLM"])
 
     with pytest.raises(RefusedError, match="vLLM takes none for GPTNeoXForCausalLM"):
-        read_shape(join(adapter_facts(), base))
+        read_model_config(join(adapter_facts(), base))
 
 
 @pytest.mark.parametrize(
@@ -169,4 +171,4 @@ def test_an_adapter_of_a_class_that_takes_none_is_refused():
 )
 def test_an_adapter_that_vllm_cannot_serve_is_refused(config, message):
     with pytest.raises(RefusedError, match=message):
-        read_shape(join(adapter_facts(**config), known(LLAMA)))
+        read_model_config(join(adapter_facts(**config), known(LLAMA)))
