@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from clearml_provider import calls, creation
+from clearml_provider import api
 from clearml_provider.client import ClearMLClient
 from clearml_provider.connection import ClearMLSettings
+from clearml_provider.flows import create
 from clearml_provider.models import TaskInfo, TaskSpec
 
 from devstack.supervisor import settings
@@ -60,7 +61,7 @@ def jobs_of_models(place: Workplace, names: Sequence[str]) -> list[TaskInfo]:
         RuntimeError: A model has none, or more than one.
     """
     with clearml_client(place) as client:
-        found = client.run(calls.query_tasks({"type": ["testing"], "tags": ["palmares"]}, FIELDS))
+        found = client.run(api.query_tasks({"type": ["testing"], "tags": ["palmares"]}, FIELDS))
     by_model: dict[str, list[TaskInfo]] = {}
     for task in found:
         by_model.setdefault(task.hyperparams.get("General", {}).get("model", ""), []).append(task)
@@ -82,7 +83,7 @@ def run_pipeline(
         "hyperparams": {"General": steps[0]},
     }
     with clearml_client(place) as client:
-        base_id = client.run(creation.create_task(TaskSpec.model_validate(base), properties={}))
+        base_id = client.run(create.create_task(TaskSpec.model_validate(base), properties={}))
     spec = {
         "name": name,
         "project": PROJECT,
@@ -96,7 +97,7 @@ def run_pipeline(
     if not answer["is_successful"]:
         raise RuntimeError(f"The pipeline {name} failed: {place.paths.logs / name}.log")
     with clearml_client(place) as client:
-        found = client.run(calls.get_tasks(answer["task_ids"]))
+        found = client.run(api.get_tasks(answer["task_ids"]))
     return Pipeline(
         asked_at=asked_at,
         begin=answer["begin"],

@@ -5,19 +5,7 @@ from __future__ import annotations
 __version__ = "0.1.0"
 
 _ENTRY_POINT = "clearml_provider:get_provider_info"
-_OPERATORS = (
-    "abort",
-    "clone",
-    "create",
-    "edit",
-    "enqueue",
-    "enqueue_task",
-    "fetch_artifact",
-    "fetch_log",
-    "fetch_scalars",
-    "queue_statistics",
-    "wait",
-)
+_OPERATORS = ("tasks", "wait", "fetch")
 
 
 def _distribution() -> str:
@@ -52,12 +40,12 @@ def get_provider_info() -> dict[str, object]:
                 "python-modules": [f"clearml_provider.operators.{module}" for module in _OPERATORS],
             }
         ],
-        "sensors": [{"integration-name": "ClearML", "python-modules": ["clearml_provider.sensors.task"]}],
+        "sensors": [{"integration-name": "ClearML", "python-modules": ["clearml_provider.sensors"]}],
         "hooks": [{"integration-name": "ClearML", "python-modules": ["clearml_provider.hook"]}],
         "triggers": [
             {
                 "integration-name": "ClearML",
-                "python-modules": ["clearml_provider.triggers", "clearml_provider.sensors.trigger"],
+                "python-modules": ["clearml_provider.triggers"],
             }
         ],
         "extra-links": [

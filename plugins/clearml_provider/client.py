@@ -1,4 +1,4 @@
-"""Two transports, one blocking and one awaiting, that carry the flows of `calls` and `lifecycle`."""
+"""Two transports, one blocking and one awaiting, that carry flows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tenacity import AsyncRetrying, RetryCallState, Retrying
 from clearml_provider.connection import ClearMLSettings
 from clearml_provider.exceptions import ClearMLAuthError, ClearMLUnavailableError
 from clearml_provider.redaction import shown_url
-from clearml_provider.wire import (
+from clearml_provider.transport import (
     API_PREFIX,
     Answer,
     Call,
@@ -91,7 +91,7 @@ def _again(state: RetryCallState, request: Call) -> bool:
 
 
 class ClearMLClient(_Transport):
-    """Blocking client, for hooks and operators: ``client.run(calls.get_task(task_id))``.
+    """Blocking client, for hooks and operators: ``client.run(api.get_task(task_id))``.
 
     Args:
         settings: Addresses and keys.
@@ -203,7 +203,7 @@ class ClearMLClient(_Transport):
 
 
 class AsyncClearMLClient(_Transport):
-    """Awaiting client, for triggers: the same flows, ``await client.run(calls.get_task(task_id))``."""
+    """Awaiting client, for triggers: the same flows, ``await client.run(api.get_task(task_id))``."""
 
     def __init__(
         self,

@@ -89,3 +89,19 @@ class ClearMLTaskFailedError(ClearMLError):
     def __init__(self, message: str, *, failure_class: str) -> None:
         super().__init__(message)
         self.failure_class = failure_class
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether waiting may help: no sensible answer, or one that is a gateway's and not ClearML's."""
+    if isinstance(error, ClearMLUnavailableError):
+        return True
+    return (
+        isinstance(error, ClearMLAPIError) and not isinstance(error, ClearMLAuthError) and error.subcode == 0
+    )
+
+
+def concerns_request(error: Exception) -> bool:
+    """Whether the server refused just this request, so that the next one may fare better at once."""
+    return (
+        isinstance(error, ClearMLAPIError) and not isinstance(error, ClearMLAuthError) and not may_pass(error)
+    )

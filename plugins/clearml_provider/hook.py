@@ -12,9 +12,9 @@ from airflow.sdk import BaseHook
 if TYPE_CHECKING:
     from clearml_provider.client import AsyncClearMLClient, ClearMLClient
     from clearml_provider.connection import ClearMLSettings
+    from clearml_provider.flows.read import Curve, QueueStatistics
     from clearml_provider.models import Queue, TaskEdit, TaskInfo, TaskSpec
-    from clearml_provider.reading import Curve, QueueStatistics
-    from clearml_provider.wire import Flow, RetryPolicy
+    from clearml_provider.transport import Flow, RetryPolicy
 
 T = TypeVar("T")
 
@@ -74,19 +74,19 @@ class ClearMLHook(BaseHook):
         return AsyncClearMLClient(ClearMLSettings.from_airflow(connection), retry=self.retry)
 
     def run(self, flow: Flow[T]) -> T:
-        """Carry a flow of `calls` or `lifecycle` to its end."""
+        """Carry a flow of `api` or `flows` to its end."""
         return self.get_conn().run(flow)
 
     def test_connection(self) -> tuple[bool, str]:
         """What the button in the connection form does: sign in, and ask for the server's version."""
-        from clearml_provider import calls
+        from clearml_provider import api
         from clearml_provider.client import ClearMLClient
         from clearml_provider.exceptions import ClearMLError
-        from clearml_provider.wire import RetryPolicy
+        from clearml_provider.transport import RetryPolicy
 
         try:
             with ClearMLClient(self.settings, retry=RetryPolicy(budget_s=TEST_BUDGET_S)) as client:
-                info = client.run(calls.server_info())
+                info = client.run(api.server_info())
         except ClearMLError as error:
             return False, str(error)
         return True, f"Signed in to ClearML server {info.get('version')} (API {info.get('api_version')})"
@@ -94,31 +94,31 @@ class ClearMLHook(BaseHook):
     def enqueue_once(
         self, spec: TaskSpec, queue: str, key: str, *, create_queue_if_missing: bool = False
     ) -> str:
-        """See `clearml_provider.lifecycle.enqueue_once`; returns the task's id."""
-        from clearml_provider import lifecycle
+        """See `clearml_provider.flows.enqueue.enqueue_once`; returns the task's id."""
+        from clearml_provider.flows import enqueue
 
-        flow = lifecycle.enqueue_once(
+        flow = enqueue.enqueue_once(
             spec, queue=queue, key=key, create_queue_if_missing=create_queue_if_missing
         )
         return self.run(flow).id
 
     def create_once(self, spec: TaskSpec, key: str) -> TaskInfo:
-        """A draft, made at most once for *key*; see `clearml_provider.drafts.create_once`."""
-        from clearml_provider import drafts
+        """A draft, made at most once for *key*; see `clearml_provider.flows.create.create_once`."""
+        from clearml_provider.flows import create
 
-        return self.run(drafts.create_once(spec, key=key))
+        return self.run(create.create_once(spec, key=key))
 
     def edit(self, task_id: str, edit: TaskEdit) -> None:
-        """Change a task in one call; see `clearml_provider.drafts.edit_task`."""
-        from clearml_provider import drafts
+        """Change a task in one call; see `clearml_provider.flows.create.edit_task`."""
+        from clearml_provider.flows import create
 
-        self.run(drafts.edit_task(task_id, edit))
+        self.run(create.edit_task(task_id, edit))
 
     def enqueue(self, task_id: str, queue: str, *, create_queue_if_missing: bool = False) -> TaskInfo:
-        """Put an existing task on its way, once; see `clearml_provider.drafts.enqueue_task`."""
-        from clearml_provider import drafts
+        """Put an existing task on its way, once; see `clearml_provider.flows.enqueue.enqueue_task`."""
+        from clearml_provider.flows import enqueue
 
-        flow = drafts.enqueue_task(task_id, queue=queue, create_queue_if_missing=create_queue_if_missing)
+        flow = enqueue.enqueue_task(task_id, queue=queue, create_queue_if_missing=create_queue_if_missing)
         return self.run(flow)
 
     def task(self, task_id: str) -> TaskInfo:
@@ -127,68 +127,69 @@ class ClearMLHook(BaseHook):
         Raises:
             ClearMLNotFoundError: It does not exist.
         """
-        from clearml_provider import calls
+        from clearml_provider import api
 
-        return self.run(calls.get_task(task_id, fields=calls.FULL_FIELDS))
+        return self.run(api.get_task(task_id, fields=api.FULL_FIELDS))
 
     def tasks(self, task_ids: Sequence[str]) -> dict[str, TaskInfo]:
         """Many tasks, without artifacts; every id comes back, or an error names those that do not."""
-        from clearml_provider import calls
+        from clearml_provider import api
 
-        return self.run(calls.get_tasks(task_ids))
+        return self.run(api.get_tasks(task_ids))
 
     def find_by_key(self, key: str) -> TaskInfo | None:
         """The task that `enqueue_once` made for *key*, if any."""
-        from clearml_provider import lifecycle
+        from clearml_provider.flows import create
 
-        return self.run(lifecycle.find_by_key(key))
+        return self.run(create.find_by_key(key))
 
     def queues(self) -> list[Queue]:
-        from clearml_provider import calls
+        from clearml_provider import api
 
-        return self.run(calls.get_queues())
+        return self.run(api.get_queues())
 
     def cancel(self, task_id: str, *, reason: str, grace_s: float = 30.0) -> bool:
-        """Stop the task's current attempt, whoever waits for it; see `clearml_provider.lifecycle.cancel`."""
-        from clearml_provider import calls, lifecycle
+        """Stop the task's current attempt, whoever waits; see `clearml_provider.flows.cancel.cancel`."""
+        from clearml_provider import api
+        from clearml_provider.flows.cancel import cancel
 
-        attempt = self.run(calls.get_task(task_id)).attempt
-        flow = lifecycle.cancel(task_id, attempt=attempt, cause="cancelled", reason=reason, grace_s=grace_s)
+        attempt = self.run(api.get_task(task_id)).attempt
+        flow = cancel(task_id, attempt=attempt, cause="cancelled", reason=reason, grace_s=grace_s)
         return self.run(flow)
 
     def log_tail(self, task_id: str, *, lines: int = 100) -> list[str]:
         """The console's last lines, keys hidden; they may quote the job's data."""
-        from clearml_provider import calls
+        from clearml_provider import api
 
-        return [self._redacted(line) for line in self.run(calls.get_log_tail(task_id, lines=lines))]
+        return [self._redacted(line) for line in self.run(api.get_log_tail(task_id, lines=lines))]
 
     def log_lines(self, task_id: str) -> Iterator[str]:
         """The whole console, line by line, read page by page, keys hidden; it may quote the job's data."""
-        from clearml_provider import reading
+        from clearml_provider.flows import read
 
         after: int | None = 0
         while after is not None:
-            texts, after = self.run(reading.get_log_page(task_id, after=after))
-            for line in reading.lines_of(texts):
+            texts, after = self.run(read.get_log_page(task_id, after=after))
+            for line in read.lines_of(texts):
                 yield self._redacted(line)
 
     def single_values(self, task_id: str) -> dict[str, float]:
         """What the job reported as single values, by name."""
-        from clearml_provider import reading
+        from clearml_provider.flows import read
 
-        return self.run(reading.get_single_values(task_id))
+        return self.run(read.get_single_values(task_id))
 
     def scalars(self, task_id: str, *, samples: int = 100) -> dict[str, dict[str, Curve]]:
         """The job's curves, metric → variant → ``{"x", "y"}``, averaged down to *samples* points."""
-        from clearml_provider import reading
+        from clearml_provider.flows import read
 
-        return self.run(reading.get_scalars(task_id, samples=samples))
+        return self.run(read.get_scalars(task_id, samples=samples))
 
     def queue_statistics(self, names: Sequence[str] | None = None) -> list[QueueStatistics]:
         """How long queues are and who serves them; None: all of them."""
-        from clearml_provider import reading
+        from clearml_provider.flows import read
 
-        return self.run(reading.get_queue_statistics(names))
+        return self.run(read.get_queue_statistics(names))
 
     def download_artifact(self, task_id: str, name: str, to: Path, **limits: Any) -> Path:
         """Fetch an artifact into the file *to*; see `clearml_provider.artifacts.download`."""

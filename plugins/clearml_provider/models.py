@@ -1,40 +1,94 @@
-"""What goes into a ClearML task and what is read from it."""
+"""What goes into a ClearML task, and what is read from it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from clearml_provider.exceptions import ClearMLUnknownStatusError
 from clearml_provider.redaction import shown_reason
-from clearml_provider.status import TaskStatus
 
 PROPERTIES = "properties"
 """Section of the hyperparameters that ClearML shows as user properties."""
-
 RESERVED_PROPERTIES = frozenset(
     {
         "attempt", "attempt_note", "attempt_queue", "endings", "enqueue_intent", "enqueued_at",
         "idempotency_key", "stop_cause", "stop_reason", "waiter",
     }
 )  # fmt: skip
-"""User properties by which `clearml_provider.lifecycle` keeps attempts apart."""
+"""User properties by which the provider keeps attempts apart."""
 KEY_TAG_PREFIX = "key:"
-
+ATTEMPT = "attempt"
+"""User property: number of the current attempt, from 1."""
+ENQUEUED_AT = "enqueued_at"
+"""User property: when the attempt was enqueued, in seconds since the epoch; deadlines count from it."""
+WAITER = "waiter"
+"""User property: token of the Airflow try that waits now; only that one may cancel."""
+MULTI_NODE_TAG = "multi_node_instance"
+"""System tag of the clones that ``launch_multi_node`` makes."""
 STATUS_FIELDS = (
     "id", "name", "status", "status_reason", "status_message", "status_changed", "created", "started",
     "completed", "last_update", "last_worker", "last_worker_report", "project", "parent", "tags",
     "system_tags", "execution.queue", f"hyperparams.{PROPERTIES}",
 )  # fmt: skip
 """``only_fields`` that `TaskInfo` needs, but for artifacts: a row of about 600 bytes."""
-
 TaskType = Literal[
     "training", "testing", "inference", "data_processing", "application", "monitor", "controller",
     "optimizer", "service", "qc", "custom",
 ]  # fmt: skip
+
+
+class TaskStatus(StrEnum):
+    """ClearML's task status, as the API spells it; ``StrEnum``, so that comparing with a string works."""
+
+    CREATED = "created"
+    QUEUED = "queued"
+    IN_PROGRESS = "in_progress"
+    STOPPED = "stopped"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CLOSED = "closed"
+    PUBLISHING = "publishing"
+    PUBLISHED = "published"
+    UNKNOWN = "unknown"
+    """A value of ClearML's own vocabulary: the server says it does not know. Never terminal."""
+
+    @classmethod
+    def parse(cls, value: str, *, task_id: str) -> TaskStatus:
+        """Read a status from an answer.
+
+        Raises:
+            ClearMLUnknownStatusError: *value* is none that this version knows; guessing whether it is
+                an end would either wait for ever or give up a live job.
+        """
+        try:
+            status = cls(value)
+        except ValueError:
+            status = cls.UNKNOWN
+        if status is cls.UNKNOWN:
+            raise ClearMLUnknownStatusError(
+                f"ClearML task {task_id}: unknown status {value!r}, known are "
+                f"{sorted(s.value for s in cls if s is not cls.UNKNOWN)}. Update the ClearML provider."
+            )
+        return status
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the job is over: nothing more will happen unless somebody enqueues the task again."""
+        return self in _TERMINAL
+
+    @property
+    def is_success(self) -> bool:
+        return self in _SUCCESS
+
+
+_SUCCESS = frozenset({TaskStatus.COMPLETED, TaskStatus.CLOSED, TaskStatus.PUBLISHING, TaskStatus.PUBLISHED})
+_TERMINAL = _SUCCESS | {TaskStatus.STOPPED, TaskStatus.FAILED}
 
 
 class _Spec(BaseModel):

@@ -11,19 +11,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-from clearml_provider import calls, looks
-from clearml_provider.exceptions import ClearMLAuthError
-from clearml_provider.models import TaskInfo
-from clearml_provider.status import TaskStatus
+from clearml_provider import api
+from clearml_provider.exceptions import ClearMLAuthError, concerns_request
+from clearml_provider.flows import read
+from clearml_provider.models import TaskInfo, TaskStatus
 
 if TYPE_CHECKING:
     from clearml_provider.client import AsyncClearMLClient
-    from clearml_provider.wire import Flow
+    from clearml_provider.transport import Flow
 
 T = TypeVar("T")
 N = TypeVar("N")
 
 log = logging.getLogger(__name__)
+
 
 POLL_BUDGET_S = 10.0
 """How long one request keeps trying; the next look is another chance."""
@@ -39,7 +40,7 @@ class Look:
 
     seen: TaskInfo | Exception
     """The task, or why it could not be read."""
-    children: Sequence[looks.Seen] = ()
+    children: Sequence[read.Seen] = ()
     """Its further nodes, if they are watched and it is in progress."""
     in_queue: bool | None = None
     """Whether some queue holds it; None: nobody looked this time."""
@@ -156,7 +157,7 @@ class TaskPoller:
 
     async def _client(self, *, refused: AsyncClearMLClient | None) -> AsyncClearMLClient:
         from clearml_provider.hook import ClearMLHook
-        from clearml_provider.wire import RetryPolicy
+        from clearml_provider.transport import RetryPolicy
 
         async with self._client_lock:
             if not self._clients or self._clients[-1] is refused:
@@ -225,24 +226,24 @@ class TaskPoller:
 
     async def _see_tasks(self, task_ids: list[str]) -> dict[str, TaskInfo | Exception]:
         seen: dict[str, TaskInfo | Exception] = {}
-        for start in range(0, len(task_ids), calls.PAGE_ROWS):
-            chunk = task_ids[start : start + calls.PAGE_ROWS]
+        for start in range(0, len(task_ids), api.PAGE_ROWS):
+            chunk = task_ids[start : start + api.PAGE_ROWS]
             try:
-                seen |= await self.run(lambda chunk=chunk: looks.look_at_tasks(chunk))  # type: ignore[misc]
+                seen |= await self.run(lambda chunk=chunk: read.look_at_tasks(chunk))  # type: ignore[misc]
             except Exception as error:  # noqa: BLE001 - told to those whom it concerns
                 seen |= dict.fromkeys(chunk, error)
-                if not looks.concerns_request(error):  # the other hundreds need not ask as well
+                if not concerns_request(error):  # the other hundreds need not ask as well
                     self._hold_back(error)
                     return seen | dict.fromkeys(task_ids[start:], error)
         return seen
 
     async def _see_children(
         self, masters: list[str], seen: dict[str, TaskInfo | Exception]
-    ) -> dict[str, list[looks.Seen]]:
+    ) -> dict[str, list[read.Seen]]:
         if not masters:
             return {}
         try:
-            return await self.run(lambda: looks.look_at_children(masters))
+            return await self.run(lambda: read.look_at_children(masters))
         except Exception as error:  # noqa: BLE001 - half a look is none
             seen |= dict.fromkeys(masters, error)
             return {}
@@ -253,7 +254,7 @@ class TaskPoller:
             return None
         self._queues_at = self._loop.time()
         try:
-            return await self.run(calls.queued_task_ids)
+            return await self.run(api.queued_task_ids)
         except Exception as error:  # noqa: BLE001 - a second net: no reason to stop waiting
             log.warning("Cannot look into ClearML's queues for tasks that fell out: %s", error)
             return None

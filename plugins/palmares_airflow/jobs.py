@@ -38,11 +38,11 @@ class ClearMLJobs:
 
     def jobs(self) -> list[Job]:
         """All our jobs but archived ones; those that were enqueued before drafts, then the oldest."""
-        from clearml_provider import calls
-        from clearml_provider.children import MULTI_NODE_TAG, is_live
-        from clearml_provider.status import TaskStatus
+        from clearml_provider import api
+        from clearml_provider.flows.nodes import is_live
+        from clearml_provider.models import MULTI_NODE_TAG, TaskStatus
 
-        tasks = [t for t in self._hook.run(calls.find_tasks_by_tag(TAG)) if ARCHIVED not in t.system_tags]
+        tasks = [t for t in self._hook.run(api.find_tasks_by_tag(TAG)) if ARCHIVED not in t.system_tags]
         ids = {task.id for task in tasks}
         live_children: dict[str, list[str]] = {}
         masters = []
@@ -56,10 +56,10 @@ class ClearMLJobs:
 
     def cancel(self, job: Job, *, reason: str) -> bool:
         """Cancel this attempt with its nodes, unless another try waits for it by now."""
-        from clearml_provider import stopping
+        from clearml_provider.flows.cancel import cancel
 
         ended = self._hook.run(
-            stopping.cancel(
+            cancel(
                 job.task_id,
                 attempt=job.attempt,
                 cause=CAUSE_ORPHAN,
@@ -72,29 +72,27 @@ class ClearMLJobs:
 
     def declare_completed(self, job: Job, *, reason: str) -> None:
         """Call a job completed whose results are there though its agent is not."""
-        from clearml_provider import stopping
         from clearml_provider.exceptions import ClearMLMovedError
+        from clearml_provider.flows.cancel import adopt
 
         try:
-            self._hook.run(stopping.adopt(self._hook.task(job.task_id), reason=reason))
+            self._hook.run(adopt(self._hook.task(job.task_id), reason=reason))
         except ClearMLMovedError as error:
             log.warning("%s", error)
 
 
 def cancel_replaced(job_key: str, reason: str) -> None:
     """Stop the job of a key, if it has a live one, because another run asked for a new result."""
-    from clearml_provider import stopping
-    from clearml_provider.endings import CAUSE_FORCED
+    from clearml_provider.flows.cancel import cancel
     from clearml_provider.hook import ClearMLHook
+    from clearml_provider.outcomes import CAUSE_FORCED
 
     hook = ClearMLHook()
     try:
         task = hook.find_by_key(job_key)
         if task is None:
             return
-        flow = stopping.cancel(
-            task.id, attempt=task.attempt, cause=CAUSE_FORCED, reason=reason, grace_s=STOP_GRACE_S
-        )
+        flow = cancel(task.id, attempt=task.attempt, cause=CAUSE_FORCED, reason=reason, grace_s=STOP_GRACE_S)
         if hook.run(flow):
             log.info("ClearML task %s, attempt %s: cancelled. %s", task.id, task.attempt, reason)
     finally:
@@ -109,7 +107,7 @@ def queue_depths() -> dict[str, int]:
     """
     from clearml_provider.exceptions import ClearMLError
     from clearml_provider.hook import ClearMLHook
-    from clearml_provider.wire import RetryPolicy
+    from clearml_provider.transport import RetryPolicy
 
     hook = ClearMLHook(retry=RetryPolicy(budget_s=QUEUES_BUDGET_S))
     try:
@@ -161,8 +159,8 @@ def killed_jobs(
 
 def _look(hook: ClearMLHook, keys: dict[str, bool]) -> tuple[dict[str, str], list[str]]:
     """The killed ones of *keys* with their reasons, and those that may still become so."""
-    from clearml_provider.children import is_live
-    from clearml_provider.endings import CAUSE_KILLED, STOP_REASON, stop_cause
+    from clearml_provider.flows.nodes import is_live
+    from clearml_provider.outcomes import CAUSE_KILLED, STOP_REASON, stop_cause
 
     killed, undecided = {}, []
     for key, has_no_told_end in keys.items():
@@ -177,16 +175,15 @@ def _look(hook: ClearMLHook, keys: dict[str, bool]) -> tuple[dict[str, str], lis
 
 
 def _key(task: TaskInfo) -> str:
-    from clearml_provider.lifecycle import IDEMPOTENCY_KEY
+    from clearml_provider.flows.create import IDEMPOTENCY_KEY
 
     return task.user_properties.get(IDEMPOTENCY_KEY, "")
 
 
 def _job(task: TaskInfo, live_children: Iterable[str]) -> Job:
-    from clearml_provider.attempts import ENQUEUED_AT
-    from clearml_provider.children import is_live
-    from clearml_provider.endings import STOP_REASON, stop_cause
-    from clearml_provider.stopping import WAITER
+    from clearml_provider.flows.nodes import is_live
+    from clearml_provider.models import ENQUEUED_AT, WAITER
+    from clearml_provider.outcomes import STOP_REASON, stop_cause
     from palmares.steps.worlds import Job
 
     said = task.user_properties

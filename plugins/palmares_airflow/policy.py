@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from palmares_airflow.services import open_services
 
 if TYPE_CHECKING:
-    from clearml_provider.endings import AttemptEdit, EndedTask, Ending
     from clearml_provider.models import TaskInfo
+    from clearml_provider.outcomes import AttemptEdit, EndedTask, Ending
     from palmares.leaderboard.outcomes import Child
 
 RETRIES = 17
@@ -24,7 +24,7 @@ CLOCKS_DIFFER_S = 60
 
 def classify(ended: EndedTask) -> Ending:
     """Judge an ended ClearML task by the leaderboard's policy, and keep the attempt in the store."""
-    from clearml_provider.endings import Ending
+    from clearml_provider.outcomes import Ending
     from clearml_provider.redaction import shown_reason
     from palmares.steps.endings import bounded, classify_ending, record_ending
 
@@ -59,7 +59,7 @@ def classify(ended: EndedTask) -> Ending:
 
 def next_attempt(ended: EndedTask, ending: Ending) -> AttemptEdit | None:
     """The fallback policy's next plan if the same one would fail again, else the same; None: none is left."""
-    from clearml_provider.endings import AttemptEdit
+    from clearml_provider.outcomes import AttemptEdit
     from palmares.steps.endings import next_step
 
     task = ended.info
@@ -89,7 +89,7 @@ def show_line(line: str) -> str | None:
 
 def _children(ended: EndedTask) -> list[Child]:
     """The nodes that ended by themselves or were lost: those that we stopped with them tell nothing."""
-    from clearml_provider.endings import CAUSE_CHILD, CAUSE_MASTER_ENDED, CAUSE_NODE_LOST, stop_cause
+    from clearml_provider.outcomes import CAUSE_CHILD, CAUSE_MASTER_ENDED, CAUSE_NODE_LOST, stop_cause
     from clearml_provider.redaction import shown_reason
     from palmares.leaderboard.outcomes import Child
 

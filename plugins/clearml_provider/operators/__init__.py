@@ -9,16 +9,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clearml_provider.operators.abort import ClearMLAbortTaskOperator
-    from clearml_provider.operators.clone import ClearMLCloneTaskOperator
-    from clearml_provider.operators.create import ClearMLCreateTaskOperator
-    from clearml_provider.operators.edit import ClearMLEditTaskOperator
-    from clearml_provider.operators.enqueue import ClearMLEnqueueOperator
-    from clearml_provider.operators.enqueue_task import ClearMLEnqueueTaskOperator
-    from clearml_provider.operators.fetch_artifact import ClearMLFetchArtifactOperator
-    from clearml_provider.operators.fetch_log import ClearMLFetchLogOperator
-    from clearml_provider.operators.fetch_scalars import ClearMLFetchScalarsOperator
-    from clearml_provider.operators.queue_statistics import ClearMLQueueStatisticsOperator
+    from clearml_provider.operators.fetch import (
+        ClearMLFetchArtifactOperator,
+        ClearMLFetchLogOperator,
+        ClearMLFetchScalarsOperator,
+        ClearMLQueueStatisticsOperator,
+    )
+    from clearml_provider.operators.tasks import (
+        ClearMLAbortTaskOperator,
+        ClearMLCloneTaskOperator,
+        ClearMLCreateTaskOperator,
+        ClearMLEditTaskOperator,
+        ClearMLEnqueueOperator,
+        ClearMLEnqueueTaskOperator,
+    )
     from clearml_provider.operators.wait import ClearMLWaitOperator
 
 __all__ = [
@@ -36,16 +40,16 @@ __all__ = [
 ]
 
 _MODULES = {
-    "ClearMLAbortTaskOperator": "abort",
-    "ClearMLCloneTaskOperator": "clone",
-    "ClearMLCreateTaskOperator": "create",
-    "ClearMLEditTaskOperator": "edit",
-    "ClearMLEnqueueOperator": "enqueue",
-    "ClearMLEnqueueTaskOperator": "enqueue_task",
-    "ClearMLFetchArtifactOperator": "fetch_artifact",
-    "ClearMLFetchLogOperator": "fetch_log",
-    "ClearMLFetchScalarsOperator": "fetch_scalars",
-    "ClearMLQueueStatisticsOperator": "queue_statistics",
+    "ClearMLAbortTaskOperator": "tasks",
+    "ClearMLCloneTaskOperator": "tasks",
+    "ClearMLCreateTaskOperator": "tasks",
+    "ClearMLEditTaskOperator": "tasks",
+    "ClearMLEnqueueOperator": "tasks",
+    "ClearMLEnqueueTaskOperator": "tasks",
+    "ClearMLFetchArtifactOperator": "fetch",
+    "ClearMLFetchLogOperator": "fetch",
+    "ClearMLFetchScalarsOperator": "fetch",
+    "ClearMLQueueStatisticsOperator": "fetch",
     "ClearMLWaitOperator": "wait",
 }
 

@@ -9,12 +9,17 @@ from uuid import uuid4
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from clearml_provider.console import ShowLine
-from clearml_provider.endings import (
+from clearml_provider.exceptions import ClearMLMovedError, ClearMLTaskFailedError
+from clearml_provider.hook import ClearMLHook
+from clearml_provider.models import TaskStatus
+from clearml_provider.operators.base import ClearMLOperator, fails_for_good
+from clearml_provider.outcomes import (
     CAUSE_KILLED,
     Classifier,
     EndedTask,
     Ending,
     NextAttempt,
+    Policy,
     attempts_so_far,
     classify_by_status,
     ended_task,
@@ -22,18 +27,13 @@ from clearml_provider.endings import (
     stop_cause,
     was_reported,
 )
-from clearml_provider.exceptions import ClearMLMovedError, ClearMLTaskFailedError
-from clearml_provider.hook import ClearMLHook
-from clearml_provider.operators.base import ClearMLOperator, fails_for_good
-from clearml_provider.policy import Policy
-from clearml_provider.status import TaskStatus
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
-    from clearml_provider.limits import Limits
+    from clearml_provider.flows.cancel import Limits
     from clearml_provider.models import TaskInfo
-    from clearml_provider.wire import Flow
+    from clearml_provider.transport import Flow
 
 ATTEMPTS_XCOM = "attempts"
 """XCom of the waiting task: what each attempt followed and what was different in it."""
@@ -122,15 +122,15 @@ class ClearMLWaitOperator(ClearMLOperator):
     @fails_for_good
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Act on the trigger's event; what counts is the task as it is now."""
-        from clearml_provider import limits
+        from clearml_provider.flows.cancel import CAUSES, stop_for
 
         task = self._read()
         attempt = event["attempt"]
         if attempt != task.attempt:
             self.log.info("An event of attempt %d came, but attempt %d is current", attempt, task.attempt)
             return self._take_up(context, task)
-        if event["status"] in limits.CAUSES and not task.status.is_terminal:
-            self.hook.run(limits.stop_for(event, task, self._limits(task), grace_s=self.stop_grace_s))
+        if event["status"] in CAUSES and not task.status.is_terminal:
+            self.hook.run(stop_for(event, task, self._limits(task), grace_s=self.stop_grace_s))
             task = self._read()
         if task.status.is_terminal and stop_cause(task) != CAUSE_KILLED:
             return self._judge(context, task)
@@ -138,7 +138,7 @@ class ClearMLWaitOperator(ClearMLOperator):
 
     def _take_up(self, context: Context, task: TaskInfo) -> dict[str, Any]:
         """Go on from whatever the last try left: an attempt half begun, an ending untold, or a live job."""
-        from clearml_provider import attempts
+        from clearml_provider.flows import attempts
 
         if (queue_id := attempts.intended_queue(task)) is not None:
             task = self._enqueued(context, attempts.finish_start(task, queue_id=queue_id))
@@ -152,7 +152,7 @@ class ClearMLWaitOperator(ClearMLOperator):
         return self._wait(task)
 
     def _wait(self, task: TaskInfo) -> NoReturn:
-        from clearml_provider import attempts
+        from clearml_provider.flows import attempts
         from clearml_provider.triggers import ClearMLTaskTrigger
 
         if task.status is TaskStatus.CREATED:
@@ -182,7 +182,7 @@ class ClearMLWaitOperator(ClearMLOperator):
 
     def _judge(self, context: Context, task: TaskInfo) -> dict[str, Any]:
         """Classify an ending, note on the task that it was told, and tell it to Airflow."""
-        from clearml_provider import attempts
+        from clearml_provider.flows import attempts
 
         ended, ending = self._look_at(task)
         if ending.outcome == "succeeded":
@@ -205,12 +205,12 @@ class ClearMLWaitOperator(ClearMLOperator):
         raise AirflowFailException(message)
 
     def _succeeded(self, ended: EndedTask, ending: Ending) -> dict[str, Any]:
-        from clearml_provider import stopping
+        from clearml_provider.flows.cancel import adopt
 
         task = ended.info
         if not task.status.is_success:
             self.log.warning("ClearML calls it %s, but it succeeded: %s", task.status, ending.reason)
-            task = self.hook.run(stopping.adopt(task, reason=ending.reason))
+            task = self.hook.run(adopt(task, reason=ending.reason))
         self.log.info("ClearML task %s, attempt %d: succeeded", task.id, task.attempt)
         return {
             "task_id": task.id,
@@ -221,7 +221,7 @@ class ClearMLWaitOperator(ClearMLOperator):
         }
 
     def _start_next_attempt(self, context: Context, ended: EndedTask, ending: Ending) -> TaskInfo:
-        from clearml_provider import attempts
+        from clearml_provider.flows import attempts
 
         task = ended.info
         edit = self._policy.edit(ended, ending)
@@ -253,16 +253,16 @@ class ClearMLWaitOperator(ClearMLOperator):
 
     def _look_at(self, task: TaskInfo) -> tuple[EndedTask, Ending]:
         """What the classifier says of an ended task, whose further nodes have ended by then too."""
-        from clearml_provider import children
+        from clearml_provider.flows import nodes
 
-        nodes: tuple[TaskInfo, ...] = ()
+        further: tuple[TaskInfo, ...] = ()
         if self._is_multi_node:
-            nodes = self.hook.run(children.settle(task, grace_s=self.stop_grace_s))
+            further = self.hook.run(nodes.settle(task, grace_s=self.stop_grace_s))
         lines: list[str] = []
         if not task.status.is_success:
             wanted = max(self.classify_log_lines, self.log_tail)
             lines = self.hook.log_tail(task.id, lines=wanted)
-        ended = ended_task(task, tuple(lines), nodes)
+        ended = ended_task(task, tuple(lines), further)
         return ended, self._policy.ending(ended)
 
     def _show_log(self, lines: Sequence[str]) -> None:
@@ -286,12 +286,12 @@ class ClearMLWaitOperator(ClearMLOperator):
 
     @property
     def _is_multi_node(self) -> bool:
-        from clearml_provider.limits import flag
+        from clearml_provider.flows.cancel import flag
 
         return flag(self.multi_node, "multi_node")
 
     def _limits(self, task: TaskInfo) -> Limits:
-        from clearml_provider.limits import Limits
+        from clearml_provider.flows.cancel import Limits
 
         given = {"deadline_s": self.deadline_s, "run_limit_s": self.run_limit_s}
         return Limits.of(task, **given, lost_after_s=self.lost_after_s)

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from clearml_provider import calls
+from clearml_provider import api
 from clearml_provider.exceptions import (
     ClearMLAPIError,
     ClearMLAuthError,
@@ -20,7 +20,7 @@ from clearml_provider.exceptions import (
     ClearMLUnavailableError,
     ClearMLUnknownStatusError,
 )
-from clearml_provider.wire import Flow, RetryPolicy, call
+from clearml_provider.transport import Flow, RetryPolicy, call
 
 from tests.plugins.clearml_provider.wire_script import QUICK, WireScript, ok, refusal
 
@@ -49,8 +49,8 @@ def run(request: pytest.FixtureRequest) -> Run:
 
 def test_it_logs_in_once_with_the_keys_and_then_carries_the_token(run):
     def twice() -> Flow[None]:
-        yield from calls.server_info()
-        yield from calls.server_info()
+        yield from api.server_info()
+        yield from api.server_info()
 
     script = WireScript(server__info=INFO)
     run(script, twice())
@@ -62,7 +62,7 @@ def test_it_logs_in_once_with_the_keys_and_then_carries_the_token(run):
 
 def test_an_expired_token_is_renewed_and_the_call_sent_again(run):
     script = WireScript(server__info=[refusal(401, 30, "token expired"), INFO])
-    assert run(script, calls.server_info()) == {"version": "2.3.0"}
+    assert run(script, api.server_info()) == {"version": "2.3.0"}
     assert script.count("auth.login") == 2
     assert script.requests[-1][2]["Authorization"] == "Bearer token-2"
 
@@ -75,7 +75,7 @@ def test_a_call_that_creates_is_sent_again_after_an_expired_token(run):
 def test_wrong_keys_are_told_at_once_with_the_next_step(run):
     script = WireScript(auth__login=refusal(401, 22, "Unauthorized (invalid credentials)"))
     with pytest.raises(ClearMLAuthError, match="Check the access key"):
-        run(script, calls.server_info())
+        run(script, api.server_info())
     assert script.count("auth.login") == 1
 
 
@@ -94,7 +94,7 @@ PASSING = {**AMBIGUOUS, **CERTAINLY_NOTHING, "server error": refusal(500)}
 @pytest.mark.parametrize("trouble", PASSING.values(), ids=PASSING)
 def test_passing_trouble_is_tried_again(run, trouble):
     script = WireScript(server__info=[trouble, trouble, INFO])
-    assert run(script, calls.server_info()) == {"version": "2.3.0"}
+    assert run(script, api.server_info()) == {"version": "2.3.0"}
     assert script.count("server.info") == 3
 
 
@@ -118,7 +118,7 @@ def test_it_gives_up_within_the_budget_and_says_so(run):
     with pytest.raises(
         ClearMLUnavailableError, match=r"server\.info at http://api\.test:8008: gave up.*overl"
     ):
-        run(script, calls.server_info(), RetryPolicy(budget_s=0.2, base_s=0.01, cap_s=0.05))
+        run(script, api.server_info(), RetryPolicy(budget_s=0.2, base_s=0.01, cap_s=0.05))
     assert time.monotonic() - started < 5
     assert script.count("server.info") >= 2
 
@@ -126,7 +126,7 @@ def test_it_gives_up_within_the_budget_and_says_so(run):
 def test_retry_after_is_waited_for(run):
     script = WireScript(server__info=[refusal(429, headers={"Retry-After": "0.15"}), INFO])
     started = time.monotonic()
-    run(script, calls.server_info())
+    run(script, api.server_info())
     assert time.monotonic() - started >= 0.15
 
 
@@ -137,7 +137,7 @@ def test_a_retry_after_beyond_the_budget_ends_the_tries_without_waiting(run, as_
     started = time.monotonic()
     words = r"gave up after 1 try .*asks to come back in 1[12]\d s, the connection's retry budget is 60 s"
     with pytest.raises(ClearMLUnavailableError, match=words) as caught:
-        run(script, calls.server_info(), RetryPolicy(budget_s=60))
+        run(script, api.server_info(), RetryPolicy(budget_s=60))
     assert caught.value.retry_after_s == pytest.approx(120, abs=5)
     assert time.monotonic() - started < 5
     assert script.count("server.info") == 1
@@ -152,7 +152,7 @@ def test_a_request_may_not_wait_longer_than_what_is_left_of_the_budget(run):
 
     script = WireScript(server__info=slow)
     with pytest.raises(ClearMLUnavailableError):
-        run(script, calls.server_info(), RetryPolicy(budget_s=1.5, base_s=0.4, cap_s=0.4))
+        run(script, api.server_info(), RetryPolicy(budget_s=1.5, base_s=0.4, cap_s=0.4))
     assert seen[0] == pytest.approx(1.5, abs=0.1)
     assert all(later < seen[0] for later in seen[1:])
     assert len(seen) > 1
@@ -171,14 +171,14 @@ def test_a_request_may_not_wait_longer_than_what_is_left_of_the_budget(run):
 )
 def test_a_host_that_is_not_the_api_server_is_told_and_is_no_missing_task(run, answer, words):
     with pytest.raises(ClearMLAPIError, match=words) as caught:
-        run(WireScript(server__info=answer), calls.server_info())
+        run(WireScript(server__info=answer), api.server_info())
     assert not isinstance(caught.value, ClearMLNotFoundError)
 
 
 def test_a_refusal_is_not_tried_again_and_keeps_the_servers_words(run):
     script = WireScript(tasks__reset=refusal(400, 110, "Invalid task status: current=queued"))
     with pytest.raises(ClearMLAPIError, match=r"tasks\.reset: HTTP 400/110: Invalid task status") as caught:
-        run(script, calls.reset("t"))
+        run(script, api.reset("t"))
     assert (caught.value.status, caught.value.subcode) == (400, 110)
     assert script.count("tasks.reset") == 1
 
@@ -194,7 +194,7 @@ def _rows(request: httpx.Request, *, without: str = "") -> httpx.Response:
 def test_many_tasks_are_asked_for_500_at_a_time_and_come_back_in_order(run):
     ids = [f"t{i}" for i in range(1234)]
     script = WireScript(tasks__get_all=_rows)
-    assert list(run(script, calls.get_tasks(ids))) == ids
+    assert list(run(script, api.get_tasks(ids))) == ids
     assert [len(body["id"]) for name, body, _ in script.requests if name == "tasks.get_all"] == [
         500,
         500,
@@ -205,20 +205,20 @@ def test_many_tasks_are_asked_for_500_at_a_time_and_come_back_in_order(run):
 def test_a_task_that_did_not_come_back_is_named(run):
     script = WireScript(tasks__get_all=lambda request: _rows(request, without="t700"))
     with pytest.raises(ClearMLNotFoundError, match=r"no task t700 \(1 of 1000 asked for\)"):
-        run(script, calls.get_tasks([f"t{i}" for i in range(1000)]))
+        run(script, api.get_tasks([f"t{i}" for i in range(1000)]))
 
 
 def test_an_unknown_status_is_an_error_that_says_so(run):
     script = WireScript(tasks__get_all=ok({"tasks": [{"id": "t", "name": "t", "status": "hibernating"}]}))
     with pytest.raises(ClearMLUnknownStatusError, match="ClearML task t: unknown status 'hibernating'"):
-        run(script, calls.get_task("t"))
+        run(script, api.get_task("t"))
 
 
 def test_ages_are_measured_on_the_servers_clock(run):
     row = {"id": "t", "name": "t", "status": "in_progress", "last_update": "2026-11-20T23:00:00+00:00"}
     row["last_worker_report"] = "2026-11-20T23:01:00.000000+00:00"
     script = WireScript(tasks__get_all=ok({"tasks": [row]}, {"Date": "Fri, 20 Nov 2026 23:05:00 GMT"}))
-    assert run(script, calls.get_task("t")).silent_s == pytest.approx(240)
+    assert run(script, api.get_task("t")).silent_s == pytest.approx(240)
 
 
 def test_many_threads_that_find_the_token_expired_log_in_once():
@@ -230,7 +230,7 @@ def test_many_threads_that_find_the_token_expired_log_in_once():
 
     script = WireScript(server__info=only_live)
     with script.client() as client, ThreadPoolExecutor(16) as pool:
-        assert all(pool.map(lambda _: client.run(calls.server_info()), range(64)))
+        assert all(pool.map(lambda _: client.run(api.server_info()), range(64)))
     assert script.count("auth.login") == 2
 
 
@@ -244,7 +244,7 @@ def test_many_triggers_that_find_the_token_expired_log_in_once():
 
     async def main() -> None:
         async with script.async_client() as client:
-            await asyncio.gather(*(client.run(calls.server_info()) for _ in range(50)))
+            await asyncio.gather(*(client.run(api.server_info()) for _ in range(50)))
 
     asyncio.run(main())
     assert script.count("auth.login") == 2

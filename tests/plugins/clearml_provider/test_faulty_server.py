@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
-from clearml_provider import calls
+from clearml_provider import api
 from clearml_provider.exceptions import ClearMLArtifactError
 from clearml_provider.hook import ClearMLHook
 from clearml_provider.operators import (
@@ -28,7 +28,7 @@ from clearml_provider.operators import (
     ClearMLFetchScalarsOperator,
     ClearMLQueueStatisticsOperator,
 )
-from clearml_provider.wire import RetryPolicy, call
+from clearml_provider.transport import RetryPolicy, call
 
 from devstack.servers.faults import Fault, FaultInjector
 from tests.plugins.clearml_provider.conftest import ACCESS_KEY, JWT_SECRET, SECRET_KEY, _served
@@ -75,7 +75,7 @@ class Place:
         """What the SDK does for `upload_artifact`."""
         import hashlib
 
-        self.hook.run(calls.server_info())  # signs in
+        self.hook.run(api.server_info())  # signs in
         headers = {"Authorization": f"Bearer {self.hook.get_conn()._token}"}
         files = {"results.zip": ("results.zip", content)}
         httpx.post(self.files_host, files=files, headers=headers).raise_for_status()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from clearml_provider.models import TaskInfo, TaskSpec
-from clearml_provider.status import TaskStatus
+from clearml_provider.models import TaskInfo, TaskSpec, TaskStatus
 from pydantic import ValidationError
 
 SCRIPT = {"entry_point": "a.py", "diff": "print(1)"}

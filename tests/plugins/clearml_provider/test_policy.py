@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 from clearml_provider.console import ShowLine
-from clearml_provider.endings import EndedTask, Ending, ended_task
 from clearml_provider.exceptions import ClearMLConfigError, ClearMLPolicyError, ClearMLTaskFailedError
 from clearml_provider.models import TaskInfo
 from clearml_provider.operators import ClearMLWaitOperator
-from clearml_provider.policy import Policy
+from clearml_provider.outcomes import EndedTask, Ending, Policy, ended_task
 
 from tests.plugins.clearml_provider.workplace import defer
 

@@ -7,7 +7,7 @@ import logging
 from contextvars import ContextVar
 
 import pytest
-from clearml_provider import calls, poller
+from clearml_provider import api, poller
 from clearml_provider.exceptions import ClearMLAuthError, ClearMLNotFoundError, ClearMLUnavailableError
 from clearml_provider.hook import ClearMLHook
 from clearml_provider.models import TaskInfo
@@ -32,7 +32,7 @@ def task_ids(clearml: Workplace) -> list[str]:
 
 
 async def test_a_look_costs_one_request_a_page_however_many_wait(clearml, task_ids, monkeypatch):
-    monkeypatch.setattr(calls, "PAGE_ROWS", 5)
+    monkeypatch.setattr(api, "PAGE_ROWS", 5)
     watchers = [Watcher(task_id) for task_id in task_ids for _ in range(2)]
     async with all_watching(*watchers):
         await until(lambda: len(watchers[-1].looks) >= 3)
@@ -73,7 +73,7 @@ async def test_a_task_that_is_gone_concerns_only_who_waits_for_it(clearml, task_
 
 
 async def test_an_outage_is_told_to_all_and_asked_about_once_a_look(clearml, task_ids, monkeypatch):
-    monkeypatch.setattr(calls, "PAGE_ROWS", 2)
+    monkeypatch.setattr(api, "PAGE_ROWS", 2)
     monkeypatch.setattr(poller, "POLL_BUDGET_S", 0.0)
     watchers = [Watcher(task_id) for task_id in task_ids]
     async with all_watching(*watchers):
@@ -102,7 +102,7 @@ async def test_keys_that_were_changed_meanwhile_are_read_again(clearml, task_ids
 
 
 async def test_keys_that_stay_wrong_are_told_after_one_more_reading(clearml, task_ids, monkeypatch):
-    monkeypatch.setattr(calls, "PAGE_ROWS", 2)
+    monkeypatch.setattr(api, "PAGE_ROWS", 2)
     connect(monkeypatch, password="wrong-secret")
     watchers = [Watcher(task_id, interval_s=60) for task_id in task_ids]
     async with all_watching(*watchers):

@@ -9,7 +9,7 @@ import pytest
 from clearml_provider import poller
 from clearml_provider.exceptions import ClearMLUnavailableError
 from clearml_provider.hook import ClearMLHook
-from clearml_provider.wire import call
+from clearml_provider.transport import call
 
 from devstack.servers.clearml.app import create_api_app
 from devstack.servers.faults import Fault, FaultInjector

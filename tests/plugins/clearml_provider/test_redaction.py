@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from clearml_provider import calls
+from clearml_provider import api
 from clearml_provider.artifacts import download
 from clearml_provider.exceptions import (
     ClearMLAPIError,
@@ -193,5 +193,5 @@ def test_a_redirection_is_told_without_its_query():
         WireScript(server__info=reply).client() as client,
         pytest.raises(ClearMLAPIError, match=r"redirected to https://sso\.test/login\)") as caught,
     ):
-        client.run(calls.server_info())
+        client.run(api.server_info())
     assert "hidden" not in "".join(traceback.format_exception(caught.value))

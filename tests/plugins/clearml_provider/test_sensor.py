@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import (
 )
 from clearml_provider.exceptions import ClearMLNotFoundError, ClearMLUnavailableError
 from clearml_provider.sensors import ClearMLTaskSensor
-from clearml_provider.sensors.trigger import ClearMLStatusTrigger
+from clearml_provider.triggers import ClearMLStatusTrigger
 
 from tests.plugins.clearml_provider.workplace import Workplace
 
@@ -41,7 +41,7 @@ def deferred(made: ClearMLTaskSensor) -> TaskDeferred:
 def trigger_of(task: TaskDeferred) -> ClearMLStatusTrigger:
     """As the triggerer makes it, from its serialized form."""
     path, arguments = task.trigger.serialize()
-    assert path == "clearml_provider.sensors.trigger.ClearMLStatusTrigger"
+    assert path == "clearml_provider.triggers.ClearMLStatusTrigger"
     return ClearMLStatusTrigger(**arguments)
 
 

@@ -111,14 +111,14 @@ def test_a_port_without_tls_is_told(clearml, monkeypatch):
 def test_the_awaiting_client_says_the_same(tls_server, monkeypatch):
     import asyncio
 
-    from clearml_provider import calls
+    from clearml_provider import api
 
     host, _ = tls_server
     button(monkeypatch, host)
 
     async def ask() -> None:
         async with await ClearMLHook("clearml_tls").aclient() as client:
-            await client.run(calls.server_info())
+            await client.run(api.server_info())
 
     with pytest.raises(ClearMLConfigError, match="is not accepted"):
         asyncio.run(ask())

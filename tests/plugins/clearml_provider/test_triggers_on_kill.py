@@ -6,10 +6,11 @@ import asyncio
 
 import pytest
 from clearml_provider import poller, triggers
+from clearml_provider.flows.cancel import cancel
 from clearml_provider.operators import ClearMLWaitOperator
 from clearml_provider.poller import shared_poller
+from clearml_provider.transport import call
 from clearml_provider.triggers import ClearMLTaskTrigger
-from clearml_provider.wire import call
 
 from tests.plugins.clearml_provider.workplace import Workplace, defer, fire
 
@@ -95,10 +96,9 @@ def test_after_a_clear_the_new_try_goes_on_when_it_comes_between_the_kill_and_it
 
 async def _kill_until(old: ClearMLTaskTrigger, endpoint: str):
     """Do what on_kill does up to and with *endpoint*; the rest is the agent's."""
-    from clearml_provider import lifecycle
-    from clearml_provider.wire import Call
+    from clearml_provider.transport import Call
 
-    flow = lifecycle.cancel(
+    flow = cancel(
         old.clearml_task_id, attempt=1, waiter=old.waiter, cause="killed", reason="cleared", grace_s=30
     )
     async with shared_poller(old.clearml_conn_id) as lent:

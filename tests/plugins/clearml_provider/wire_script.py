@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from clearml_provider.client import AsyncClearMLClient, ClearMLClient
 from clearml_provider.connection import ClearMLSettings
-from clearml_provider.wire import RetryPolicy
+from clearml_provider.transport import RetryPolicy
 
 Reply = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 

@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 import httpx
 from airflow.sdk.exceptions import TaskDeferred
-from clearml_provider import calls
+from clearml_provider import api
 from clearml_provider.hook import ClearMLHook
 from clearml_provider.models import TaskInfo
 from clearml_provider.operators import ClearMLEnqueueOperator, ClearMLWaitOperator
+from clearml_provider.transport import Call, Flow, Pause, RetryPolicy, call
 from clearml_provider.triggers import ClearMLTaskTrigger
-from clearml_provider.wire import Call, Flow, Pause, RetryPolicy, call
 
 T = TypeVar("T")
 Asgi = Callable[..., Any]
@@ -87,7 +87,7 @@ class Workplace:
         self.queue = f"q-{uuid.uuid4().hex[:12]}"
         self.hook = ClearMLHook(retry=RetryPolicy(budget_s=5, base_s=0.01, cap_s=0.05))
         self.worker = f"worker-{self.queue}"
-        self.queue_id = self.hook.run(calls.resolve_queue(self.queue, create_if_missing=True)).id
+        self.queue_id = self.hook.run(api.resolve_queue(self.queue, create_if_missing=True)).id
 
     def close(self) -> None:
         self.hook.close()
@@ -108,7 +108,7 @@ class Workplace:
 
     def of_key(self) -> list[TaskInfo]:
         """All tasks with this test's key."""
-        return self.hook.run(calls.find_tasks_by_tag(f"key:{self.key}"))
+        return self.hook.run(api.find_tasks_by_tag(f"key:{self.key}"))
 
     def enqueue(self) -> str:
         """Run the enqueue operator."""
@@ -161,7 +161,7 @@ class Workplace:
 
     def console(self, task_id: str, *lines: str) -> None:
         """What the job printed. Log events go as NDJSON, which the provider itself never sends."""
-        self.hook.run(calls.server_info())  # signs in
+        self.hook.run(api.server_info())  # signs in
         client = self.hook.get_conn()
         event = {"type": "log", "task": task_id, "worker": "w", "timestamp": 1, "level": "INFO"}
         content = json.dumps(event | {"msg": "".join(f"{line}\n" for line in lines)})
@@ -175,7 +175,7 @@ class Workplace:
     def upload(self, task_id: str, name: str, content: bytes, *, sha256: str | None = None) -> None:
         """What the SDK does for `upload_artifact`."""
         client = self.hook.get_conn()
-        self.hook.run(calls.server_info())  # signs in
+        self.hook.run(api.server_info())  # signs in
         headers = {"Authorization": f"Bearer {client._token}"}
         url = f"{client.settings.files_host}/tests/a job.{task_id}/artifacts/{name}/{name}.zip"
         files = {f"tests/a job.{task_id}/artifacts/{name}/{name}.zip": (f"{name}.zip", content)}

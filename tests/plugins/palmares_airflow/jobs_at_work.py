@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from clearml_provider import calls, stopping
-from clearml_provider.endings import CAUSE_KILLED
+from clearml_provider import api
+from clearml_provider.flows.cancel import cancel
 from clearml_provider.operators import ClearMLEnqueueOperator
+from clearml_provider.outcomes import CAUSE_KILLED
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.steps.endings import record_enqueued
 from palmares.steps.planning import plan_resources
@@ -22,7 +23,7 @@ RUN = "night-1"
 
 def forget_jobs(clearml: Workplace) -> None:
     """The server outlives a test, and the demo's models have the same keys in each."""
-    jobs = clearml.hook.run(calls.find_tasks_by_tag("palmares"))
+    jobs = clearml.hook.run(api.find_tasks_by_tag("palmares"))
     if jobs:
         clearml.call("tasks.delete_many", ids=[job.id for job in jobs], force=True)
 
@@ -50,7 +51,7 @@ def petit_enqueued(services: Services, clearml: Workplace, *, run: str = RUN) ->
 def kill(clearml: Workplace) -> None:
     """What a trigger does when its task is marked failed."""
     task = clearml.task()
-    flow = stopping.cancel(
+    flow = cancel(
         task.id, attempt=task.attempt, cause=CAUSE_KILLED, reason="Marked failed by anna", grace_s=0
     )
     clearml.hook.run(flow)
@@ -58,9 +59,9 @@ def kill(clearml: Workplace) -> None:
 
 def set_property(clearml: Workplace, task_id: str, name: str, value: str) -> None:
     """What the evaluator says of itself."""
-    from clearml_provider import creation
+    from clearml_provider.flows import create
 
-    clearml.hook.run(creation.edit_hyperparams(task_id, properties={name: value}))
+    clearml.hook.run(create.edit_hyperparams(task_id, properties={name: value}))
 
 
 def stored(services: Services, submission: Submission) -> Evaluation:

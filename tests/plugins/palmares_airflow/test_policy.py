@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from clearml_provider.endings import EndedTask, Ending, PastEnding
 from clearml_provider.models import TaskInfo
+from clearml_provider.outcomes import EndedTask, Ending, PastEnding
 from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 from palmares.steps.services import Services
 from palmares.store.store import EvaluationState
