@@ -34,7 +34,7 @@ class UnusableInputError(LeaderboardError):
 
 
 def one_line(error: object) -> str:
-    """An error's words without its line breaks, and not endless."""
+    """An error's text in one line, and not endless."""
     text = " ".join(str(error).split())
     return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"
 

@@ -56,7 +56,7 @@ def next_plan(
 
 
 def describe_change(old: JobPlan, new: JobPlan) -> str:
-    """What a step changed, in words; empty when nothing did."""
+    """Describe what a step changed; empty when nothing did."""
     changes = []
     if (old.nodes, old.gpus_per_node) != (new.nodes, new.gpus_per_node):
         changes.append(f"{_gpus(new)} instead of {_gpus(old)}")

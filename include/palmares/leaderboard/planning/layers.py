@@ -19,7 +19,7 @@ NONE: Final = "none"
 DENSE: Final = "dense"
 MOE: Final = "moe"
 
-_WORDS: Final = {
+_KINDS: Final = {
     "full_attention": FULL,
     "attention": FULL,
     "global_attention": FULL,
@@ -45,17 +45,17 @@ def read_mixers(values: ConfigValues, family: Family, layers: int) -> tuple[str,
     A list in config.json (``layer_types``, ``layers_block_type``) decides; else the family's rule.
 
     Raises:
-        RefusedError: ``incompatible``: the list is no list of known words, one a layer.
+        RefusedError: ``incompatible``: the list is no list of known kinds, one a layer.
     """
     if family.model_type == "nemotron_h" and values.raw("hybrid_override_pattern") is not None:
         return tuple(mixer for mixer, _ in _letters(values, layers))
     for name in ("layer_types", "layers_block_type"):
-        words = values.names(name, layers)
-        if words is not None:
-            unknown = sorted(set(words) - set(_WORDS))
+        kinds = values.names(name, layers)
+        if kinds is not None:
+            unknown = sorted(set(kinds) - set(_KINDS))
             if unknown:
                 raise broken(values.model_id, name, f"of unknown kinds ({', '.join(unknown[:3])[:60]})")
-            return tuple(_WORDS[word] for word in words)
+            return tuple(_KINDS[kind] for kind in kinds)
     return _by_rule(values, family, layers)
 
 
@@ -118,15 +118,15 @@ def read_feed_forwards(values: ConfigValues, family: Family, layers: int, *, exp
     if family.model_type == "nemotron_h":
         if values.raw("hybrid_override_pattern") is not None:
             return tuple(kind for _, kind in _letters(values, layers))
-        kinds = values.names("layers_block_type", layers) or values.names("layer_types", layers) or ()
-        return tuple({"mlp": DENSE, "moe": MOE}.get(kind, NONE) for kind in kinds) or (DENSE,) * layers
+        listed = values.names("layers_block_type", layers) or values.names("layer_types", layers) or ()
+        return tuple({"mlp": DENSE, "moe": MOE}.get(kind, NONE) for kind in listed) or (DENSE,) * layers
     if family.model_type == "zamba2" or family.pattern == "state":
         return (NONE,) * layers
     if not experts:
         return (DENSE,) * layers
-    words = values.names("mlp_layer_types", layers)
-    if words is not None:
-        return tuple(DENSE if word == "dense" else MOE for word in words)
+    kinds = values.names("mlp_layer_types", layers)
+    if kinds is not None:
+        return tuple(DENSE if kind == "dense" else MOE for kind in kinds)
     dense_first = values.number("first_k_dense_replace", 0)
     period, offset = 1, 0
     dense = values.indices("mlp_only_layers")

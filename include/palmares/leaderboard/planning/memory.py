@@ -187,20 +187,6 @@ class Budget:
         """Sequences of full length whose cache fits at once; K4 asks for at least one."""
         return max(0, self.free // max(1, self.kv_per_sequence))
 
-    def as_dict(self, sequences: int) -> dict[str, int]:
-        """Bytes by use, with the cache of so many sequences."""
-        kv = sequences * self.kv_per_sequence
-        return {
-            "weights": self.weights,
-            "kv": kv,
-            "activations": self.activations,
-            "graphs": self.graphs,
-            "communication": self.communication,
-            "engine": self.engine,
-            "free": self.free - kv,
-            "usable": self.usable,
-        }
-
 
 def kv_bytes_per_token(model: ModelConfig, placement: Placement, *, dtype: str) -> int:
     """Bytes that one more token takes on a GPU of the fullest stage, below every window.

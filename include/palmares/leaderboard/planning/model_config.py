@@ -65,7 +65,7 @@ class ModelConfig:
     output_gate: bool = False
     """Attention's output is gated by a projection as wide as the queries (Qwen3-Next)."""
     other_parameters: int = 0
-    """Learned positions, and the vision tower of a multimodal model."""
+    """Learned positions, and the vision encoder of a multimodal model."""
     quantization: Quantization | None = None
     adapter: Adapter | None = None
     pipeline: bool = True
@@ -105,28 +105,6 @@ class ModelConfig:
     def has_moe(self) -> bool:
         """Some layer has experts."""
         return bool(self.experts) and (not self.feed_forwards or MOE in self.feed_forwards)
-
-    @property
-    def backends(self) -> tuple[str, ...]:
-        """What serves the model: ``vllm``, ``hf``, ``hf-seq2seq``."""
-        return ("hf-seq2seq",) if self.encoder_decoder else ("vllm", "hf")
-
-    @property
-    def family(self) -> str:
-        """A word on how it is built; past jobs are compared by it."""
-        if self.encoder_decoder:
-            return "encoder-decoder"
-        if self.state is not None:
-            return "state" if self.heads == 0 else "hybrid"
-        if self.latent is not None:
-            return "mla"
-        if self.experts:
-            return "moe"
-        return "sliding" if SLIDING in self.mixers else "dense"
-
-    @property
-    def state_layers(self) -> int:
-        return self.mixers.count(STATE) + self.mixers.count(PARALLEL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

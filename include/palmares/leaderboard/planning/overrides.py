@@ -1,4 +1,4 @@
-"""Plans that people set by hand: read from YAML so that none is lost without a word."""
+"""Plans that people set by hand: read from YAML so that none is ignored silently."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from palmares.leaderboard.errors import SettingsError
 
 OVERRIDES_FILE: Final = "overrides.yaml"
 NEAR: Final = 0.95
-"""Likeness (difflib) from which another name is taken for a misspelling of this model's."""
+"""Similarity (difflib) from which another name is taken for a misspelling of this model's."""
 NEAREST: Final = 0.6
-"""Likeness from which a name is worth suggesting."""
+"""Similarity from which a name is worth suggesting."""
 
 
 class Override(BaseModel):
@@ -104,7 +104,7 @@ class Overrides:
     def _near(self, model_id: str) -> Iterator[str]:
         plain = _plain(model_id)
         for name, other in self._plain_names.get(_digits(model_id), ()):
-            if plain in other or plain.endswith(f"/{other}") or _likeness(plain, other) >= NEAR:
+            if plain in other or plain.endswith(f"/{other}") or _similarity(plain, other) >= NEAR:
                 yield name
 
     @cached_property
@@ -136,20 +136,20 @@ def load_overrides(path: Path) -> Overrides:
     values: dict[str, dict[str, Any]] = {}
     warnings: dict[str, list[str]] = {}
     for model, line, members in pairs:
-        said = warnings.setdefault(model, [])
+        remarks = warnings.setdefault(model, [])
         if model in values:
-            said.append(f"{path.name}, line {line}: {model} is written twice; both entries are joined.")
+            remarks.append(f"{path.name}, line {line}: {model} is written twice; both entries are joined.")
         entry = values.setdefault(model, {})
         for name, value in members:
             if name in entry and entry[name] != value:
-                said.append(
+                remarks.append(
                     f"{path.name}, line {line}: {name} of {model} is written twice, {entry[name]!r} and then "
                     f"{value!r}: the last holds. Remove the other."
                 )
             entry[name] = value
     return Overrides(
         by_model={model: _override(model, entry, warnings[model], path) for model, entry in values.items()},
-        warnings_by_model={model: tuple(said) for model, said in warnings.items() if said},
+        warnings_by_model={model: tuple(remarks) for model, remarks in warnings.items() if remarks},
         source=path.name,
     )
 
@@ -184,8 +184,8 @@ def _pairs(
     return found
 
 
-def _override(model: str, entry: Mapping[str, Any], said: list[str], path: Path) -> Override:
-    """Keep what is legal of an entry, and say what is not."""
+def _override(model: str, entry: Mapping[str, Any], remarks: list[str], path: Path) -> Override:
+    """Keep what is legal of an entry, and report what is not."""
     legal = dict(entry)
     while True:
         try:
@@ -198,7 +198,7 @@ def _override(model: str, entry: Mapping[str, Any], said: list[str], path: Path)
                     if problem["type"] == "extra_forbidden"
                     else f"cannot be {str(legal[name])[:60]!r} ({problem['msg']})"
                 )
-                said.append(f"{path.name}: {name} of {model} {what}: it was not applied. Correct it.")
+                remarks.append(f"{path.name}: {name} of {model} {what}: it was not applied. Correct it.")
                 legal.pop(name, None)
 
 
@@ -215,6 +215,6 @@ def _digits(name: str) -> str:
     return re.sub(r"\D+", " ", name).strip()
 
 
-def _likeness(one: str, other: str) -> float:
+def _similarity(one: str, other: str) -> float:
     matcher = difflib.SequenceMatcher(None, one, other, autojunk=False)
     return matcher.ratio() if matcher.quick_ratio() >= NEAR else 0.0

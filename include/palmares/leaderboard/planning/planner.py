@@ -102,8 +102,8 @@ def _backend(model: ModelConfig, cluster: Cluster) -> Backend:
 def _with_override(
     workload: Workload, cluster: Cluster, override: Override, facts: ModelFacts, warnings: tuple[str, ...]
 ) -> JobPlan:
-    """Follow each part that can be followed, and say which could not."""
-    said = list(warnings)
+    """Follow each part that can be followed, and report which could not."""
+    remarks = list(warnings)
     try:
         own: JobPlan | None = place(workload, cluster, search(workload, cluster), facts.model_id)
     except RefusedError:
@@ -115,7 +115,7 @@ def _with_override(
     if override.max_model_len is not None:
         window = workload.model.window
         if window is not None and override.max_model_len > window:
-            said.append(
+            remarks.append(
                 f"Override not applied: max_model_len {override.max_model_len} is more than the model's "
                 f"window of {window} tokens."
             )
@@ -127,45 +127,45 @@ def _with_override(
         applied.append("max_num_seqs")
     found = search(workload, machines, override.placement)
     if override.placement and found.chosen is None:
-        wish = ", ".join(f"{name} {value}" for name, value in override.placement.items())
-        why = obstacle(found, workload, machines)
-        said.append(f"Override not applied: {wish} is illegal or too small on {cluster.name}: {why}.")
+        wanted = ", ".join(f"{name} {value}" for name, value in override.placement.items())
+        why = blocker(found, workload, machines)
+        remarks.append(f"Override not applied: {wanted} is illegal or too small on {cluster.name}: {why}.")
         found = search(workload, machines)
     else:
         applied += override.placement
     plan = place(workload, machines, found, facts.model_id)
     if override.max_num_seqs is not None and plan.max_num_seqs < override.max_num_seqs:
-        said.append(
+        remarks.append(
             f"Override cut: max_num_seqs {override.max_num_seqs}, but the cache holds {plan.max_num_seqs}."
         )
     if override.walltime is not None:
-        plan = _with_walltime(plan, override.walltime, cluster, said, applied)
-    return _marked(plan, own, applied, said)
+        plan = _with_walltime(plan, override.walltime, cluster, remarks, applied)
+    return _marked(plan, own, applied, remarks)
 
 
 def _with_walltime(
-    plan: JobPlan, walltime: str, cluster: Cluster, said: list[str], applied: list[str]
+    plan: JobPlan, walltime: str, cluster: Cluster, remarks: list[str], applied: list[str]
 ) -> JobPlan:
     if not 0 < minutes(walltime) <= minutes(cluster.max_walltime):
-        said.append(
+        remarks.append(
             f"Override not applied: wall time {walltime} is not between 00:01 and the {cluster.max_walltime} "
             f"of {cluster.name}."
         )
         return plan
     applied.append("walltime")
     if minutes(walltime) * 60 < plan.expected_s:
-        said.append(
+        remarks.append(
             f"Override: wall time {walltime} is shorter than the expected {plan.expected_s / 60:.0f} minutes."
         )
     elif minutes(walltime) > minutes(plan.walltime):
-        said.append(f"Override: wall time {walltime} is longer than the planned {plan.walltime}.")
+        remarks.append(f"Override: wall time {walltime} is longer than the planned {plan.walltime}.")
     return replace(plan, walltime=hours_minutes(minutes(walltime)))
 
 
-def _marked(plan: JobPlan, own: JobPlan | None, applied: list[str], said: list[str]) -> JobPlan:
+def _marked(plan: JobPlan, own: JobPlan | None, applied: list[str], remarks: list[str]) -> JobPlan:
     """Mark what a person set, and warn if it costs more."""
     if own is not None and plan.gpu_hours > own.gpu_hours:
-        said.append(
+        remarks.append(
             f"Override costs more than the plan: {plan.gpu_hours:g} GPU-hours on {plan.reserved_gpus} GPUs, "
             f"instead of {own.gpu_hours:g} on {own.reserved_gpus}. Remove it from overrides.yaml if it is "
             "not needed."
@@ -178,7 +178,7 @@ def _marked(plan: JobPlan, own: JobPlan | None, applied: list[str], said: list[s
             reasons=(f"Set by hand in overrides.yaml: {names}.", *plan.reasons),
             reasons_fr=(f"Fixé à la main dans overrides.yaml : {names}.", *plan.reasons_fr),
         )
-    return _warned(plan, tuple(said))
+    return _warned(plan, tuple(remarks))
 
 
 def _warned(plan: JobPlan, warnings: tuple[str, ...]) -> JobPlan:
@@ -267,7 +267,7 @@ def _bytes(chosen: Candidate, cluster: Cluster) -> dict[str, int]:
     }
 
 
-def obstacle(found: Search, workload: Workload, cluster: Cluster) -> str:
+def blocker(found: Search, workload: Workload, cluster: Cluster) -> str:
     """Why a search that was narrowed by hand found nothing."""
     legal = [one for one in found.looked_at if one.is_legal]
     if not legal:

@@ -119,7 +119,8 @@ def read_model_config(facts: ModelFacts, reading: Reading | None = None) -> Mode
         model,
         pipeline=family.pipeline,
         tied_embeddings=tied if text is not config and isinstance(tied, bool) else model.tied_embeddings,
-        other_parameters=model.other_parameters + tower_parameters(config, model.hidden, facts.model_id),
+        other_parameters=model.other_parameters
+        + vision_encoder_parameters(config, model.hidden, facts.model_id),
         quantization=read_quantization(config, facts.model_id) or read_quantization(text, facts.model_id),
         adapter=adapter,
         notes=tuple(notes),
@@ -357,8 +358,8 @@ def read_encoder_decoder(values: ConfigValues, family: Family, architecture: str
     )
 
 
-def tower_parameters(config: Mapping[str, Any], text_hidden: int, model_id: str) -> int:
-    """Parameters of the vision tower and its projector, from ``vision_config``; 0: there is none.
+def vision_encoder_parameters(config: Mapping[str, Any], text_hidden: int, model_id: str) -> int:
+    """Parameters of the vision encoder and its projector, from ``vision_config``; 0: there is none.
 
     An estimate: four attention matrices and a feed-forward of two (or, as Pixtral's and Qwen 2.5's, three) a
     layer, patches, and a projector of two matrices.
@@ -381,10 +382,10 @@ def tower_parameters(config: Mapping[str, Any], text_hidden: int, model_id: str)
     matrices = 3 if kind in {"pixtral", "qwen2_5_vl"} else 2
     patch = vision.get("patch_size")
     side = patch if type(patch) is int and 0 < patch <= 1024 else 14  # InternVL writes both sides
-    tower = layers * (4 * hidden * hidden + matrices * hidden * width) + 3 * side * side * hidden
+    encoder = layers * (4 * hidden * hidden + matrices * hidden * width) + 3 * side * side * hidden
     if kind.startswith("qwen"):
-        # Four patches become one token; Qwen 3 VL feeds several depths of the tower into the text model.
+        # Four patches become one token; Qwen 3 VL feeds several depths of the encoder into the text model.
         deep = vision.get("deepstack_visual_indexes")
         mergers = 1 + (min(len(deep), layers) if isinstance(deep, list | tuple) else 0)
-        return tower + mergers * (16 * hidden * hidden + 4 * hidden * text_hidden)
-    return tower + hidden * text_hidden + (0 if kind == "siglip_vision_model" else text_hidden**2)
+        return encoder + mergers * (16 * hidden * hidden + 4 * hidden * text_hidden)
+    return encoder + hidden * text_hidden + (0 if kind == "siglip_vision_model" else text_hidden**2)

@@ -46,7 +46,7 @@ class Candidate:
 
     placement: Placement
     is_legal: bool
-    """By the rules on cuts; ``checks.run_checks`` says which are broken."""
+    """By the rules on cuts; ``placement.run_checks`` says which are broken."""
     budget: Budget
     reserved: int
     """GPUs that the batch scheduler takes."""

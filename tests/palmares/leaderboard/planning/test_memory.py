@@ -206,9 +206,8 @@ def test_a_budget_adds_up_and_its_checks_say_what_it_holds():
         dtype="bfloat16",
     )
 
-    parts = memory.as_dict(16)
-    assert sum(size for name, size in parts.items() if name != "usable") == parts["usable"]
-    assert parts["kv"] == 16 * GIB // 2
+    assert memory.fixed + memory.free == memory.usable
+    assert memory.kv_per_sequence == GIB // 2
     checks = memory_checks(model, memory, max_model_len=8192)
     assert [(check.rule, check.ok) for check in checks] == [("M1", True), ("K1", True), ("K4", True)]
     assert all(check.detail != check.detail_fr for check in checks)

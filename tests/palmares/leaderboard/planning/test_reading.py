@@ -28,22 +28,6 @@ def test_models_without_biases_are_counted_to_the_last_parameter(model):
     assert read_model_config(known(model)).parameters == KNOWN[model]["parameters"]
 
 
-@pytest.mark.parametrize(
-    ("model", "family"),
-    [
-        (LLAMA, "dense"),
-        ("mistralai/Mixtral-8x7B-v0.1", "moe"),
-        ("google/gemma-2-9b", "sliding"),
-        ("deepseek-ai/DeepSeek-V2-Lite", "mla"),
-        ("ai21labs/Jamba-v0.1", "hybrid"),
-        ("mistralai/Mamba-Codestral-7B-v0.1", "state"),
-        ("google/flan-t5-large", "encoder-decoder"),
-    ],
-)
-def test_a_family_has_a_word(model, family):
-    assert read_model_config(known(model)).family == family
-
-
 def test_few_experts_are_active_at_a_time():
     model = read_model_config(known("Qwen/Qwen3-30B-A3B"))
 
