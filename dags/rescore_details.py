@@ -114,7 +114,7 @@ def run_backlog() -> None:
 
 @task(map_index_template=MODEL_NAME, multiple_outputs=False)
 def grade_again(model: dict[str, str]) -> dict[str, Any]:
-    """Grade the model's stored outputs, pass the gates, and count what flips both ways."""
+    """Grade the model's stored outputs, pass the gates, and count the verdicts that change."""
     from palmares.steps.regrading import grade_again
 
     context = get_current_context()

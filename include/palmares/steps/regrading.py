@@ -1,4 +1,4 @@
-"""One model's stored outputs graded again: new scores, what flipped, and the gates."""
+"""One model's stored outputs graded again: new scores, which verdicts changed, and the gates."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def grade_again(
                     reason=str(error),
                 )
             raise
-    flips = count_flips(services, accepted.raw_url, submission.model_id, scored, previous)
+    changes = count_changes(services, accepted.raw_url, submission.model_id, scored, previous)
     scores = scored.scores_json()
     if not dry_run:
         for task, records in scored.graded.items():
@@ -88,9 +88,9 @@ def grade_again(
             scorers=present,
             previous_scores=previous,
             scores=scores,
-            flips=flips,
+            flips=changes,
         )
-    for task, counts in flips.items():
+    for task, counts in changes.items():
         log.info(
             "%s %s: %s → %s; of %s rows %s became right, %s wrong (p = %.3g)",
             submission.model_id, task, counts["before"], counts["after"], counts["rows"],
@@ -98,15 +98,15 @@ def grade_again(
         )  # fmt: skip
     return {
         "model_id": submission.model_id,
-        "changed": is_changed(previous, scores, flips),
+        "changed": is_changed(previous, scores, changes),
         "tasks": {
             task: {name: value for name, value in counts.items() if not name.endswith("_ids")}
-            for task, counts in flips.items()
+            for task, counts in changes.items()
         },
     }
 
 
-def count_flips(
+def count_changes(
     services: Services, raw_url: str, model: str, scored: ScoredResults, previous: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
     """Compare new verdicts with the stored ones, row by row, for tasks that have verdicts.
@@ -122,21 +122,21 @@ def count_flips(
         before = {
             record["row_id"]: record.get("correct") for record in _earlier(services, raw_url, task, old)
         }
-        flips = compare(
+        changes = compare(
             model, task, ((one["row_id"], before.get(one["row_id"]), one["correct"]) for one in records)
         )
         found[task] = {
             "before": old.get("value"),
             "after": scored.scores[task].value,
-            "rows": flips.rows,
-            "unknown_before": flips.unknown_before,
-            "right_before": flips.right_before,
-            "right_after": flips.right_after,
-            "to_right": len(flips.to_right),
-            "to_wrong": len(flips.to_wrong),
-            "p_value": mcnemar(len(flips.to_right), len(flips.to_wrong)),
-            "to_right_ids": list(flips.to_right),
-            "to_wrong_ids": list(flips.to_wrong),
+            "rows": changes.rows,
+            "unknown_before": changes.unknown_before,
+            "right_before": changes.right_before,
+            "right_after": changes.right_after,
+            "to_right": len(changes.to_right),
+            "to_wrong": len(changes.to_wrong),
+            "p_value": mcnemar(len(changes.to_right), len(changes.to_wrong)),
+            "to_right_ids": list(changes.to_right),
+            "to_wrong_ids": list(changes.to_wrong),
         }
     return found
 
@@ -162,7 +162,7 @@ def _earlier(
 
 
 def is_changed(
-    previous: Mapping[str, Any], scores: Mapping[str, Any], flips: Mapping[str, Mapping[str, Any]]
+    previous: Mapping[str, Any], scores: Mapping[str, Any], changes: Mapping[str, Mapping[str, Any]]
 ) -> bool:
     """Whether readers would see a difference; another hash of the same version alone is none."""
 
@@ -172,5 +172,5 @@ def is_changed(
             for task, score in all_scores.items()
         }
 
-    flipped = any(counts["to_right"] or counts["to_wrong"] for counts in flips.values())
-    return flipped or shown(previous) != shown(scores)
+    changed = any(counts["to_right"] or counts["to_wrong"] for counts in changes.values())
+    return changed or shown(previous) != shown(scores)

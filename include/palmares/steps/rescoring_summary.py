@@ -9,7 +9,7 @@ from typing import Any
 
 from palmares.leaderboard.errors import SettingsError
 from palmares.leaderboard.submissions.submission import Submission
-from palmares.rescoring.comparison import FlipReport, ModelFlips, ScoreAt, markdown, overall
+from palmares.rescoring.comparison import ComparisonReport, ScoreAt, VerdictChanges, markdown, overall
 from palmares.steps.services import Services
 from palmares.store.store import EvaluationState, Rescoring, RescoringOutcome
 
@@ -30,7 +30,7 @@ def summarize(
 
     Returns:
         Counts by outcome, ``tasks`` (changes both ways over all models), ``failed`` and ``text``; but for a
-        dry run also ``moves``: models whose rank changed. The whole flip report is logged.
+        dry run also ``moves``: models whose rank changed. The whole comparison report is logged.
     """
     if dry_run is not None:
         would = {"would_change": True, "would_stay": False}
@@ -62,7 +62,7 @@ def summarize(
             }
         )
     summary = _summary(outcomes, [one.flips or {} for one in done.values()], failed=failed)
-    report = flip_report(services, list(done.values()))
+    report = comparison_report(services, list(done.values()))
     for line in markdown(report).splitlines():
         log.info("%s", line)
     moved = [move for move in report.moves if move.up]
@@ -73,15 +73,15 @@ def summarize(
     }
 
 
-def flip_report(services: Services, rescorings: Sequence[Rescoring]) -> FlipReport:
-    """Put a run's flips together, with the ranks that all published models have before and after.
+def comparison_report(services: Services, rescorings: Sequence[Rescoring]) -> ComparisonReport:
+    """Put a run's changes together, with the ranks that all published models have before and after.
 
     Ids and numbers only: it may be logged.
     """
     graded = {one.job_key: one for one in rescorings if one.scores is not None}
     before: dict[str, dict[str, ScoreAt]] = {}
     after: dict[str, dict[str, ScoreAt]] = {}
-    flips = []
+    changes = []
     baselines: dict[str, float] = {}
     for published in services.store.rescorable():
         evaluation = published.evaluation
@@ -94,8 +94,8 @@ def flip_report(services: Services, rescorings: Sequence[Rescoring]) -> FlipRepo
             suite = services.settings.suite(Submission.from_json(evaluation.submission).suite)
             baselines |= {task.name: task.metric.baseline for task in suite.tasks}
         for task, counts in ((rescoring.flips if rescoring else None) or {}).items():
-            flips.append(
-                ModelFlips(
+            changes.append(
+                VerdictChanges(
                     model=name,
                     task=task,
                     rows=counts["rows"],
@@ -106,7 +106,7 @@ def flip_report(services: Services, rescorings: Sequence[Rescoring]) -> FlipRepo
                     to_wrong=tuple(counts["to_wrong_ids"]),
                 )
             )
-    return overall(flips, before, after, baselines=baselines)
+    return overall(changes, before, after, baselines=baselines)
 
 
 def _scores_at(scores: Mapping[str, Any]) -> dict[str, ScoreAt]:
@@ -136,10 +136,10 @@ def _missing(selected: Sequence[Mapping[str, str]], graded: Collection[str]) -> 
 
 
 def _summary(
-    outcomes: dict[str, list[str]], flips: Sequence[Mapping[str, Any]], *, failed: list[dict[str, str]]
+    outcomes: dict[str, list[str]], changes: Sequence[Mapping[str, Any]], *, failed: list[dict[str, str]]
 ) -> dict[str, Any]:
     tasks: dict[str, dict[str, int]] = {}
-    for of_model in flips:
+    for of_model in changes:
         for task, counts in of_model.items():
             total = tasks.setdefault(task, {"models": 0, "to_right": 0, "to_wrong": 0})
             total["models"] += 1

@@ -349,7 +349,7 @@ def test_the_summary_tells_what_changed_over_all_models(services, petit):
     assert summary["moves"] == []  # alone on the leaderboard
 
 
-def test_the_flip_report_is_logged_with_ids_and_without_texts(services, petit, caplog):
+def test_the_comparison_report_is_logged_with_ids_and_without_texts(services, petit, caplog):
     selected = select(services).models
     rescored(services, petit)
     with caplog.at_level("INFO"):

@@ -32,11 +32,12 @@ def rescore(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Grade and tell; write nothing there.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Grade again what is done.")] = False,
     report: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write what flipped: Markdown, JSON and a chart.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Write what changed: Markdown, JSON and a chart."),
     ] = None,
     with_texts: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Private folder for the texts of the rows that flipped."),
+        typer.Option(metavar="DIR", help="Private folder for the texts of the rows that changed."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -82,7 +83,7 @@ def rescore(
     finally:
         run.sweep()
     outcome.problems[:0] = found.problems
-    written = reports.write_report(reports.flip_report(outcome, baselines), report) if report else []
+    written = reports.write_report(reports.comparison_report(outcome, baselines), report) if report else []
     if with_texts:
         reports.write_texts(outcome, with_texts, policy)
     if as_json:

@@ -1,4 +1,4 @@
-"""Writes the flip report of a re-scoring run, and on request the texts of the rows that changed."""
+"""Writes the comparison report of a re-scoring run, and on request the texts of the rows that changed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,22 @@ from french_answers import GradingPolicy
 
 from palmares.leaderboard.details.rows import iterate_details
 from palmares.leaderboard.errors import ReportError
-from palmares.rescoring.comparison import FlipReport, ModelFlips, ScoreAt, chart, markdown, overall, to_json
+from palmares.rescoring.comparison import (
+    ComparisonReport,
+    ScoreAt,
+    VerdictChanges,
+    chart,
+    markdown,
+    overall,
+    to_json,
+)
 from palmares.rescoring.comparison import write_texts as write_private
 from palmares.rescoring.grading import scorer_of
 from palmares.rescoring.metrics import metric_of, verdict_before
 from palmares.rescoring.outcome import GradedFile, Outcome
 
 
-def flip_report(outcome: Outcome, baselines: Mapping[str, float]) -> FlipReport:
+def comparison_report(outcome: Outcome, baselines: Mapping[str, float]) -> ComparisonReport:
     """What the run changed, over all models; a model with several evaluations is named with their times."""
     names = _names(outcome)
     before = {
@@ -33,11 +41,11 @@ def flip_report(outcome: Outcome, baselines: Mapping[str, float]) -> FlipReport:
         for one in outcome.scores
         if (name := names.get((one.model, one.time))) is not None
     }
-    flips = [_flips(one, names[one.model, one.file.time]) for one in outcome.graded]
-    return overall(flips, before, after, baselines=baselines)
+    changes = [_changes(one, names[one.model, one.file.time]) for one in outcome.graded]
+    return overall(changes, before, after, baselines=baselines)
 
 
-def write_report(report: FlipReport, folder: Path) -> list[Path]:
+def write_report(report: ComparisonReport, folder: Path) -> list[Path]:
     """Write ``flips.md``, ``flips.json`` and ``flips.svg``: ids and numbers, no text of a row.
 
     Raises:
@@ -101,9 +109,9 @@ def _changed_rows(graded: GradedFile, policy: GradingPolicy) -> Iterator[dict[st
         }
 
 
-def _flips(graded: GradedFile, name: str) -> ModelFlips:
+def _changes(graded: GradedFile, name: str) -> VerdictChanges:
     tally = graded.tally
-    return ModelFlips(
+    return VerdictChanges(
         model=name,
         task=graded.file.short_task,
         rows=tally.rows,

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from palmares.rescoring.comparison.as_json import to_json
 from palmares.rescoring.comparison.as_markdown import markdown
-from palmares.rescoring.comparison.changes import ModelFlips, compare
+from palmares.rescoring.comparison.changes import VerdictChanges, compare
 from palmares.rescoring.comparison.drawing import chart
 from palmares.rescoring.comparison.paired import holm, mcnemar
 from palmares.rescoring.comparison.private_texts import write_texts
 from palmares.rescoring.comparison.ranks import Move
-from palmares.rescoring.comparison.report import FlipReport, ScoreAt, overall
+from palmares.rescoring.comparison.report import ComparisonReport, ScoreAt, overall
 
 __all__ = [
-    "FlipReport",
-    "ModelFlips",
+    "ComparisonReport",
     "Move",
     "ScoreAt",
+    "VerdictChanges",
     "chart",
     "compare",
     "holm",

@@ -1,43 +1,47 @@
-"""The flip report for programs."""
+"""The comparison report for programs."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import Any
 
-from palmares.rescoring.comparison.report import FlipReport, Line
+from palmares.rescoring.comparison.report import ComparisonReport, Line, TaskSummary
 
 
-def to_json(report: FlipReport) -> dict[str, Any]:
+def to_json(report: ComparisonReport) -> dict[str, Any]:
     """Every figure and every changed row's id, as plain JSON."""
     return {
         "schema": 1,
         "test": "McNemar, exact binomial, two-sided; p_holm is corrected for the number of lines",
         "changed": report.changed,
         "lines": [_line(line) for line in report.lines],
-        "tasks": [
-            asdict(task) | {"most_flipped": list(map(asdict, task.most_flipped))} for task in report.tasks
-        ],
+        "tasks": [_task(task) for task in report.tasks],
         "ranks": [asdict(move) | {"up": move.up} for move in report.moves],
         "rank_agreement_kendall_tau_b": report.rank_agreement,
     }
 
 
 def _line(line: Line) -> dict[str, Any]:
-    flips = line.flips
+    changes = line.changes
     return {
-        "model": flips.model,
-        "task": flips.task,
-        "rows": flips.rows,
-        "unknown_before": flips.unknown_before,
-        "right_before": flips.right_before,
-        "right_after": flips.right_after,
-        "to_right": list(flips.to_right),
-        "to_wrong": list(flips.to_wrong),
-        "shift": flips.shift,
-        "shift_stderr": flips.shift_stderr,
+        "model": changes.model,
+        "task": changes.task,
+        "rows": changes.rows,
+        "unknown_before": changes.unknown_before,
+        "right_before": changes.right_before,
+        "right_after": changes.right_after,
+        "to_right": list(changes.to_right),
+        "to_wrong": list(changes.to_wrong),
+        "shift": changes.shift,
+        "shift_stderr": changes.shift_stderr,
         "score_before": None if line.before is None else asdict(line.before),
         "score_after": None if line.after is None else asdict(line.after),
         "p_value": line.p_value,
         "p_holm": line.p_holm,
     }
+
+
+def _task(task: TaskSummary) -> dict[str, Any]:
+    summary = asdict(task)
+    summary["most_flipped"] = list(summary.pop("most_changed"))  # the name that files in use have
+    return summary

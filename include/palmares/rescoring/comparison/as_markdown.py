@@ -1,13 +1,13 @@
-"""The flip report for people, as Markdown: ids and numbers, no text of any row."""
+"""The comparison report for people, as Markdown: ids and numbers, no text of any row."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 
-from palmares.rescoring.comparison.changes import ModelFlips
+from palmares.rescoring.comparison.changes import VerdictChanges
 from palmares.rescoring.comparison.ranks import Move
-from palmares.rescoring.comparison.report import FlipReport, Line, ScoreAt, TaskSummary
+from palmares.rescoring.comparison.report import ComparisonReport, Line, ScoreAt, TaskSummary
 
 MOST_LINES = 200
 """Of a table; ``flips.json`` has the rest."""
@@ -25,7 +25,7 @@ pairs each row with itself. Ranks are dense: equals share one, so a place can al
 became equal."""
 
 
-def markdown(report: FlipReport, *, chart_name: str | None = None) -> str:
+def markdown(report: ComparisonReport, *, chart_name: str | None = None) -> str:
     """Write the report; the same text for the same report.
 
     Args:
@@ -56,7 +56,7 @@ def markdown(report: FlipReport, *, chart_name: str | None = None) -> str:
         ),
     ]
     parts += ["## Ranks", *_ranks(report)]
-    parts += ["## Rows that flip for the most models", *_rows(report.tasks)]
+    parts += ["## Rows that change for the most models", *_rows(report.tasks)]
     parts += ["## Changed rows by model", *_ids(report.lines)]
     return "\n\n".join(parts) + "\n"
 
@@ -66,12 +66,12 @@ def plain_name(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", _CONTROL.sub(" ", text))
 
 
-def _headline(report: FlipReport) -> str:
-    pairs = sum(line.flips.pairs for line in report.lines)
-    unknown = sum(line.flips.unknown_before for line in report.lines)
-    to_right = sum(len(line.flips.to_right) for line in report.lines)
-    models = {line.flips.model for line in report.lines}
-    touched = {line.flips.model for line in report.lines if line.flips.changed}
+def _headline(report: ComparisonReport) -> str:
+    pairs = sum(line.changes.pairs for line in report.lines)
+    unknown = sum(line.changes.unknown_before for line in report.lines)
+    to_right = sum(len(line.changes.to_right) for line in report.lines)
+    models = {line.changes.model for line in report.lines}
+    touched = {line.changes.model for line in report.lines if line.changes.changed}
     words = (
         f"**{report.changed:,} of {pairs:,} verdicts changed**: {to_right:,} to right, "
         f"{report.changed - to_right:,} to wrong, in {len(touched):,} of {len(models):,} models."
@@ -111,22 +111,22 @@ def _tasks(tasks: Sequence[TaskSummary]) -> str:
 
 
 def _line(line: Line) -> tuple[str, ...]:
-    flips = line.flips
+    changes = line.changes
     return (
-        plain_name(flips.model),
-        plain_name(flips.task),
-        f"{flips.rows:,}" + (f" ({flips.unknown_before:,} new)" if flips.unknown_before else ""),
-        f"{len(flips.to_right):,}",
-        f"{len(flips.to_wrong):,}",
+        plain_name(changes.model),
+        plain_name(changes.task),
+        f"{changes.rows:,}" + (f" ({changes.unknown_before:,} new)" if changes.unknown_before else ""),
+        f"{len(changes.to_right):,}",
+        f"{len(changes.to_wrong):,}",
         _score(line.before),
         _score(line.after),
-        _shift(flips),
+        _shift(changes),
         p_text(line.p_value),
         p_text(line.p_holm),
     )
 
 
-def _ranks(report: FlipReport) -> list[str]:
+def _ranks(report: ComparisonReport) -> list[str]:
     ranked = [move for move in report.moves if move.up is not None]
     if not ranked:
         return ["No model has every score both before and after, so none is ranked."]
@@ -160,7 +160,7 @@ def _rows(tasks: Sequence[TaskSummary]) -> list[str]:
     found = [
         (plain_name(task.task), f"`{_id(row.row_id)}`", f"{row.to_right:,}", f"{row.to_wrong:,}")
         for task in tasks
-        for row in task.most_flipped
+        for row in task.most_changed
     ]
     if not found:
         return ["None."]
@@ -168,17 +168,17 @@ def _rows(tasks: Sequence[TaskSummary]) -> list[str]:
 
 
 def _ids(lines: Iterable[Line]) -> list[str]:
-    changed = [line.flips for line in lines if line.flips.changed]
+    changed = [line.changes for line in lines if line.changes.changed]
     if not changed:
         return ["None."]
     found = []
-    for flips in changed[:MOST_LINES]:
+    for changes in changed[:MOST_LINES]:
         ways = [
             f"- → {way}: {_some(ids)}"
-            for way, ids in (("right", flips.to_right), ("wrong", flips.to_wrong))
+            for way, ids in (("right", changes.to_right), ("wrong", changes.to_wrong))
             if ids
         ]
-        found.append("\n".join([f"**{plain_name(flips.model)}**, {plain_name(flips.task)}", "", *ways]))
+        found.append("\n".join([f"**{plain_name(changes.model)}**, {plain_name(changes.task)}", "", *ways]))
     return [*found, *_left_out(len(changed))]
 
 
@@ -207,11 +207,11 @@ def _score(score: ScoreAt | None) -> str:
     return _percent(score.value) + ("" if score.stderr is None else f" ± {100 * score.stderr:.2f}")
 
 
-def _shift(flips: ModelFlips) -> str:
-    if flips.shift is None:
+def _shift(changes: VerdictChanges) -> str:
+    if changes.shift is None:
         return "–"
-    change = f"{100 * flips.shift:+.2f}".replace("-", "−")
-    return change + ("" if flips.shift_stderr is None else f" ± {100 * flips.shift_stderr:.2f}")
+    change = f"{100 * changes.shift:+.2f}".replace("-", "−")
+    return change + ("" if changes.shift_stderr is None else f" ± {100 * changes.shift_stderr:.2f}")
 
 
 def p_text(value: float) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelFlips:
+class VerdictChanges:
     """One model's rows of one task, under the old scorer and the new one."""
 
     model: str
@@ -51,7 +51,7 @@ class ModelFlips:
         return math.sqrt(max(0.0, spread) / (self.pairs - 1) / self.pairs)
 
 
-def compare(model: str, task: str, rows: Iterable[tuple[str, bool | None, bool]]) -> ModelFlips:
+def compare(model: str, task: str, rows: Iterable[tuple[str, bool | None, bool]]) -> VerdictChanges:
     """Count what changed, one row at a time.
 
     Args:
@@ -71,7 +71,7 @@ def compare(model: str, task: str, rows: Iterable[tuple[str, bool | None, bool]]
         right_before += before
         if before != after:
             (to_right if after else to_wrong).append(row_id)
-    return ModelFlips(
+    return VerdictChanges(
         model=model,
         task=task,
         rows=total,

@@ -1,4 +1,4 @@
-"""The flip report as a picture: how many rows turned, which way, and what the scores became."""
+"""The comparison report as a picture: how many rows turned, which way, and what the scores became."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from palmares.leaderboard.errors import ReportError
-from palmares.rescoring.comparison.report import FlipReport, Line
+from palmares.rescoring.comparison.report import ComparisonReport, Line
 
 MOST_MOVERS = 25
 """Lines that are drawn; the rest are summed up in one."""
@@ -16,7 +16,7 @@ TO_RIGHT, TO_WRONG, NEUTRAL = "#0072B2", "#D55E00", "#595959"
 _LONGEST_NAME = 44
 
 
-def chart(report: FlipReport, path: Path, *, most: int = MOST_MOVERS) -> None:
+def chart(report: ComparisonReport, path: Path, *, most: int = MOST_MOVERS) -> None:
     """Draw the biggest movers, and one bar for all others.
 
     Args:
@@ -33,8 +33,8 @@ def chart(report: FlipReport, path: Path, *, most: int = MOST_MOVERS) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    shown = [line for line in report.lines if line.flips.changed][:most]
-    rest = [line for line in report.lines if line.flips.changed][most:]
+    shown = [line for line in report.lines if line.changes.changed][:most]
+    rest = [line for line in report.lines if line.changes.changed][most:]
     # The same report gives the same bytes.
     with mpl.rc_context({"svg.hashsalt": "palmares", "svg.fonttype": "path", "font.size": 9}):
         figure = Figure(figsize=(11, 1.5 + 0.3 * (len(shown) + bool(rest))), layout="constrained")
@@ -57,10 +57,10 @@ def chart(report: FlipReport, path: Path, *, most: int = MOST_MOVERS) -> None:
             ) from error
 
 
-def _draw_title(figure: Any, report: FlipReport) -> None:
-    pairs = sum(line.flips.pairs for line in report.lines)
-    models = {line.flips.model for line in report.lines}
-    touched = {line.flips.model for line in report.lines if line.flips.changed}
+def _draw_title(figure: Any, report: ComparisonReport) -> None:
+    pairs = sum(line.changes.pairs for line in report.lines)
+    models = {line.changes.model for line in report.lines}
+    touched = {line.changes.model for line in report.lines if line.changes.changed}
     figure.suptitle(
         f"What the new scorer changes: {report.changed:,} of {pairs:,} verdicts, "
         f"in {len(touched):,} of {len(models):,} models",
@@ -73,14 +73,14 @@ def _draw_title(figure: Any, report: FlipReport) -> None:
 def _draw_bars(axes: Any, shown: Sequence[Line], rest: Sequence[Line]) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    tasks = {line.flips.task for line in [*shown, *rest]}
+    tasks = {line.changes.task for line in [*shown, *rest]}
     names = [_name(line, with_task=len(tasks) > 1) for line in shown]
-    right = [float(len(line.flips.to_right)) for line in shown]
-    wrong = [float(len(line.flips.to_wrong)) for line in shown]
+    right = [float(len(line.changes.to_right)) for line in shown]
+    wrong = [float(len(line.changes.to_wrong)) for line in shown]
     if rest:
         names.append(f"{len(rest):,} others, mean")
-        right.append(sum(len(line.flips.to_right) for line in rest) / len(rest))
-        wrong.append(sum(len(line.flips.to_wrong) for line in rest) / len(rest))
+        right.append(sum(len(line.changes.to_right) for line in rest) / len(rest))
+        wrong.append(sum(len(line.changes.to_wrong) for line in rest) / len(rest))
     places = range(len(names))
     axes.barh(places, right, color=TO_RIGHT, label="wrong → right")
     axes.barh(
@@ -110,7 +110,7 @@ def _draw_bars(axes: Any, shown: Sequence[Line], rest: Sequence[Line]) -> None:
     _bare(axes)
 
 
-def _draw_scores(axes: Any, report: FlipReport, shown: Sequence[Line]) -> None:
+def _draw_scores(axes: Any, report: ComparisonReport, shown: Sequence[Line]) -> None:
     ranks = {move.model: move for move in report.moves}
     values = []
     for place, line in enumerate(shown):
@@ -132,7 +132,7 @@ def _draw_scores(axes: Any, report: FlipReport, shown: Sequence[Line]) -> None:
             zorder=3,
         )
         axes.plot(before, place, "o", markerfacecolor="white", color=colour, markersize=6, zorder=4)
-        move = ranks.get(line.flips.model)
+        move = ranks.get(line.changes.model)
         if move is not None and move.up is not None:
             text = f"{move.before} → {move.after}" if move.up else f"{move.after} ="
             axes.annotate(
@@ -183,10 +183,10 @@ def _bare(axes: Any) -> None:
 
 
 def _name(line: Line, *, with_task: bool) -> str:
-    model = "".join(character if character.isprintable() else " " for character in line.flips.model)
+    model = "".join(character if character.isprintable() else " " for character in line.changes.model)
     if len(model) > _LONGEST_NAME:
         model = model[: _LONGEST_NAME // 2 - 1] + "…" + model[-_LONGEST_NAME // 2 :]
-    return f"{model} · {line.flips.task}" if with_task else model
+    return f"{model} · {line.changes.task}" if with_task else model
 
 
 def _count(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Puts models' flips together: scores, tests, rows that flip for many models, ranks."""
+"""Puts models' changes together: scores, tests, rows that change for many models, ranks."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from palmares.leaderboard.scoring.statistics import mean, normalize
-from palmares.rescoring.comparison.changes import ModelFlips
+from palmares.rescoring.comparison.changes import VerdictChanges
 from palmares.rescoring.comparison.paired import holm, mcnemar
 from palmares.rescoring.comparison.ranks import Move, agreement, moves
 
-MOST_FLIPPED = 20
-"""Rows that are named for a task, because they flip for the most models."""
+MOST_CHANGED = 20
+"""Rows that are named for a task, because their verdict changes for the most models."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ Scores = Mapping[str, Mapping[str, ScoreAt]]
 class Line:
     """One model and task of the report."""
 
-    flips: ModelFlips
+    changes: VerdictChanges
     before: ScoreAt | None
     after: ScoreAt | None
     p_value: float
@@ -44,8 +44,8 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FlippedRow:
-    """A row that flips for several models: the first to look at."""
+class ChangedRow:
+    """A row whose verdict changes for several models: the first to look at."""
 
     row_id: str
     to_right: int
@@ -71,11 +71,11 @@ class TaskSummary:
     p_value: float
     """Sign test over the rows of the data set: all models answer the same rows, so pairs of different models
     are not independent, while rows are."""
-    most_flipped: tuple[FlippedRow, ...]
+    most_changed: tuple[ChangedRow, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FlipReport:
+class ComparisonReport:
     """What a new version of the scorers changes; ids and numbers only."""
 
     lines: tuple[Line, ...]
@@ -89,17 +89,17 @@ class FlipReport:
     @property
     def changed(self) -> int:
         """Verdicts that changed, over all models and tasks."""
-        return sum(line.flips.changed for line in self.lines)
+        return sum(line.changes.changed for line in self.lines)
 
 
 def overall(
-    models: Sequence[ModelFlips],
+    models: Sequence[VerdictChanges],
     scores_before: Scores | None = None,
     scores_after: Scores | None = None,
     *,
     baselines: Mapping[str, float] | None = None,
-) -> FlipReport:
-    """Put the flips of all models together.
+) -> ComparisonReport:
+    """Put the changes of all models together.
 
     Args:
         models: From :func:`compare`, in any order.
@@ -114,45 +114,51 @@ def overall(
         The report. Ranks are of models that have every task that any model has.
     """
     before, after = _filled(models, scores_before or {}, scores_after or {})
-    p_values = [mcnemar(len(flips.to_right), len(flips.to_wrong)) for flips in models]
+    p_values = [mcnemar(len(changes.to_right), len(changes.to_wrong)) for changes in models]
     lines = [
         Line(
-            flips=flips,
-            before=before.get(flips.model, {}).get(flips.task),
-            after=after.get(flips.model, {}).get(flips.task),
+            changes=changes,
+            before=before.get(changes.model, {}).get(changes.task),
+            after=after.get(changes.model, {}).get(changes.task),
             p_value=p_value,
             p_holm=corrected,
         )
-        for flips, p_value, corrected in zip(models, p_values, holm(p_values), strict=True)
+        for changes, p_value, corrected in zip(models, p_values, holm(p_values), strict=True)
     ]
     lines.sort(key=_order)
-    tasks = sorted({flips.task for flips in models})
+    tasks = sorted({changes.task for changes in models})
     moved = moves(
         _averages(before, baselines or {}), _averages(after, baselines or {}), unranked=sorted(after)
     )
-    return FlipReport(
+    return ComparisonReport(
         lines=tuple(lines),
-        tasks=tuple(_summary(task, [flips for flips in models if flips.task == task]) for task in tasks),
+        tasks=tuple(
+            _summary(task, [changes for changes in models if changes.task == task]) for task in tasks
+        ),
         moves=moved,
         rank_agreement=agreement(moved),
     )
 
 
 def _order(line: Line) -> tuple[float, int, str, str]:
-    flips = line.flips
-    return -abs(flips.shift or 0.0), -flips.changed, flips.model, flips.task
+    changes = line.changes
+    return -abs(changes.shift or 0.0), -changes.changed, changes.model, changes.task
 
 
 def _filled(
-    models: Sequence[ModelFlips], scores_before: Scores, scores_after: Scores
+    models: Sequence[VerdictChanges], scores_before: Scores, scores_after: Scores
 ) -> tuple[dict[str, dict[str, ScoreAt]], dict[str, dict[str, ScoreAt]]]:
     before = {model: dict(scores) for model, scores in scores_before.items()}
     after = {model: dict(scores) for model, scores in scores_after.items()}
-    for flips in models:
-        if flips.rows and flips.unknown_before == 0:
-            before.setdefault(flips.model, {}).setdefault(flips.task, _share(flips.right_before, flips.rows))
-        if flips.rows:
-            after.setdefault(flips.model, {}).setdefault(flips.task, _share(flips.right_after, flips.rows))
+    for changes in models:
+        if changes.rows and changes.unknown_before == 0:
+            before.setdefault(changes.model, {}).setdefault(
+                changes.task, _share(changes.right_before, changes.rows)
+            )
+        if changes.rows:
+            after.setdefault(changes.model, {}).setdefault(
+                changes.task, _share(changes.right_after, changes.rows)
+            )
     for model, scores in before.items():
         for task, score in scores.items():
             after.setdefault(model, {}).setdefault(task, score)
@@ -176,26 +182,26 @@ def _averages(scores: Scores, baselines: Mapping[str, float]) -> dict[str, float
     }
 
 
-def _summary(task: str, models: Sequence[ModelFlips]) -> TaskSummary:
-    to_right = Counter(row_id for flips in models for row_id in flips.to_right)
-    to_wrong = Counter(row_id for flips in models for row_id in flips.to_wrong)
-    flipped = [
-        FlippedRow(row_id=row_id, to_right=to_right[row_id], to_wrong=to_wrong[row_id])
+def _summary(task: str, models: Sequence[VerdictChanges]) -> TaskSummary:
+    to_right = Counter(row_id for changes in models for row_id in changes.to_right)
+    to_wrong = Counter(row_id for changes in models for row_id in changes.to_wrong)
+    changed = [
+        ChangedRow(row_id=row_id, to_right=to_right[row_id], to_wrong=to_wrong[row_id])
         for row_id in {**to_right, **to_wrong}
     ]
-    flipped.sort(key=lambda row: (-row.to_right - row.to_wrong, row.row_id))
-    leaning_right = sum(row.to_right > row.to_wrong for row in flipped)
-    leaning_wrong = sum(row.to_right < row.to_wrong for row in flipped)
+    changed.sort(key=lambda row: (-row.to_right - row.to_wrong, row.row_id))
+    leaning_right = sum(row.to_right > row.to_wrong for row in changed)
+    leaning_wrong = sum(row.to_right < row.to_wrong for row in changed)
     return TaskSummary(
         task=task,
         models=len(models),
-        models_changed=sum(flips.changed > 0 for flips in models),
-        rows=sum(flips.rows for flips in models),
-        unknown_before=sum(flips.unknown_before for flips in models),
+        models_changed=sum(changes.changed > 0 for changes in models),
+        rows=sum(changes.rows for changes in models),
+        unknown_before=sum(changes.unknown_before for changes in models),
         to_right=to_right.total(),
         to_wrong=to_wrong.total(),
         rows_leaning_right=leaning_right,
         rows_leaning_wrong=leaning_wrong,
         p_value=mcnemar(leaning_right, leaning_wrong),
-        most_flipped=tuple(flipped[:MOST_FLIPPED]),
+        most_changed=tuple(changed[:MOST_CHANGED]),
     )

@@ -7,14 +7,16 @@ from palmares.rescoring.comparison import compare, markdown, overall
 from palmares.rescoring.comparison.as_markdown import p_text, plain_name
 
 
-def flips(model, right, wrong, same=100):
+def changes(model, right, wrong, same=100):
     rows = [(f"right{number}", False, True) for number in range(right)]
     rows += [(f"wrong{number}", True, False) for number in range(wrong)]
     return compare(model, "bac-fr", rows + [(f"same{number}", True, True) for number in range(same)])
 
 
 def test_the_report_tells_counts_scores_tests_ranks_and_row_ids():
-    text = markdown(overall([flips("org/one", 30, 4), flips("org/two", 0, 2), flips("org/three", 0, 0)]))
+    text = markdown(
+        overall([changes("org/one", 30, 4), changes("org/two", 0, 2), changes("org/three", 0, 0)])
+    )
 
     assert "**36 of 336 verdicts changed**: 30 to right, 6 to wrong, in 2 of 3 models." in text
     assert "McNemar's test, exact (binomial) and two-sided" in text
@@ -27,7 +29,7 @@ def test_the_report_tells_counts_scores_tests_ranks_and_row_ids():
 
 
 def test_every_row_of_every_table_has_the_head_s_number_of_cells():
-    text = markdown(overall([flips("a|b\nc", 3, 1), flips("d", 0, 1), flips("e", 9, 0, same=5)]))
+    text = markdown(overall([changes("a|b\nc", 3, 1), changes("d", 0, 1), changes("e", 9, 0, same=5)]))
 
     tables = re.findall(r"(?:^\|.*\|$\n)+", text + "\n", re.MULTILINE)
     assert len(tables) >= 4
@@ -46,7 +48,7 @@ def test_a_model_s_name_is_text_and_no_markup(name):
 
 
 def test_long_tables_are_cut_and_say_so():
-    text = markdown(overall([flips(f"org/m{number}", 1, 0) for number in range(203)]))
+    text = markdown(overall([changes(f"org/m{number}", 1, 0) for number in range(203)]))
 
     assert "… and 3 more, in `flips.json`." in text
 
@@ -59,14 +61,14 @@ def test_rows_without_an_old_verdict_are_told():
 
 
 def test_a_report_without_changes_says_so():
-    text = markdown(overall([flips("m", 0, 0)]))
+    text = markdown(overall([changes("m", 0, 0)]))
 
     assert "**0 of 100 verdicts changed**" in text
     assert text.count("None.") == 2
 
 
 def test_the_same_report_is_the_same_text():
-    models = [flips("a", 3, 1), flips("b", 1, 1), flips("c", 0, 3)]
+    models = [changes("a", 3, 1), changes("b", 1, 1), changes("c", 0, 3)]
 
     assert markdown(overall(models)) == markdown(overall(list(reversed(models))))
 
@@ -79,7 +81,7 @@ def test_a_p_value_never_reads_zero(value, text):
 
 
 def test_the_chart_is_shown_where_there_is_one():
-    report = overall([flips("m", 1, 0)])
+    report = overall([changes("m", 1, 0)])
 
     assert "](flips.svg)" in markdown(report, chart_name="flips.svg")
     assert "![" not in markdown(report)
