@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from french_answers import GradingPolicy
 
 from palmares.leaderboard.details.row import Span
+from palmares.rescoring.counts import VerdictCounts
 from palmares.rescoring.grading import Earlier, Part, plan_parts
-from palmares.rescoring.marks import Mark, ScorerId, read_mark, read_tally, sha256_of
+from palmares.rescoring.marks import Mark, ScorerId, read_counts, read_mark, sha256_of
 from palmares.rescoring.naming import DetailsFile
-from palmares.rescoring.tally import Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class Looked:
     """What was found."""
 
     sha256: str
-    done: Tally | None
+    done: VerdictCounts | None
     """Counted from graded records of the same details by the same scorer; None: to be graded."""
     earlier: Earlier | None
     """Graded records of the same details by whatever scorer."""
@@ -65,14 +65,14 @@ def examine(look: Look) -> Looked:
         raise ResultsFormatError(f"{file.path.name}: cannot be read ({error.strerror}).") from error
     mark = read_mark(file)
     sound = mark is not None and mark.details_sha256 == sha256 and _is_whole(file, mark)
-    done: Tally | None = None
+    done: VerdictCounts | None = None
     earlier: Earlier | None = None
     if sound and mark is not None:
         same = mark.scorer == look.scorer
         earlier = Earlier(path=file.graded, key="before" if same else "correct")
         if same and not look.force:
-            done = read_tally(file)
-            done.slow, done.written = mark.tally.get("slow", 0), mark.tally.get("written", 0)
+            done = read_counts(file)
+            done.slow, done.written = mark.counts.get("slow", 0), mark.counts.get("written", 0)
     return Looked(
         sha256=sha256,
         done=done,

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from french_answers import DEFAULT, GradingPolicy
 
 from palmares.leaderboard.details.rows import Span, iterate_details
+from palmares.rescoring.counts import VerdictCounts
 from palmares.rescoring.metrics import metric_of, verdict_before
-from palmares.rescoring.tally import Tally
 
 if TYPE_CHECKING:
     from palmares.leaderboard.scoring.scorer import Scorer
@@ -99,7 +99,7 @@ def _pieces(group: int, first: int, rows: int) -> list[Span]:
     ]
 
 
-def grade_part(part: Part) -> Tally:
+def grade_part(part: Part) -> VerdictCounts:
     """Grade the rows of a part and write their records, one JSON object a line; no text is in them.
 
     Raises:
@@ -110,7 +110,7 @@ def grade_part(part: Part) -> Tally:
     if scorer is None:
         raise ValueError(f"{part.task}: no scorer")
     metric = metric_of(part.task)
-    tally = Tally()
+    counts = VerdictCounts()
     before_records = _verdicts(part) if part.earlier else None
     try:
         # Opened before the work, so that a folder that takes no file is found at once.
@@ -123,9 +123,9 @@ def grade_part(part: Part) -> Tally:
                     if before_records is not None
                     else verdict_before(row.metrics, metric)
                 )
-                tally.add(row.row_id, before=before, after=grade.correct, method=grade.method)
-                tally.slow += bool(getattr(grade, "slow", False))
-                tally.written += row.generated
+                counts.add(row.row_id, before=before, after=grade.correct, method=grade.method)
+                counts.slow += bool(getattr(grade, "slow", False))
+                counts.written += row.generated
                 if output is None:
                     continue
                 record = {
@@ -145,7 +145,7 @@ def grade_part(part: Part) -> Tally:
         if part.output:
             part.output.unlink(missing_ok=True)
         raise
-    return tally
+    return counts
 
 
 def records(path: Path) -> Iterator[dict[str, Any]]:

@@ -10,12 +10,12 @@ from typing import Any
 from french_answers import DEFAULT, GradingPolicy
 
 from palmares.leaderboard.checks.limits import CanarySettings
+from palmares.rescoring.counts import VerdictCounts
 from palmares.rescoring.examining import Looked
 from palmares.rescoring.grading import Part
 from palmares.rescoring.marks import ScorerId
 from palmares.rescoring.naming import DetailsFile
 from palmares.rescoring.outcome import GradedFile
-from palmares.rescoring.tally import Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class Job:
     model: str
     looked: Looked | None = None
     parts: list[Part] = field(default_factory=list)
-    tallies: dict[int, Tally] = field(default_factory=dict)
+    counts: dict[int, VerdictCounts] = field(default_factory=dict)
     """By the part's number."""
     failed: bool = False
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from palmares.leaderboard.scoring.scorer import Scorer
 from palmares.rescoring.atomic import replacing
+from palmares.rescoring.counts import VerdictCounts
 from palmares.rescoring.grading import records
 from palmares.rescoring.naming import DetailsFile
-from palmares.rescoring.tally import Tally
 
 SCHEMA = 1
 
@@ -40,7 +40,7 @@ class Mark:
     details_sha256: str
     graded_sha256: str
     scorer: ScorerId
-    tally: dict[str, Any]
+    counts: dict[str, Any]
 
 
 def write_mark(file: DetailsFile, mark: Mark) -> None:
@@ -54,7 +54,7 @@ def write_mark(file: DetailsFile, mark: Mark) -> None:
         "details": {"file": file.path.name, "sha256": mark.details_sha256},
         "graded": {"file": file.graded.name, "sha256": mark.graded_sha256},
         "scorer": mark.scorer.to_json(),
-        **mark.tally,
+        **mark.counts,
     }
     with replacing(file.mark) as output:
         output.write((json.dumps(document, indent=2) + "\n").encode())
@@ -68,23 +68,25 @@ def read_mark(file: DetailsFile) -> Mark | None:
             details_sha256=str(found["details"]["sha256"]),
             graded_sha256=str(found["graded"]["sha256"]),
             scorer=ScorerId(**found["scorer"]),
-            tally={key: value for key, value in found.items() if isinstance(value, int | dict)},
+            counts={key: value for key, value in found.items() if isinstance(value, int | dict)},
         )
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
-def read_tally(file: DetailsFile) -> Tally:
+def read_counts(file: DetailsFile) -> VerdictCounts:
     """Count a file's graded records anew; those of a marked file are complete.
 
     Raises:
         ValueError: A line is no record.
         OSError: It cannot be read.
     """
-    tally = Tally()
+    counts = VerdictCounts()
     for record in records(file.graded):
-        tally.add(record["row_id"], before=record["before"], after=record["correct"], method=record["method"])
-    return tally
+        counts.add(
+            record["row_id"], before=record["before"], after=record["correct"], method=record["method"]
+        )
+    return counts
 
 
 def sha256_of(path: Path) -> str:

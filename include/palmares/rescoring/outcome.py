@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from palmares.rescoring.counts import VerdictCounts
 from palmares.rescoring.marks import ScorerId
 from palmares.rescoring.naming import DetailsFile
 from palmares.rescoring.problems import Problem
-from palmares.rescoring.tally import Tally
 from palmares.rescoring.update import Change
 
 
@@ -19,7 +19,7 @@ class GradedFile:
 
     file: DetailsFile
     model: str
-    tally: Tally
+    counts: VerdictCounts
     scorer: ScorerId
     sha256: str
     """Of the details."""
@@ -33,10 +33,10 @@ class GradedFile:
             "task": self.file.task,
             "graded": str(self.file.graded),
             "kept": self.kept,
-            "value": self.tally.value,
-            "stderr": self.tally.stderr,
+            "value": self.counts.value,
+            "stderr": self.counts.stderr,
             "scorer": self.scorer.to_json(),
-            **self.tally.to_json(),
+            **self.counts.to_json(),
         }
 
 

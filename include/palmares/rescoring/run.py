@@ -13,6 +13,7 @@ from typing import Any
 from palmares.leaderboard.errors import ResultsError
 from palmares.rescoring import atomic
 from palmares.rescoring.canary import Canaries
+from palmares.rescoring.counts import VerdictCounts
 from palmares.rescoring.examining import Look, Looked, examine
 from palmares.rescoring.grading import grade_part, scorer_of
 from palmares.rescoring.jobs import Advance, Evaluation, Job, Options, Task, unheard
@@ -23,7 +24,6 @@ from palmares.rescoring.outcome import GradedFile, Outcome
 from palmares.rescoring.pool import Pool
 from palmares.rescoring.problems import NO_USE_GOING_ON, Problem, cannot_write
 from palmares.rescoring.scores import Scores
-from palmares.rescoring.tally import Tally
 from palmares.rescoring.writing import put_in_place, update_scores
 
 logger = logging.getLogger(__name__)
@@ -172,9 +172,9 @@ class Rescoring:
         elif isinstance(result, Looked):
             self._looked(job, result)
         else:
-            job.tallies[number] = result
+            job.counts[number] = result
             self._advance(job.file, 1 / len(job.parts))
-            if len(job.tallies) == len(job.parts):
+            if len(job.counts) == len(job.parts):
                 self._finish(job)
 
     def _looked(self, job: Job, looked: Looked) -> None:
@@ -198,14 +198,14 @@ class Rescoring:
 
     def _finish(self, job: Job) -> None:
         assert job.looked is not None
-        tally = Tally()
+        counts = VerdictCounts()
         for number in range(len(job.parts)):
-            tally.extend(job.tallies[number])
-        if not tally.rows:
+            counts.extend(job.counts[number])
+        if not counts.rows:
             self._drop(job)
             self._fail(job, ResultsError(f"{job.file.path.name}: holds no rows. Evaluate again."))
             return
-        if not tally.written:
+        if not counts.written:
             self._drop(job)
             self.outcome.by_likelihood += 1
             self._leave(job)
@@ -213,21 +213,21 @@ class Rescoring:
         if not self._options.dry_run:
             outputs = [part.output for part in job.parts if part.output]
             try:
-                put_in_place(job.file, outputs, tally, scorer=job.scorer, sha256=job.looked.sha256)
+                put_in_place(job.file, outputs, counts, scorer=job.scorer, sha256=job.looked.sha256)
             except OSError as error:
                 self._fail(job, error)
                 return
         self._unfinished.pop(id(job), None)
-        self._count(job, tally, kept=False)
+        self._count(job, counts, kept=False)
 
-    def _count(self, job: Job, tally: Tally, *, kept: bool) -> None:
+    def _count(self, job: Job, counts: VerdictCounts, *, kept: bool) -> None:
         assert job.looked is not None
         if not self._options.keep_ids:
-            tally.forget_ids()
+            counts.forget_ids()
         graded = GradedFile(
             file=job.file,
             model=job.model,
-            tally=tally,
+            counts=counts,
             scorer=job.scorer,
             sha256=job.looked.sha256,
             kept=kept,

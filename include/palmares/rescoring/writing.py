@@ -7,12 +7,12 @@ from pathlib import Path
 
 from palmares.leaderboard.errors import ResultsFormatError
 from palmares.rescoring import atomic
+from palmares.rescoring.counts import VerdictCounts
 from palmares.rescoring.marks import Mark, ScorerId, read_mark, sha256_of, write_mark
 from palmares.rescoring.metrics import metric_of
 from palmares.rescoring.naming import DetailsFile, short_name
 from palmares.rescoring.outcome import GradedFile, Outcome, ScoresOutcome
 from palmares.rescoring.scores import Scores, read_scores
-from palmares.rescoring.tally import Tally
 from palmares.rescoring.update import NewScore, updated
 
 _SHOWN = {
@@ -24,7 +24,7 @@ _SHOWN = {
 
 
 def put_in_place(
-    file: DetailsFile, parts: Sequence[Path], tally: Tally, *, scorer: ScorerId, sha256: str
+    file: DetailsFile, parts: Sequence[Path], counts: VerdictCounts, *, scorer: ScorerId, sha256: str
 ) -> None:
     """Join the parts' records beside the details, then mark them complete.
 
@@ -46,7 +46,7 @@ def put_in_place(
             details_sha256=sha256,
             graded_sha256=sha256_of(file.graded),
             scorer=scorer,
-            tally=tally.to_json(),
+            counts=counts.to_json(),
         ),
     )
 
@@ -100,13 +100,13 @@ def _new_score(graded: GradedFile, samples_filter: str | None) -> NewScore:
     return NewScore(
         task=file.task,
         metric=metric_of(file.short_task),
-        value=graded.tally.value,
-        stderr=graded.tally.stderr,
-        rows=graded.tally.rows,
+        value=graded.counts.value,
+        stderr=graded.counts.stderr,
+        rows=graded.counts.rows,
         scorer=graded.scorer,
         details_name=file.path.name,
         details_sha256=graded.sha256,
-        value_before=graded.tally.value_before,
+        value_before=graded.counts.value_before,
         samples_filter=samples_filter,
     )
 

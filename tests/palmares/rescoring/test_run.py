@@ -134,8 +134,8 @@ def test_a_newer_scorer_is_compared_with_the_older_one_whose_values_and_records_
 
     outcome = tree.rescore()
 
-    tally = outcome.graded[0].tally
-    assert (tally.correct_before, tally.to_right, tally.to_wrong) == (4, 1, 0)
+    counts = outcome.graded[0].counts
+    assert (counts.correct_before, counts.to_right, counts.to_wrong) == (4, 1, 0)
     history = tree.read_scores()["palmares_rescoring"][TASK]["history"]
     assert [(one["value"], one["scorer"]["name"], one["scorer"]["version"]) for one in history] == [
         (BEFORE, "evaluator", 0),
@@ -171,7 +171,7 @@ def test_a_dry_run_grades_and_writes_nothing(tree):
     assert tree.contents() == before
     assert [one.state for one in outcome.scores] == ["would_update"]
     assert [(one.before, one.after) for one in outcome.scores[0].changes] == [(BEFORE, AFTER)]
-    assert outcome.graded[0].tally.right_ids == ["r0", "r4"]
+    assert outcome.graded[0].counts.right_ids == ["r0", "r4"]
 
 
 def test_two_processes_come_to_the_same_as_one(tree, tmp_path):
@@ -201,7 +201,7 @@ def test_a_large_file_is_graded_in_parts_in_order(tree, monkeypatch, workers, gr
     outcome = tree.rescore(workers=workers, keep_ids=True)
 
     graded = outcome.graded[0]
-    assert (graded.tally.rows, graded.tally.correct) == (100, 50)
+    assert (graded.counts.rows, graded.counts.correct) == (100, 50)
     assert [one["row_id"] for one in grading.records(graded.file.graded)] == [a.row_id for a in answers]
     assert sorted(path.suffix for path in details.parent.iterdir()) == [".json", ".jsonl", ".parquet"]
 
@@ -497,6 +497,6 @@ def test_the_leaderboard_s_policy_decides_and_is_part_of_the_scorer_s_hash(tree)
 
     strict = tree.rescore(policy=GradingPolicy(units=False)).graded[0]
 
-    assert (default.tally.correct, strict.tally.correct) == (3, 0)
+    assert (default.counts.correct, strict.counts.correct) == (3, 0)
     assert not strict.kept
     assert default.scorer.hash != strict.scorer.hash

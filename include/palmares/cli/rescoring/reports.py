@@ -77,7 +77,7 @@ def write_texts(outcome: Outcome, folder: Path, policy: GradingPolicy) -> int:
     """
     count = 0
     for graded in outcome.graded:
-        if graded.tally.right_ids or graded.tally.wrong_ids:
+        if graded.counts.right_ids or graded.counts.wrong_ids:
             name = re.sub(r"[^\w.-]+", "__", f"{graded.model}__{graded.file.short_task}__{graded.file.time}")
             count += write_private(folder / f"{name}.jsonl", _changed_rows(graded, policy))
     return count
@@ -87,7 +87,7 @@ def _changed_rows(graded: GradedFile, policy: GradingPolicy) -> Iterator[dict[st
     scorer = scorer_of(graded.file.short_task, policy)
     assert scorer is not None
     metric = metric_of(graded.file.short_task)
-    after = dict.fromkeys(graded.tally.right_ids, True) | dict.fromkeys(graded.tally.wrong_ids, False)
+    after = dict.fromkeys(graded.counts.right_ids, True) | dict.fromkeys(graded.counts.wrong_ids, False)
     for row in iterate_details(graded.file.path):
         if row.row_id not in after:
             continue
@@ -110,16 +110,16 @@ def _changed_rows(graded: GradedFile, policy: GradingPolicy) -> Iterator[dict[st
 
 
 def _changes(graded: GradedFile, name: str) -> VerdictChanges:
-    tally = graded.tally
+    counts = graded.counts
     return VerdictChanges(
         model=name,
         task=graded.file.short_task,
-        rows=tally.rows,
-        unknown_before=tally.rows - tally.known_before,
-        right_before=tally.correct_before,
-        right_after=tally.correct,
-        to_right=tuple(tally.right_ids),
-        to_wrong=tuple(tally.wrong_ids),
+        rows=counts.rows,
+        unknown_before=counts.rows - counts.known_before,
+        right_before=counts.correct_before,
+        right_after=counts.correct,
+        to_right=tuple(counts.right_ids),
+        to_wrong=tuple(counts.wrong_ids),
     )
 
 

@@ -82,9 +82,9 @@ def _moved(change: Change) -> Text:
 def _sentences(outcome: Outcome, *, dry_run: bool) -> list[str]:
     kept = sum(one.kept for one in outcome.graded)
     graded = len(outcome.graded) - kept
-    rows = sum(one.tally.rows for one in outcome.graded if not one.kept)
-    right = sum(one.tally.to_right for one in outcome.graded)
-    wrong = sum(one.tally.to_wrong for one in outcome.graded)
+    rows = sum(one.counts.rows for one in outcome.graded if not one.kept)
+    right = sum(one.counts.to_right for one in outcome.graded)
+    wrong = sum(one.counts.to_wrong for one in outcome.graded)
     states = [one.state for one in outcome.scores]
     sentences = [
         f"Graded {_count(graded, 'file')} ({_count(rows, 'row')}); "

@@ -90,7 +90,7 @@ class CanarySettings(BaseModel):
     sample: PositiveInt = 500
     """Rows for each predictor, chosen by the hash of their id: bounds the time, and is always the same."""
     min_rows: PositiveInt = 20
-    """Fewer rows of a model say nothing about its habits: its rates are shown, and stop nothing."""
+    """Fewer rows of a model say nothing about a model: its rates are shown, and stop nothing."""
     scorer: ScorerCanaries = ScorerCanaries()
     answers: AnswerCanaries = AnswerCanaries()
 

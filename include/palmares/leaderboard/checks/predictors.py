@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from palmares.leaderboard.checks.likeness import fold, integer, may_agree, opposite, value
+from palmares.leaderboard.checks.equivalence import fold, integer, may_agree, opposite, value
 from palmares.leaderboard.checks.sample import draw
 from palmares.leaderboard.details.row import DetailsRow
 

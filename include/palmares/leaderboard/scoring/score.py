@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from palmares.leaderboard.checks.answers import answer_rates
 from palmares.leaderboard.checks.gate import refuse_breaches
 from palmares.leaderboard.checks.rates import Rate
+from palmares.leaderboard.checks.responses import answer_rates
 from palmares.leaderboard.checks.scorers import scorer_rates
 from palmares.leaderboard.details.rows import DetailsRow, read_details
 from palmares.leaderboard.errors import GateError, ResultsFormatError
@@ -128,7 +128,7 @@ def score_results(
                 | {metric: row.metrics[metric] for metric in task.metric.of}
                 for row in rows
             ]
-            canaries[task.name] = _habits(task, rows)
+            canaries[task.name] = _response_rates(task, rows)
     refuse_breaches(
         canaries, {name: f"{score.scorer} {score.scorer_version}" for name, score in scores.items()}
     )
@@ -169,7 +169,7 @@ def _graded(
     verdicts = [scorer.grade(row) for row in rows]
     rates = (
         *scorer_rates(scorer, rows, task.canary_limits),
-        *_habits(task, rows, verdicts=verdicts, scorer=scorer),
+        *_response_rates(task, rows, verdicts=verdicts, scorer=scorer),
     )
     values = [float(verdict.correct) for verdict in verdicts]
     score = _score(task, values, {task.metric.name: mean(values)}, reported)
@@ -178,7 +178,7 @@ def _graded(
     return scored, records, rates
 
 
-def _habits(
+def _response_rates(
     task: SuiteTask,
     rows: Sequence[DetailsRow],
     *,

@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from palmares.leaderboard.checks.likeness import integer, may_agree, opposite, value
+from palmares.leaderboard.checks.equivalence import integer, may_agree, opposite, value
 
 
 @pytest.mark.parametrize(

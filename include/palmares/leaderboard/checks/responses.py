@@ -1,4 +1,4 @@
-"""Counts how a model's own answers look: empty, cut off, all the same, read in two ways."""
+"""Response statistics: how many of a model's own answers are empty, cut off, or all the same."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from palmares.leaderboard.checks.likeness import fold
-from palmares.leaderboard.checks.limits import CanarySettings, Kind
-from palmares.leaderboard.checks.predictors import certainly_wrong
-from palmares.leaderboard.checks.rates import Rate, ceiling, first_ids
-from palmares.leaderboard.checks.sample import draw
-from palmares.leaderboard.checks.second_look import (
+from palmares.leaderboard.checks.cross_check import (
     after_trace,
     is_other_language,
     looks_cut_off,
     second_answer,
 )
+from palmares.leaderboard.checks.equivalence import fold
+from palmares.leaderboard.checks.limits import CanarySettings, Kind
+from palmares.leaderboard.checks.predictors import certainly_wrong
+from palmares.leaderboard.checks.rates import Rate, ceiling, first_ids
+from palmares.leaderboard.checks.sample import draw
 from palmares.leaderboard.details.row import DetailsRow
 
 if TYPE_CHECKING:  # scoring imports this package
     from palmares.leaderboard.scoring.scorer import Grade, Scorer
 
 Seen = Iterable[tuple[DetailsRow, bool | None]]
-"""Rows, each with whether it has the habit; None: cannot be told, and is not counted."""
+"""Rows, each with whether the statistic counts it; None: cannot be told, and is not counted."""
 
 _SAYS = {
     "empty": "the model wrote nothing on",
@@ -46,23 +46,23 @@ def answer_rates(
     kind: Kind,
     max_generated_tokens: int,
 ) -> tuple[Rate, ...]:
-    """Count a model's habits on all its rows.
+    """Compute the response statistics over all rows of a model.
 
     Args:
         rows: Details of one task.
         grades: Of these rows, in their order; None: nobody graded them here.
         settings: Limits; with fewer rows than ``min_rows`` none of them holds.
-        scorer: Who graded; looks again at what a second way takes for the answer, on a sample of the rows.
+        scorer: Who graded; grades what a second extraction takes for the answer, on a sample of the rows.
         kind: Choices by log-likelihood are no texts: only their constancy is looked at.
         max_generated_tokens: Of the task; 0: not known.
 
     Returns:
-        One rate a habit that can be told of these rows.
+        One rate for each statistic that these rows allow.
     """
-    habits: list[tuple[str, Seen]] = [("constant", _constant(rows, grades))]
+    statistics: list[tuple[str, Seen]] = [("constant", _constant(rows, grades))]
     if kind == "generate":
         texts = [(row, row.predictions[0] if row.predictions else "") for row in rows if row.generated]
-        habits += [
+        statistics += [
             ("empty", ((row, not text.strip()) for row, text in texts)),
             ("unfinished_trace", ((row, after_trace(text) is None) for row, text in texts)),
             ("at_token_limit", ((row, looks_cut_off(text, max_generated_tokens)) for row, text in texts)),
@@ -70,10 +70,10 @@ def answer_rates(
         ]
         if grades is not None:
             found = [(row, grade) for row, grade in zip(rows, grades, strict=True) if row.generated]
-            habits.append(("no_answer", ((row, grade.extracted is None) for row, grade in found)))
+            statistics.append(("no_answer", ((row, grade.extracted is None) for row, grade in found)))
         if grades is not None and scorer is not None:
-            habits.append(("disagreement", _disagreements(rows, grades, scorer, settings.sample)))
-    rates = (_rate(name, seen, settings) for name, seen in habits)
+            statistics.append(("disagreement", _disagreements(rows, grades, scorer, settings.sample)))
+    rates = (_rate(name, seen, settings) for name, seen in statistics)
     return tuple(rate for rate in rates if rate.rows)
 
 

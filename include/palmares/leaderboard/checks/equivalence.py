@@ -1,4 +1,4 @@
-"""Whether two short answers might mean the same: generous on purpose, and independent of every scorer."""
+"""A heuristic of equivalence of short answers: generous on purpose, and independent of every scorer."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from palmares.leaderboard.checks.second_look import (
+from palmares.leaderboard.checks.cross_check import (
     after_trace,
     is_other_language,
     looks_cut_off,

@@ -9,7 +9,7 @@ from typing import Any
 
 
 @dataclass(slots=True, kw_only=True)
-class Tally:
+class VerdictCounts:
     """Counts that grow row by row, and add up over parts."""
 
     rows: int = 0
@@ -48,7 +48,7 @@ class Tally:
             self.to_wrong += 1
             self.wrong_ids.append(row_id)
 
-    def extend(self, other: Tally) -> None:
+    def extend(self, other: VerdictCounts) -> None:
         """Add a later part of the same file."""
         self.rows += other.rows
         self.correct += other.correct

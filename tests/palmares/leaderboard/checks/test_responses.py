@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from palmares.leaderboard.checks.answers import answer_rates
 from palmares.leaderboard.checks.limits import AnswerCanaries, CanarySettings, limits_for
+from palmares.leaderboard.checks.responses import answer_rates
 from palmares.leaderboard.scoring.bac_fr import BacFrScorer
 
 from tests.palmares.leaderboard.checks.broken_scorers import RuleScorer, row_of
@@ -40,7 +40,7 @@ def test_answers_of_a_healthy_model_pass():
 
 
 @pytest.mark.parametrize(
-    ("habit", "text"),
+    ("statistic", "text"),
     [
         ("empty", " \n"),
         ("no_answer", "<think>Calculons"),
@@ -49,8 +49,8 @@ def test_answers_of_a_healthy_model_pass():
         ("constant", "La réponse est 99."),
     ],
 )
-def test_a_broken_job_is_seen_in_its_answers(habit, text):
-    bad = rates(saying(text))[habit]
+def test_a_broken_job_is_seen_in_its_answers(statistic, text):
+    bad = rates(saying(text))[statistic]
 
     assert bad.breached
     assert bad.count == 40
@@ -58,9 +58,9 @@ def test_a_broken_job_is_seen_in_its_answers(habit, text):
     assert text.strip()[:10] not in bad.sentence or not text.strip()
 
 
-@pytest.mark.parametrize(("habit", "text"), [("empty", ""), ("unfinished_trace", "<think>Calculons")])
-def test_some_answers_may_look_bad(habit, text):
-    assert not rates(saying(text, of=20))[habit].breached
+@pytest.mark.parametrize(("statistic", "text"), [("empty", ""), ("unfinished_trace", "<think>Calculons")])
+def test_some_answers_may_look_bad(statistic, text):
+    assert not rates(saying(text, of=20))[statistic].breached
 
 
 def test_a_form_of_answer_that_the_scorer_does_not_know_shows_as_disagreement():

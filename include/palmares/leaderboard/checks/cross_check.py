@@ -1,10 +1,10 @@
-"""A second, plain way to find a final answer, to compare a scorer's way with; and other looks at a text."""
+"""The cross-check of a scorer: a second, plain extraction of the final answer, and estimates about a text."""
 
 from __future__ import annotations
 
 import re
 
-from palmares.leaderboard.checks.likeness import opposite, value
+from palmares.leaderboard.checks.equivalence import opposite, value
 
 _TAIL = 20_000
 """Characters of a generation's end that are looked at."""
