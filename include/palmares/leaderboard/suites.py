@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from palmares.leaderboard.checks.limits import CanarySettings, limits_for
+from palmares.leaderboard.checks.limits import SanitySettings, limits_for
 
 
 class Metric(BaseModel):
@@ -53,8 +53,15 @@ class SuiteTask(BaseModel):
     """The same of generations."""
     thinking_tokens: int = Field(default=0, ge=0)
     """Tokens of thought before an answer, beside it; 0: the task does not ask for thinking."""
-    canaries: CanarySettings | None = None
+    sanity_baselines: SanitySettings | None = None
     """What stops this task's numbers; None: the limits of its kind."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _was_renamed(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "canaries" in data:
+            raise ValueError(f"task {data.get('name')!r}: canaries is called sanity_baselines now: rename it")
+        return data
 
     @model_validator(mode="after")
     def _only_generations_think(self) -> Self:
@@ -68,9 +75,9 @@ class SuiteTask(BaseModel):
         return self.max_prompt_tokens + self.thinking_tokens + self.max_generated_tokens
 
     @property
-    def canary_limits(self) -> CanarySettings:
+    def sanity_limits(self) -> SanitySettings:
         """What is given, over what is right for the task's kind."""
-        return limits_for(self.kind, self.canaries)
+        return limits_for(self.kind, self.sanity_baselines)
 
     def requests(self, limit_samples: int | None = None) -> int:
         """Requests to expect: rows times choices (lm-eval on vLLM computes every choice's prompt anew)."""

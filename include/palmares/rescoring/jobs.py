@@ -9,7 +9,7 @@ from typing import Any
 
 from french_answers import DEFAULT, GradingPolicy
 
-from palmares.leaderboard.checks.limits import CanarySettings
+from palmares.leaderboard.checks.limits import SanitySettings
 from palmares.rescoring.counts import VerdictCounts
 from palmares.rescoring.examining import Looked
 from palmares.rescoring.grading import Part
@@ -34,8 +34,8 @@ class Options:
     """What guessing scores, by short task name."""
     policy: GradingPolicy = DEFAULT
     """What counts as right where that is a choice."""
-    limits: Mapping[str, CanarySettings] | None = None
-    """Of the canaries, by short task name; None: scorers are not tried before they grade."""
+    limits: Mapping[str, SanitySettings] | None = None
+    """Of the sanity baselines, by short task name; None: scorers are not tried before they grade."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Literal
 
 Kind = Literal[
     "unreadable", "duplicate", "no_scores", "mismatch", "missing_task", "missing_metric", "cannot_write",
-    "grader_died", "canary",
+    "grader_died", "sanity_baseline",
 ]  # fmt: skip
 
 NO_USE_GOING_ON = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})

@@ -12,7 +12,6 @@ from typing import Any
 
 from palmares.leaderboard.errors import ResultsError
 from palmares.rescoring import atomic
-from palmares.rescoring.canary import Canaries
 from palmares.rescoring.counts import VerdictCounts
 from palmares.rescoring.examining import Look, Looked, examine
 from palmares.rescoring.grading import grade_part, scorer_of
@@ -23,6 +22,7 @@ from palmares.rescoring.naming import DetailsFile
 from palmares.rescoring.outcome import GradedFile, Outcome
 from palmares.rescoring.pool import Pool
 from palmares.rescoring.problems import NO_USE_GOING_ON, Problem, cannot_write
+from palmares.rescoring.sanity import SanityBaselines
 from palmares.rescoring.scores import Scores
 from palmares.rescoring.writing import put_in_place, update_scores
 
@@ -55,7 +55,7 @@ class Rescoring:
         self._advance: Advance = unheard
         self._scorers: dict[str, ScorerId | None] = {}
         self.files = [file for file in files if self._is_wanted(file)]
-        self._canaries = Canaries(options.limits, options.policy, pool)
+        self._baselines = SanityBaselines(options.limits, options.policy, pool)
         self._named: set[Problem] = set()
         self._unfinished: dict[int, Job] = {}
         self._flying: dict[Future[Any], Task] = {}
@@ -183,7 +183,7 @@ class Rescoring:
             self._advance(job.file, 1.0)
             self._count(job, looked.done, kept=True)
             return
-        breach = self._canaries.breach(job.file)
+        breach = self._baselines.breach(job.file)
         if breach is not None:
             self._fail(job, breach)
             return

@@ -168,7 +168,7 @@ def _scored(
         graded=graded,
         average=average(scores, suite),
         cross_checks=(),
-        canaries={},
+        sanity_rates={},
         preliminary=False,
     )
 

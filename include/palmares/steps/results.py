@@ -18,8 +18,8 @@ from palmares.store.store import EvaluationState
 
 log = logging.getLogger(__name__)
 
-CANARIES_NAME = "canaries.json"
-"""Derived file with every canary's rate; ids and counts only."""
+SANITY_NAME = "sanity_baselines.json"
+"""Derived file with every sanity baseline's rate; ids and counts only."""
 
 
 def fetch_results(
@@ -74,8 +74,8 @@ def post_process(
 
     Raises:
         ClaimLostError: Another run than *dag_run_id* holds the model by now.
-        GateError: The numbers look wrong, or a canary is beyond its limit; the evaluation is parked for a
-            person.
+        GateError: The numbers look wrong, or a sanity baseline is beyond its limit; the evaluation is
+            parked for a person.
     """
     submission = Submission.from_json(submission_json)
     services.store.update(submission.job_key, held_by=dag_run_id)
@@ -92,10 +92,12 @@ def post_process(
         scorer = scored.scores[task]
         name = f"{scorer.scorer}-{scorer.scorer_version}/{task}.jsonl"
         services.raw.put_derived(raw_url, name, lines.encode())
-    canaries = scored.canaries_json()
-    services.raw.put_derived(raw_url, CANARIES_NAME, json.dumps(canaries, ensure_ascii=False).encode())
-    for task, rates in scored.canaries.items():
-        log.info("%s %s canaries: %s", submission.model_id, task, "; ".join(rate.brief for rate in rates))
+    sanity_rates = scored.sanity_json()
+    services.raw.put_derived(raw_url, SANITY_NAME, json.dumps(sanity_rates, ensure_ascii=False).encode())
+    for task, rates in scored.sanity_rates.items():
+        log.info(
+            "%s %s sanity baselines: %s", submission.model_id, task, "; ".join(rate.brief for rate in rates)
+        )
     scores = scored.scores_json()
     services.store.update(submission.job_key, state=EvaluationState.SCORED, held_by=dag_run_id, scores=scores)
     for task, score in scores.items():

@@ -472,7 +472,7 @@ def test_a_mark_of_something_else_is_no_mark(tree):
     assert [one.kept for one in tree.rescore().graded] == [False]
 
 
-def test_a_scorer_that_fails_its_canaries_changes_nothing_and_says_why(tree, monkeypatch):
+def test_a_scorer_that_fails_its_sanity_baselines_changes_nothing_and_says_why(tree, monkeypatch):
     tree.add("org/a")
     tree.add("org/b")
     before = tree.contents()
@@ -480,12 +480,12 @@ def test_a_scorer_that_fails_its_canaries_changes_nothing_and_says_why(tree, mon
 
     outcome = tree.rescore(limits={})
 
-    assert [one.kind for one in outcome.problems] == ["canary"]
-    assert "scorer bac-fr 99 fails its canaries: empty: calls an empty" in outcome.problems[0].message
+    assert [one.kind for one in outcome.problems] == ["sanity_baseline"]
+    assert "scorer bac-fr 99 fails its sanity baselines: empty: calls an empty" in outcome.problems[0].message
     assert tree.contents() == before
 
 
-def test_the_shipped_scorer_passes_its_canaries(tree):
+def test_the_shipped_scorer_passes_its_sanity_baselines(tree):
     tree.add()
 
     assert tree.rescore(limits={}).exit_status == 0

@@ -15,7 +15,7 @@ from palmares.leaderboard.submissions.submission import Submission
 from palmares.steps.endings import record_enqueued
 from palmares.steps.planning import plan_resources
 from palmares.steps.publishing import publish
-from palmares.steps.results import CANARIES_NAME, fetch_results, post_process
+from palmares.steps.results import SANITY_NAME, fetch_results, post_process
 from palmares.steps.services import Services
 from palmares.store.store import EvaluationState
 
@@ -187,7 +187,7 @@ def test_a_broken_scorer_parks_the_model_before_anything_is_published(
     broken = {"bac-fr": BROKEN[mistake][0]}
     monkeypatch.setattr("palmares.steps.results.scorers_for", lambda policy: broken)
 
-    with pytest.raises(GateError, match=f"scorer {mistake} 0 fails its canaries"):
+    with pytest.raises(GateError, match=f"scorer {mistake} 0 fails its sanity baselines"):
         post_process(services, petit.to_json(), raw_url=raw["raw_url"], dag_run_id=RUN)
 
     evaluation = services.store.get(petit.job_key)
@@ -215,14 +215,14 @@ def test_answers_are_graded_by_the_leaderboard_s_own_policy(
     assert scores["bac-fr"]["scorer_hash"] == scorers_for(GradingPolicy(form=False))["bac-fr"].code_hash
 
 
-def test_what_the_canaries_counted_is_kept_with_the_scores(
+def test_what_the_sanity_baselines_counted_is_kept_with_the_scores(
     services: Services, petit: Submission, tmp_path: Path
 ) -> None:
     planned(services, petit)
     raw = fetched(services, petit, tmp_path / "job")
     post_process(services, petit.to_json(), raw_url=raw["raw_url"])
 
-    kept = services.raw.read_derived(raw["raw_url"], CANARIES_NAME)
+    kept = services.raw.read_derived(raw["raw_url"], SANITY_NAME)
 
     assert kept is not None
     rates = json.loads(kept)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from french_answers import DEFAULT, GradingPolicy
 
-from palmares.leaderboard.checks.limits import CanarySettings
+from palmares.leaderboard.checks.limits import SanitySettings
 from palmares.leaderboard.errors import LeaderboardError
 from palmares.rescoring.finding import Found, find_details
 from palmares.rescoring.grading import scorer_of
@@ -49,8 +49,8 @@ def details_of(path: Path, scores_dir: Path, tasks: Sequence[str]) -> Found:
     return found
 
 
-def leaderboard() -> tuple[dict[str, float], dict[str, CanarySettings], GradingPolicy]:
-    """What the settings say: guessing's score and canary limits by short task name, and the grading policy.
+def leaderboard() -> tuple[dict[str, float], dict[str, SanitySettings], GradingPolicy]:
+    """Read from the settings: guessing's score and sanity limits by short task name, and the grading policy.
 
     Of a task that several suites have, the default suite's word counts.
 
@@ -61,9 +61,9 @@ def leaderboard() -> tuple[dict[str, float], dict[str, CanarySettings], GradingP
 
     settings = load_settings()
     baselines: dict[str, float] = {}
-    limits: dict[str, CanarySettings] = {}
+    limits: dict[str, SanitySettings] = {}
     for suite in (settings.suite(), *settings.suites.values()):
         for task in suite.tasks:
             baselines.setdefault(task.name, task.metric.baseline)
-            limits.setdefault(task.name, task.canary_limits)
+            limits.setdefault(task.name, task.sanity_limits)
     return baselines, limits, DEFAULT if settings.grading == DEFAULT else settings.grading

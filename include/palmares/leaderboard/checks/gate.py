@@ -1,4 +1,4 @@
-"""Refuses numbers whose canaries are beyond a limit, in words that say what was found and what to do."""
+"""Refuses numbers when a sanity baseline or a response statistic is beyond its limit, with the evidence."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def _sentences(task: str, rates: Sequence[Rate], scorer: str) -> Iterator[str]:
     if told["scorer"]:
         # What a broken scorer makes of the answers says nothing about the model.
         yield (
-            f"{task}: scorer {scorer} fails its canaries: {told['scorer']}. "
+            f"{task}: scorer {scorer} fails its sanity baselines: {told['scorer']}. "
             "Correct the scorer or the data set, then re-score; nothing needs to run again."
         )
     elif told["answers"]:
         yield (
             f"{task}: the model's answers look wrong: {told['answers']}. Look at these rows in the private "
             "details. If the job is at fault (chat template, token limit), correct it and evaluate again; "
-            f"if the answers are the model's own, raise the limit under {task}'s canaries.answers in "
+            f"if the answers are the model's own, raise the limit under {task}'s sanity_baselines.answers in "
             "leaderboard.yaml, and unpark the model."
         )

@@ -1,4 +1,4 @@
-"""Floors and ceilings of the canaries, each with its reason; leaderboard.yaml sets them under a task."""
+"""Limits of sanity baselines and response statistics, each with its reason; a suite's task may set them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 Kind = Literal["generate", "loglikelihood"]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-"""Of the rows on which a canary's verdict is certain."""
+"""Of the rows on which a baseline's verdict is certain."""
 
 
-class ScorerCanaries(BaseModel):
+class ScorerLimits(BaseModel):
     """What a scorer may do on predictors that are known to be right or wrong, one field a predictor.
 
     None: the predictor is not run.
@@ -57,7 +57,7 @@ class ScorerCanaries(BaseModel):
     gold_after_trace: Share | None = 0.9
 
 
-class AnswerCanaries(BaseModel):
+class ResponseLimits(BaseModel):
     """How a model's own answers may look: the highest share of rows. None: counted and shown, never stops."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -82,8 +82,8 @@ class AnswerCanaries(BaseModel):
     """Not French, by common words. A model may think in English and still be right, so it only is shown."""
 
 
-class CanarySettings(BaseModel):
-    """Canaries of one task."""
+class SanitySettings(BaseModel):
+    """Limits of one task."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -91,18 +91,18 @@ class CanarySettings(BaseModel):
     """Rows for each predictor, chosen by the hash of their id: bounds the time, and is always the same."""
     min_rows: PositiveInt = 20
     """Fewer rows of a model say nothing about a model: its rates are shown, and stop nothing."""
-    scorer: ScorerCanaries = ScorerCanaries()
-    answers: AnswerCanaries = AnswerCanaries()
+    scorer: ScorerLimits = ScorerLimits()
+    answers: ResponseLimits = ResponseLimits()
 
 
-def limits_for(kind: Kind, given: CanarySettings | None = None) -> CanarySettings:
+def limits_for(kind: Kind, given: SanitySettings | None = None) -> SanitySettings:
     """The limits of a task: what leaderboard.yaml gives, over what is right for its kind.
 
     A choice by log-likelihood is always made, so that no answer of it can be empty or cut off; and small
     models do prefer one letter on every row, so that a constant choice is shown and stops nothing, unless
     its limit is given.
     """
-    settings = given or CanarySettings()
+    settings = given or SanitySettings()
     if kind == "loglikelihood" and "constant" not in settings.answers.model_fields_set:
         answers = settings.answers.model_copy(update={"constant": None})
         return settings.model_copy(update={"answers": answers})

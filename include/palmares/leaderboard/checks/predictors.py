@@ -39,7 +39,7 @@ class Predictor:
     """A way to answer every row."""
 
     name: str
-    """A field of ``ScorerCanaries``."""
+    """A field of ``ScorerLimits``."""
     says: str
     """For messages: "calls … right"."""
     right: bool

@@ -1,4 +1,4 @@
-"""What a canary found: a rate, its limit, and the ids of a few rows; never a text."""
+"""The rate that a check counted, with its limit and the ids of a few rows; never a text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Rate:
     of: Literal["scorer", "answers"]
     count: int
     rows: int
-    """On which the canary is certain."""
+    """On which the verdict is certain."""
     least: int | None = None
     """None: no floor."""
     most: int | None = None

@@ -14,7 +14,7 @@ from palmares.leaderboard.checks.cross_check import (
     second_answer,
 )
 from palmares.leaderboard.checks.equivalence import fold
-from palmares.leaderboard.checks.limits import CanarySettings, Kind
+from palmares.leaderboard.checks.limits import Kind, SanitySettings
 from palmares.leaderboard.checks.predictors import certainly_wrong
 from palmares.leaderboard.checks.rates import Rate, ceiling, first_ids
 from palmares.leaderboard.checks.sample import draw
@@ -40,7 +40,7 @@ _SAYS = {
 def answer_rates(
     rows: Sequence[DetailsRow],
     grades: Sequence[Grade] | None,
-    settings: CanarySettings,
+    settings: SanitySettings,
     *,
     scorer: Scorer | None,
     kind: Kind,
@@ -77,7 +77,7 @@ def answer_rates(
     return tuple(rate for rate in rates if rate.rows)
 
 
-def _rate(name: str, seen: Seen, settings: CanarySettings) -> Rate:
+def _rate(name: str, seen: Seen, settings: SanitySettings) -> Rate:
     told = [(row.row_id, has) for row, has in seen if has is not None]
     against = [row_id for row_id, has in told if has]
     share = getattr(settings.answers, name) if len(told) >= settings.min_rows else None

@@ -76,14 +76,14 @@ class ScoredResults:
     """Graded records by short task name; they hold row ids and verdicts, no text."""
     average: float | None
     cross_checks: tuple[CrossCheck, ...]
-    canaries: dict[str, tuple[Rate, ...]]
+    sanity_rates: dict[str, tuple[Rate, ...]]
     """What was counted on each task's scorer and answers; none is beyond its limit."""
     preliminary: bool
     """From a limited run: never published as scores."""
 
-    def canaries_json(self) -> dict[str, list[dict[str, Any]]]:
+    def sanity_json(self) -> dict[str, list[dict[str, Any]]]:
         """Rates as plain JSON, by short task name; they hold row ids and counts, no text."""
-        return {task: [rate.to_json() for rate in rates] for task, rates in self.canaries.items()}
+        return {task: [rate.to_json() for rate in rates] for task, rates in self.sanity_rates.items()}
 
     def scores_json(self) -> dict[str, dict[str, Any]]:
         """Scores as plain JSON, by short task name."""
@@ -104,13 +104,13 @@ def score_results(
 
     Raises:
         GateError: A number is no fraction, the rows contradict the evaluator's own mean, a scorer fails its
-            canaries, or a model's answers do; the evidence of all tasks is named, without texts.
+            sanity baselines, or a model's answers do; the evidence of all tasks is named, without texts.
         ResultsFormatError: Details cannot be read, or lack a metric.
     """
     scores: dict[str, Score] = {}
     graded: dict[str, list[dict[str, Any]]] = {}
     checks: list[CrossCheck] = []
-    canaries: dict[str, tuple[Rate, ...]] = {}
+    sanity_rates: dict[str, tuple[Rate, ...]] = {}
     for task in suite.tasks:
         reported = manifest.tasks[task.key]
         rows = read_details(folder / reported.details)
@@ -118,7 +118,7 @@ def score_results(
         for metric, per_row in values.items():
             checks.append(_cross_check(task, metric, per_row, reported))
         if task.metric.graded_by == "scorer":
-            scores[task.name], graded[task.name], canaries[task.name] = _graded(
+            scores[task.name], graded[task.name], sanity_rates[task.name] = _graded(
                 task, rows, reported, scorer=(scorers or SCORERS).get(task.name)
             )
         else:
@@ -128,16 +128,16 @@ def score_results(
                 | {metric: row.metrics[metric] for metric in task.metric.of}
                 for row in rows
             ]
-            canaries[task.name] = _response_rates(task, rows)
+            sanity_rates[task.name] = _response_rates(task, rows)
     refuse_breaches(
-        canaries, {name: f"{score.scorer} {score.scorer_version}" for name, score in scores.items()}
+        sanity_rates, {name: f"{score.scorer} {score.scorer_version}" for name, score in scores.items()}
     )
     return ScoredResults(
         scores=scores,
         graded=graded,
         average=average({name: score.to_json() for name, score in scores.items()}, suite),
         cross_checks=tuple(checks),
-        canaries=canaries,
+        sanity_rates=sanity_rates,
         preliminary=manifest.limit_samples is not None,
     )
 
@@ -168,7 +168,7 @@ def _graded(
         raise GateError(f"{task.key}: no scorer is registered. Set graded_by: evaluator, or add one.")
     verdicts = [scorer.grade(row) for row in rows]
     rates = (
-        *scorer_rates(scorer, rows, task.canary_limits),
+        *scorer_rates(scorer, rows, task.sanity_limits),
         *_response_rates(task, rows, verdicts=verdicts, scorer=scorer),
     )
     values = [float(verdict.correct) for verdict in verdicts]
@@ -188,7 +188,7 @@ def _response_rates(
     return answer_rates(
         rows,
         verdicts,
-        task.canary_limits,
+        task.sanity_limits,
         scorer=scorer,
         kind=task.kind,
         max_generated_tokens=task.thinking_tokens + task.max_generated_tokens,

@@ -71,7 +71,7 @@ def _letters(text: str) -> str:
 
 
 BROKEN: dict[str, tuple[Scorer, str]] = {
-    # The first two are the classics; each line names a canary that has to see it.
+    # The first two are the classics; each line names a baseline that has to see it.
     "prefix": (RuleScorer("prefix", lambda gold, text: text.strip().startswith(gold)), "digit_appended"),
     "empty_normaliser": (
         RuleScorer("empty_normaliser", lambda gold, text: _emptied(gold) == _emptied(text)),
@@ -105,7 +105,7 @@ BROKEN: dict[str, tuple[Scorer, str]] = {
         "hedged",
     ),
 }
-"""Broken scorers by name, each with a canary that must stop it."""
+"""Broken scorers by name, each with a baseline that must stop it."""
 
 
 def row_of(

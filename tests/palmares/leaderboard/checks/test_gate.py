@@ -26,11 +26,14 @@ def test_all_breaches_of_all_tasks_are_told_with_the_next_step():
         refuse_breaches(rates, SCORERS)
 
     words = str(raised.value)
-    assert "bac-fr: scorer bac-fr 2 fails its canaries: empty: counted empty on 2 of 48, at most 1" in words
+    assert (
+        "bac-fr: scorer bac-fr 2 fails its sanity baselines: empty: counted empty on 2 of 48, at most 1"
+        in words
+    )
     assert "negated" in words
     assert "then re-score" in words
     assert "gpqa-fr: the model's answers look wrong" in words
-    assert "canaries.answers in leaderboard.yaml" in words
+    assert "sanity_baselines.answers in leaderboard.yaml" in words
 
 
 def test_a_broken_scorer_s_view_of_the_answers_is_not_held_against_the_model():

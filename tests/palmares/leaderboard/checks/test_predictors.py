@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from palmares.leaderboard.checks.limits import ScorerCanaries
+from palmares.leaderboard.checks.limits import ScorerLimits
 from palmares.leaderboard.checks.predictors import PREDICTORS, certainly_wrong, known_rows, probes
 
 from tests.palmares.leaderboard.checks.broken_scorers import row_of
@@ -14,7 +14,7 @@ def texts(name, *rows):
 
 
 def test_every_predictor_has_a_limit_and_every_limit_a_predictor():
-    assert set(BY_NAME) == set(ScorerCanaries.model_fields)
+    assert set(BY_NAME) == set(ScorerLimits.model_fields)
 
 
 @pytest.mark.parametrize(

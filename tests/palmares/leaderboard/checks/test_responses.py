@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from palmares.leaderboard.checks.limits import AnswerCanaries, CanarySettings, limits_for
+from palmares.leaderboard.checks.limits import ResponseLimits, SanitySettings, limits_for
 from palmares.leaderboard.checks.responses import answer_rates
 from palmares.leaderboard.scoring.bac_fr import BacFrScorer
 
@@ -77,7 +77,7 @@ def test_a_form_of_answer_that_the_scorer_does_not_know_shows_as_disagreement():
     found = answer_rates(
         rows,
         [scorer.grade(row) for row in rows],
-        CanarySettings(),
+        SanitySettings(),
         scorer=scorer,
         kind="generate",
         max_generated_tokens=0,
@@ -101,8 +101,8 @@ def test_few_rows_stop_nothing_and_are_counted():
 
 def test_a_limit_can_be_set_and_taken_away():
     bad = saying("<think>Calculons", of=10)
-    strict = CanarySettings(answers=AnswerCanaries(unfinished_trace=0.1))
-    none = CanarySettings(answers=AnswerCanaries(unfinished_trace=None))
+    strict = SanitySettings(answers=ResponseLimits(unfinished_trace=0.1))
+    none = SanitySettings(answers=ResponseLimits(unfinished_trace=None))
 
     assert rates(bad, settings=strict)["unfinished_trace"].breached
     assert rates(bad, settings=none)["unfinished_trace"].most is None
@@ -150,7 +150,7 @@ def test_any_text_has_rates_and_every_count_is_of_its_rows(pairs):
     found = answer_rates(
         rows,
         [scorer.grade(row) for row in rows],
-        CanarySettings(),
+        SanitySettings(),
         scorer=scorer,
         kind="generate",
         max_generated_tokens=5,

@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from palmares.leaderboard.checks.limits import CanarySettings, ScorerCanaries
+from palmares.leaderboard.checks.limits import SanitySettings, ScorerLimits
 from palmares.leaderboard.checks.predictors import PREDICTORS
 from palmares.leaderboard.checks.scorers import scorer_rates
 from palmares.leaderboard.scoring.bac_fr import BacFrScorer
@@ -22,7 +22,7 @@ from tests.palmares.leaderboard.checks.broken_scorers import (
     row_of,
 )
 
-SETTINGS = CanarySettings()
+SETTINGS = SanitySettings()
 ROWS = {"demo": demo_rows, "labelled": labelled_rows}
 
 
@@ -42,13 +42,13 @@ def test_the_shipped_scorer_keeps_every_floor_and_ceiling(rows):
 
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_known_mistake_is_stopped_by_its_canary(name, rows):
-    _, canary = BROKEN[name]
+def test_a_known_mistake_is_stopped_by_its_baseline(name, rows):
+    _, baseline = BROKEN[name]
 
-    assert canary in breached(name, rows)
+    assert baseline in breached(name, rows)
 
 
-def test_every_canary_stops_some_mistake():
+def test_every_baseline_stops_some_mistake():
     stopped = frozenset().union(*(breached(name, rows) for name in BROKEN for rows in ROWS))
 
     assert stopped == {predictor.name for predictor in PREDICTORS}
@@ -63,17 +63,17 @@ def test_the_scorer_of_letters_keeps_every_floor_and_ceiling(letters):
 
 
 @pytest.mark.parametrize(
-    ("rule", "canary"),
+    ("rule", "baseline"),
     [
         (lambda gold, text: gold in text, "every_choice"),
         (lambda gold, text: text[:1] in "ABCD", "constant_a"),
         (lambda gold, text: text.startswith(gold), "hedged"),
     ],
 )
-def test_a_broken_scorer_of_letters_is_stopped(rule, canary):
+def test_a_broken_scorer_of_letters_is_stopped(rule, baseline):
     rates = scorer_rates(RuleScorer("letters", rule), gpqa_rows(letters=True), SETTINGS)
 
-    assert canary in {rate.name for rate in rates if rate.breached}
+    assert baseline in {rate.name for rate in rates if rate.breached}
 
 
 def test_choices_by_log_likelihood_are_no_texts_to_grade():
@@ -100,7 +100,7 @@ def test_shuffled_golds_may_be_right_where_golds_coincide():
 
 def test_rates_do_not_depend_on_the_order_of_the_rows_nor_on_chance():
     rows = labelled_rows()
-    settings = CanarySettings(sample=100)
+    settings = SanitySettings(sample=100)
     shuffled = random.Random(3).sample(rows, len(rows))
 
     first = scorer_rates(BROKEN["original"][0], rows, settings)
@@ -116,7 +116,7 @@ def test_no_more_rows_are_graded_than_the_sample_allows():
         return gold == text
 
     rows = (row_of(str(number), row_id=str(number)) for number in range(5000))
-    rates = scorer_rates(RuleScorer("counting", rule), rows, CanarySettings(sample=50))
+    rates = scorer_rates(RuleScorer("counting", rule), rows, SanitySettings(sample=50))
 
     assert max(rate.rows for rate in rates) == 50
     assert len(graded) <= 50 * len(PREDICTORS)
@@ -132,8 +132,8 @@ def test_evidence_is_up_to_five_row_ids_and_no_text():
     assert "row" in rates[0].sentence
 
 
-def test_a_canary_that_is_set_to_nothing_is_not_run():
-    settings = CanarySettings(scorer=ScorerCanaries(gold_with_unit=None))
+def test_a_baseline_that_is_set_to_nothing_is_not_run():
+    settings = SanitySettings(scorer=ScorerLimits(gold_with_unit=None))
 
     names = {rate.name for rate in scorer_rates(BacFrScorer(), demo_rows(), settings)}
 
@@ -141,7 +141,7 @@ def test_a_canary_that_is_set_to_nothing_is_not_run():
     assert "gold" in names
 
 
-def test_rows_that_expect_nothing_have_no_canaries():
+def test_rows_that_expect_nothing_have_no_sanity_baselines():
     rows = [replace(row_of("", row_id="a"), gold=()), row_of("  ", row_id="b")]
 
     assert scorer_rates(BacFrScorer(), rows, SETTINGS) == ()

@@ -96,7 +96,9 @@ def test_a_row_without_the_metric_is_a_format_error(results_folder, settings):
         ("original", "a negation of the answer right"),
     ],
 )
-def test_a_scorer_that_fails_its_canaries_is_parked(results_folder, settings, monkeypatch, name, message):
+def test_a_scorer_that_fails_its_sanity_baselines_is_parked(
+    results_folder, settings, monkeypatch, name, message
+):
     monkeypatch.setitem(SCORERS, "bac-fr", BROKEN[name][0])
 
     with pytest.raises(GateError, match=message) as raised:
@@ -106,13 +108,13 @@ def test_a_scorer_that_fails_its_canaries_is_parked(results_folder, settings, mo
     assert "1/2" not in str(raised.value)
 
 
-def test_what_the_canaries_counted_is_in_the_results(results_folder, settings):
-    canaries = scored(results_folder, settings).canaries_json()
+def test_what_the_sanity_baselines_counted_is_in_the_results(results_folder, settings):
+    rates = scored(results_folder, settings).sanity_json()
 
-    assert set(canaries) == {"bac-fr", "ifeval-fr", "gpqa-fr"}
-    gold = next(rate for rate in canaries["bac-fr"] if rate["name"] == "gold")
+    assert set(rates) == {"bac-fr", "ifeval-fr", "gpqa-fr"}
+    gold = next(rate for rate in rates["bac-fr"] if rate["name"] == "gold")
     assert (gold["count"], gold["rows"], gold["least"], gold["breached"]) == (4, 4, 4, False)
-    assert json.loads(json.dumps(canaries)) == canaries
+    assert json.loads(json.dumps(rates)) == rates
 
 
 def test_a_model_that_writes_nothing_is_parked(results_folder, settings):

@@ -8,7 +8,7 @@ from itertools import islice
 
 from french_answers import GradingPolicy
 
-from palmares.leaderboard.checks.limits import CanarySettings
+from palmares.leaderboard.checks.limits import SanitySettings
 from palmares.leaderboard.details.rows import iterate_details
 from palmares.leaderboard.errors import GateError, ResultsFormatError
 from palmares.rescoring.grading import scorer_of
@@ -26,7 +26,7 @@ class Trial:
 
     file: DetailsFile
     policy: GradingPolicy
-    settings: CanarySettings
+    settings: SanitySettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +36,11 @@ class Tried:
     breach: Problem | None
 
 
-class Canaries:
+class SanityBaselines:
     """One trial a task."""
 
     def __init__(
-        self, limits: Mapping[str, CanarySettings] | None, policy: GradingPolicy, pool: Pool
+        self, limits: Mapping[str, SanitySettings] | None, policy: GradingPolicy, pool: Pool
     ) -> None:
         """Prepare.
 
@@ -58,7 +58,7 @@ class Canaries:
             return None
         task = file.short_task
         if task not in self._found:
-            settings = self._limits.get(task) or CanarySettings()
+            settings = self._limits.get(task) or SanitySettings()
             trial = Trial(file=file, policy=self._policy, settings=settings)
             tried = self._pool.wait_for(try_scorer, trial)
             if tried is None:
@@ -85,5 +85,5 @@ def try_scorer(trial: Trial) -> Tried | None:
         return None
     except GateError as error:
         message = f"{error} No file of this task was changed."
-        return Tried(breach=Problem(kind="canary", path=file.path, message=message))
+        return Tried(breach=Problem(kind="sanity_baseline", path=file.path, message=message))
     return Tried(breach=None)
