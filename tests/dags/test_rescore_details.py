@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -31,7 +32,8 @@ def described(dag):
                 "pool": task.pool,
                 "retries": task.retries,
                 "trigger_rule": str(task.trigger_rule),
-                "names": task.get_closest_mapped_task_group() is not None and bool(task.map_index_template),
+                "mapped": task.get_closest_mapped_task_group() is not None,
+                "map_index_template": task.map_index_template,
             }
             for task in dag.tasks
         },
@@ -95,13 +97,31 @@ def dag_file() -> ModuleType:
     return module
 
 
+def shown_names(template: str, *, source: str) -> list[str]:
+    """What the grid shows for the mapped tasks of two models, by Airflow's own template environment."""
+    from airflow.sdk import DAG
+
+    @dataclass(frozen=True)
+    class TaskInstance:
+        map_index: int
+
+        def xcom_pull(self, *, task_ids: str) -> list[dict[str, str]]:
+            return {source: [{"model_id": "org/first"}, {"model_id": "org/second"}]}[task_ids]
+
+    rendered = DAG("any", schedule=None).get_template_env().from_string(template)
+    return [rendered.render(ti=TaskInstance(map_index)) for map_index in (0, 1)]
+
+
 def test_each_model_is_graded_then_published_under_its_name(dag: dict[str, Any]) -> None:
     group = {name: task for name, task in dag["tasks"].items() if "." in name}
 
     assert list(group) == ["rescore_model.grade_again", "rescore_model.republish"]
     for before, after in pairwise(group):
         assert before in dag["tasks"][after]["upstream"]
-    assert all(task["names"] for task in group.values())
+    for task in group.values():
+        assert task["mapped"]
+        names = shown_names(task["map_index_template"], source="select_models")
+        assert names == ["org/first", "org/second"]
 
 
 def test_the_summary_runs_whatever_happened(dag: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
@@ -15,6 +16,7 @@ from palmares.store.database import open_engine
 from palmares.store.migrate import MIGRATIONS, URL_VARIABLE, migrate
 from palmares.store.store import Store
 from palmares.store.tables import SCHEMA_REVISION, metadata
+from psycopg import sql
 
 
 def test_an_empty_database_becomes_usable(empty_url):
@@ -23,10 +25,32 @@ def test_an_empty_database_becomes_usable(empty_url):
         assert store.evaluations() == []
 
 
+def dump(url: str) -> dict[str, list[Any]]:
+    """Columns, indexes and constraints of the database, and all rows of all tables."""
+    queries: dict[str, LiteralString] = {
+        "columns": "SELECT table_name, column_name, data_type, is_nullable, column_default"
+        " FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2",
+        "indexes": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1",
+        "constraints": "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+        " WHERE connamespace = 'public'::regnamespace ORDER BY 1",
+        "tables": "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1",
+    }
+    with psycopg.connect(url) as connection:
+        found: dict[str, list[Any]] = {
+            name: connection.execute(query).fetchall() for name, query in queries.items()
+        }
+        for (table,) in found["tables"]:
+            rows = connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table))).fetchall()
+            found[table] = sorted(rows, key=repr)
+    assert len(found["evaluations"]) == 1
+    return found
+
+
 def test_migrating_twice_changes_nothing(store_url, store, submission):
     store.claim(submission, dag_run_id="run")
+    before = dump(store_url)
     migrate(store_url)
-    assert store.get(submission["job_key"]) is not None
+    assert dump(store_url) == before
 
 
 def test_four_migrations_at_once_leave_one_schema(empty_url):

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from palmares.leaderboard.errors import RefusedError
+from palmares.leaderboard.errors import Refusal, RefusedError
 from palmares.leaderboard.planning.architectures import ARCHITECTURES
 from palmares.leaderboard.planning.memory import budget, weights_of
+from palmares.leaderboard.planning.model_config import ModelConfig
 from palmares.leaderboard.planning.placement import Placement, run_checks
 from palmares.leaderboard.planning.reading import Reading, read_model_config
 from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
@@ -48,13 +49,20 @@ VALUES = (
 )
 
 
+REASONS = {"incompatible", "custom_code", "too_large"}
+"""Codes of the refusals that reading a configuration may end with."""
+
+
 def plan(config: dict[str, Any]) -> None:
-    """Read and measure; any exception but a refusal is a fault."""
+    """Read and measure: the sizes are ones that a model can have, or a refusal says what is wrong with them.
+
+    Any exception but a refusal is a fault.
+    """
     facts = facts_of_config(config, model_id="o/m")
     try:
         model = read_model_config(facts, Reading(unknown="conservative", allow_custom_code=True))
+        assert_possible(model)
         weights = weights_of(facts, model, "bfloat16")
-        assert 0 < model.active_parameters <= model.parameters
         assert weights.total_bytes > 0
         for pp in (1, 3, 8):
             placement = Placement(nodes=1, tensor_parallel=2, pipeline_parallel=pp)
@@ -62,10 +70,35 @@ def plan(config: dict[str, Any]) -> None:
                 assert check.detail
                 assert check.detail_fr
             memory = budget(model, placement, MUSA, weights=weights, max_model_len=4096, dtype="bfloat16")
-            assert memory.concurrency >= 0
+            assert memory.weights > 0
+            assert memory.activations > 0
+            assert memory.kv_per_sequence >= 0
+            assert memory.fixed + memory.free == memory.usable
     except RefusedError as error:
-        assert error.refusal.message_fr  # noqa: PT017
-        assert len(error.refusal.message_en) < 1000  # noqa: PT017
+        assert_reasoned(error.refusal)
+
+
+def assert_reasoned(refusal: Refusal) -> None:
+    """The refusal is one that reading may end with, and names the model in both languages."""
+    assert refusal.code in REASONS
+    assert refusal.message_en.startswith("The model o/m ")
+    assert refusal.message_fr.startswith("Le modèle o/m ")
+    assert max(len(refusal.message_en), len(refusal.message_fr)) < 1200
+
+
+def assert_possible(model: ModelConfig) -> None:
+    """Sizes are whole and positive, fit each other, and every layer is of a known kind."""
+    for size in (model.hidden, model.layers, model.vocabulary, model.parameters, model.active_parameters):
+        assert type(size) is int
+        assert size > 0
+    assert model.active_parameters <= model.parameters
+    assert model.parameters >= model.embedding_parameters
+    assert min(model.heads, model.kv_heads, model.head_dim, model.intermediate, model.experts) >= 0
+    assert model.heads == 0 or 0 < model.kv_heads <= model.heads
+    assert model.window is None or model.window > 0
+    assert len(model.mixers) in {0, model.layers}
+    assert len(model.feed_forwards) in {0, model.layers}
+    assert all(english and french for english, french in model.notes)
 
 
 @pytest.mark.parametrize("model", KNOWN)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import struct
 import warnings
 from pathlib import Path
@@ -59,7 +60,12 @@ def test_a_report_without_changes_has_a_chart_too(tmp_path, models):
 
     chart(same, tmp_path / "flips.svg")
 
-    assert (tmp_path / "flips.svg").stat().st_size > 0
+    # Letters are drawn as paths, and matplotlib writes each text beside its paths, as a comment.
+    drawn = re.findall(r"<!-- (.*?) -->", (tmp_path / "flips.svg").read_text(encoding="utf-8"))
+    assert drawn == [
+        "No verdict changed.",
+        f"What the new scorer changes: 0 of {models} verdicts, in 0 of {models} models",
+    ]
 
 
 @pytest.mark.parametrize("names", ["$x^2$", "$\\frac{", "a" * 300, "<b>&", "a\nb\x00"])
