@@ -12,7 +12,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow.sdk import (
-    Asset,
     AssetAny,
     AssetOrTimeSchedule,
     CronDataIntervalTimetable,
@@ -23,7 +22,7 @@ from airflow.sdk import (
     task,
     task_group,
 )
-from palmares_airflow.assets import RESULTS
+from palmares_airflow.assets import RESULTS, scorer_assets
 from palmares_airflow.backlog import run_next
 from palmares_airflow.services import open_services, step_services
 from palmares_airflow.waiting import WAITING_TRIES, OutboxRetryPolicy
@@ -33,8 +32,7 @@ START = datetime(2026, 1, 1, tzinfo=PARIS)
 MODELS_PER_RUN = 150  # Two tasks a model: as many task instances as a night of 50 evaluations.
 MODEL_NAME = "{{ ti.xcom_pull(task_ids='select_models')[ti.map_index]['model_id'] }}"
 INFRASTRUCTURE = {"retries": 2, "retry_delay": timedelta(seconds=20)}
-SCORED_TASKS = ("bac-fr", "gpqa-fr", "ifeval-fr")  # A test holds them equal to the registry's.
-SCORERS = {name: Asset(f"palmares://scorers/{name}", group="palmares") for name in SCORED_TASKS}
+SCORERS = scorer_assets()
 
 PARAMS = {
     "models": Param(

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from french_answers import grade_answer
-from palmares.leaderboard.scoring.bac_fr import BacFrScorer
+from palmares.benchmarks.bac_fr.scorer import BacFrScorer
 
 from performance.grading.original_rule import is_right
 from performance.grading.pairs import LENGTH_CLASSES

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from palmares.evaluator.tasks.bac_fr.utils import prompt as bac_prompt
-from palmares.evaluator.tasks.gpqa_fr.utils import question as gpqa_question
+from palmares.benchmarks.bac_fr.task.utils import prompt as bac_prompt
+from palmares.benchmarks.gpqa_fr.task.utils import question as gpqa_question
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -135,26 +137,34 @@ DETAILS_FOLDER: Final = "details"
 # --- The suite ------------------------------------------------------------------------------------------
 
 
-def suite_hash(tasks_directory: Path) -> str:
-    """Hash the task definitions below a folder.
-
-    SHA-256 over every ``*.yaml`` and ``*.py``, in the order of their relative POSIX paths: path in UTF-8, a
-    NUL, the file's bytes, a NUL.
+def files_sha256(files: Mapping[str, Path]) -> str:
+    """Hash files under their names, in the names' order: name in UTF-8, a NUL, the bytes, a NUL.
 
     Returns:
         64 hex digits.
 
     Raises:
-        FileNotFoundError: There is no task definition.
+        OSError: A file cannot be read.
     """
-    files = {
-        path.relative_to(tasks_directory).as_posix(): path
-        for path in tasks_directory.rglob("*")
-        if path.suffix in {".yaml", ".py"} and path.is_file()
-    }
-    if not files:
-        raise FileNotFoundError(f"{tasks_directory}: no task definition. Check the whole project out.")
     digest = hashlib.sha256()
-    for relative in sorted(files):
-        digest.update(relative.encode() + b"\0" + files[relative].read_bytes() + b"\0")
+    for name in sorted(files):
+        digest.update(name.encode() + b"\0" + files[name].read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def suite_hash(definitions: Mapping[str, str]) -> str:
+    """Hash what decides a suite's outputs; part of the job key.
+
+    Args:
+        definitions: The hash of each task's definition, by task key; at least one.
+
+    Returns:
+        64 hex digits, whatever the order of the tasks.
+
+    Raises:
+        ValueError: There is no task.
+    """
+    if not definitions:
+        raise ValueError("a suite without a task has no hash")
+    text = json.dumps(definitions, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -146,12 +146,12 @@ def test_a_backfill_has_a_run_a_day_whose_intervals_meet(parsed: dict[str, Any])
 def test_the_watch_tells_of_each_scorer_by_an_asset_of_its_own(
     parsed: dict[str, Any], dag: dict[str, Any]
 ) -> None:
-    from palmares.leaderboard.scoring.registry import known_scorers
+    from palmares.benchmarks.registry import all_scorers
 
     watch = parsed["dags"]["watch_scorers"]["tasks"]
     told = {name.removeprefix("note_"): task["outlets"] for name, task in watch.items()}
 
-    assert told == {name: [f"palmares://scorers/{name}"] for name in known_scorers()}
+    assert told == {name: [f"palmares://scorers/{name}"] for name in all_scorers()}
     assert dag["assets"] == sorted(uri for uris in told.values() for uri in uris)
     assert all(task["upstream"] == [] for task in watch.values())
 

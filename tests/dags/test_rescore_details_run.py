@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from palmares.leaderboard.scoring.bac_fr import BacFrScorer
+from palmares.benchmarks.bac_fr.scorer import BacFrScorer
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.steps.services import Services
 

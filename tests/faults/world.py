@@ -136,9 +136,8 @@ def running_world(folder: Path, postgres_url: str, environment: pytest.MonkeyPat
 
 def _prepare_results(folder: Path, services: Services) -> None:
     """What a job would have computed; each job stamps its copy."""
-    from palmares.contract import suite_hash
+    from palmares.benchmarks.registry import suite_hash
     from palmares.leaderboard.submissions.submission import Submission
-    from palmares.steps.services import EVALUATOR_TASKS
 
     from tests.palmares.leaderboard.results_folder import write_results
 
@@ -153,7 +152,7 @@ def _prepare_results(folder: Path, services: Services) -> None:
         weight_type="Original",
         use_chat_template=True,
         suite=suite.name,
-        suite_hash=suite_hash(EVALUATOR_TASKS),
+        suite_hash=suite_hash(suite.task_keys),
         seed=suite.seed,
         evaluator_version=services.settings.evaluator_version,
     )

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import pytest
-from palmares.contract import suite_hash
+from palmares.contract import files_sha256, suite_hash
 
 
-def test_the_hash_is_of_paths_and_bytes_in_order(tmp_path):
-    (tmp_path / "b").mkdir()
-    (tmp_path / "b" / "x.yaml").write_bytes(b"task: x\n")
-    (tmp_path / "a.py").write_bytes(b"pass\n")
-    (tmp_path / "notes.txt").write_bytes(b"ignored")
+def test_a_hash_of_files_is_of_names_and_bytes_in_order(tmp_path: Path):
+    first, second = tmp_path / "a.py", tmp_path / "x.yaml"
+    first.write_bytes(b"pass\n")
+    second.write_bytes(b"task: x\n")
     expected = hashlib.sha256(b"a.py\0pass\n\0b/x.yaml\0task: x\n\0").hexdigest()
-    assert suite_hash(tmp_path) == expected
+
+    assert files_sha256({"b/x.yaml": second, "a.py": first}) == expected
+    second.write_bytes(b"task: y\n")
+    assert files_sha256({"b/x.yaml": second, "a.py": first}) != expected
 
 
-def test_a_changed_metric_changes_the_hash(tmp_path):
-    (tmp_path / "a.py").write_bytes(b"one")
-    before = suite_hash(tmp_path)
-    (tmp_path / "notes.txt").write_bytes(b"notes")
-    assert suite_hash(tmp_path) == before
-    (tmp_path / "a.py").write_bytes(b"two")
-    assert suite_hash(tmp_path) != before
+def test_a_suite_hash_is_of_its_tasks_in_whatever_order():
+    assert suite_hash({"a": "1", "b": "2"}) == suite_hash({"b": "2", "a": "1"})
+    assert suite_hash({"a": "1", "b": "2"}) != suite_hash({"a": "1", "b": "3"})
+    assert suite_hash({"a": "1", "b": "2"}) != suite_hash({"a": "1"})
 
 
-def test_a_folder_without_tasks_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no task definition"):
-        suite_hash(tmp_path)
+def test_a_suite_without_a_task_has_no_hash():
+    with pytest.raises(ValueError, match="without a task"):
+        suite_hash({})

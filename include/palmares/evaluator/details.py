@@ -10,8 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from palmares.benchmarks.benchmark import Benchmark, Metric
+
 _NUMBERS = pa.list_(pa.int64())
-_METRIC_TYPES = {"inst_level_strict_acc": _NUMBERS}
+_ROW_VALUES = {"flag": pa.int64(), "flags": _NUMBERS, "number": pa.float64()}
 
 COLUMNS = (
     *(
@@ -29,9 +31,9 @@ COLUMNS = (
 )
 
 
-def details_schema(metrics: Sequence[str]) -> pa.Schema:
-    """Columns and types; ``metrics`` is a struct of these names."""
-    row_metrics = pa.struct([(name, _METRIC_TYPES.get(name, pa.int64())) for name in metrics])
+def details_schema(metrics: Sequence[Metric]) -> pa.Schema:
+    """Columns and types; ``metrics`` is a struct of these."""
+    row_metrics = pa.struct([(metric.name, _ROW_VALUES[metric.row_value]) for metric in metrics])
     types = {
         "choices": pa.list_(pa.string()),
         "cont_tokens": pa.list_(_NUMBERS),
@@ -53,65 +55,33 @@ def details_schema(metrics: Sequence[str]) -> pa.Schema:
     return pa.schema([(name, types[name]) for name in COLUMNS])
 
 
-def details_row(
-    dataset: str, sample: Mapping[str, Any], metrics: Sequence[str], *, truncated: int
-) -> dict[str, Any]:
+def details_row(benchmark: Benchmark, sample: Mapping[str, Any], *, truncated: int) -> dict[str, Any]:
     """Lay one lm-eval sample out as a details row.
 
     Args:
-        dataset: Which columns the sample's row has.
+        benchmark: Fills the columns that depend on the dataset.
         sample: lm-eval's sample: ``doc``, ``arguments``, ``resps`` and the metrics' values.
-        metrics: Names of the row's metrics.
         truncated: Tokens of the prompt that the model did not see.
     """
-    row = sample["doc"]
-    specifics: dict[str, Any] = {"row_id": row["row_id"]}
-    laid_out: dict[str, Any] = {
+    own = benchmark.details_row(sample)
+    specifics = {"row_id": sample["doc"]["row_id"], **own.pop("specifics", {})}
+    return {
         "full_prompt": sample["arguments"][0][0],
-        "metrics": {name: sample[name] for name in metrics},
-        "num_asked_few_shots": 0,
-        "num_effective_few_shots": 0,
+        "metrics": {name: sample[name] for name in benchmark.metric_names},
+        "num_asked_few_shots": benchmark.num_fewshot,
+        "num_effective_few_shots": benchmark.num_fewshot,
         "cont_tokens": [],
         "input_tokens": [],
         "padded": [],
         "pred_logits": [],
         "truncated": [truncated],
         "instruction": None,
+        **own,
+        "specifics": json.dumps(specifics, ensure_ascii=False),
     }
-    if dataset == "gpqa-fr":
-        likelihoods = [float(response[0][0]) for response in sample["resps"]]
-        best = max(range(len(likelihoods)), key=likelihoods.__getitem__)
-        laid_out |= {
-            "example": row["Question"],
-            "choices": row["texts"],
-            "gold": [row["texts"][row["gold_index"]]],
-            "gold_index": [row["gold_index"]],
-            "pred_logits": likelihoods,
-            "predictions": [row["texts"][best]],
-        }
-    elif dataset == "bac-fr":
-        choices = list(row["choix"] or [])
-        laid_out |= {
-            "example": row["enonce"],
-            "instruction": row["instruction"],
-            "choices": choices,
-            "gold": [sample["target"]],
-            "gold_index": [choices.index(row["choix correct"])] if row["choix correct"] in choices else [],
-            "predictions": [sample["resps"][0][0]],
-        }
-    else:
-        specifics |= {"key": row["key"], "instructions_id_list": list(row["instruction_id_list"])}
-        laid_out |= {
-            "example": row["prompt"],
-            "choices": [],
-            "gold": [],
-            "gold_index": [],
-            "predictions": [sample["resps"][0][0]],
-        }
-    return laid_out | {"specifics": json.dumps(specifics, ensure_ascii=False)}
 
 
-def write_details(path: Path, rows: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> None:
+def write_details(path: Path, rows: Sequence[Mapping[str, Any]], metrics: Sequence[Metric]) -> None:
     """Write rows as parquet."""
     table = pa.Table.from_pylist([dict(row) for row in rows], schema=details_schema(metrics))
     pq.write_table(table, path, compression="zstd")

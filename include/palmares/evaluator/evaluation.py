@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from palmares.contract import suite_hash
+from palmares.benchmarks import registry
 from palmares.evaluator.artifact import JobFacts, write_artifact
 from palmares.evaluator.environment import job_environment, set_threads
 from palmares.evaluator.failures import EvaluationFailure, unexpected
-from palmares.evaluator.settings import TASKS_DIRECTORY, JobSettings, TaskKey
+from palmares.evaluator.settings import JobSettings, TaskKey
 from palmares.evaluator.version import EVALUATOR_VERSION
 
 Progress = Callable[[str], None]
@@ -110,7 +110,7 @@ def _evaluate(
             outcome = run_task(settings, task, model, manager, task_folder, fingerprint=fingerprint)
         else:
             progress(f"{title}: saved by an earlier attempt")
-        values = ", ".join(f"{name} {outcome.metrics[name]:.4f}" for name in task.metrics)
+        values = ", ".join(f"{name} {outcome.metrics[name]:.4f}" for name in task.benchmark.metric_names)
         cut = f", {outcome.truncated_prompts} prompts cut" if outcome.truncated_prompts else ""
         progress(f"{title}: {values}; {outcome.rows} rows, {outcome.seconds:.1f} s{cut}")
         outcomes.append((task, outcome, task_folder / "details.parquet"))
@@ -123,7 +123,7 @@ def _evaluate(
         parameters=model.parameters,
         chat_template_sha256=model.chat_template_sha256,
         engine=model.description,
-        suite_hash=suite_hash(TASKS_DIRECTORY),
+        suite_hash=_suite_hash(settings),
         versions=versions,
         started_at=started_at,
         ended_at=datetime.now(UTC),
@@ -132,13 +132,17 @@ def _evaluate(
     single_values = {
         f"{task.key.replace('|', ':')} | {name}": outcome.metrics[name]
         for task, outcome, _ in outcomes
-        for name in task.metrics
+        for name in task.benchmark.metric_names
     }
     return Evaluated(folder / "artifact", single_values)
 
 
+def _suite_hash(settings: JobSettings) -> str:
+    return registry.suite_hash(task.key for task in settings.tasks)
+
+
 def _check_suite(settings: JobSettings) -> None:
-    here = suite_hash(TASKS_DIRECTORY)
+    here = _suite_hash(settings)
     if settings.suite_hash and settings.suite_hash != here:
         raise EvaluationFailure(
             "evaluator_error",
@@ -184,6 +188,6 @@ def _fingerprint(
         },
     )
     text = json.dumps(
-        [asked, task.key, revision, dataset, suite_hash(TASKS_DIRECTORY), versions], sort_keys=True
+        [asked, task.key, revision, dataset, task.benchmark.definition_sha256(), versions], sort_keys=True
     )
     return hashlib.sha256(text.encode()).hexdigest()

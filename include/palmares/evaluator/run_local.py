@@ -16,14 +16,12 @@ from palmares.evaluator.settings import read_settings
 SHOW_ERRORS = "PALMARES_SHOW_ERRORS"
 """Environment variable: ``1`` lets unexpected errors show their messages, which may quote rows."""
 
-DEFAULT_TASKS = "community|bac-fr|0,community|ifeval-fr|0,community|gpqa-fr|0"
-
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m palmares.evaluator.run_local", description=__doc__)
     parser.add_argument("model", help="Hub id, or a folder (write ./folder)")
     parser.add_argument("--revision", default="main")
-    parser.add_argument("--tasks", default=DEFAULT_TASKS, help="comma-separated keys")
+    parser.add_argument("--tasks", required=True, help="comma-separated keys, e.g. 'community|bac-fr|0'")
     parser.add_argument(
         "--datasets", default=os.environ.get("DATASETS_DIRECTORY"), help="folder of the datasets"
     )

@@ -11,13 +11,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from palmares.benchmarks import registry
+from palmares.benchmarks.errors import DatasetError
+from palmares.benchmarks.rows import dataset_path
+from palmares.benchmarks.statistics import task_metrics
 from palmares.evaluator.backends import LoadedModel
 from palmares.evaluator.details import count_rows, details_row, write_details
 from palmares.evaluator.environment import quiet_loggers
 from palmares.evaluator.failures import EvaluationFailure
-from palmares.evaluator.settings import TASKS_DIRECTORY, JobSettings, TaskKey
-from palmares.evaluator.statistics import task_metrics
-from palmares.evaluator.tasks.rows import DatasetError, dataset_path
+from palmares.evaluator.settings import JobSettings, TaskKey
 
 _LM_EVAL_PARTS = ("results", "configs", "versions", "n-shot", "higher_is_better", "n-samples")
 _TOLERANCE = 1e-9
@@ -63,7 +65,7 @@ def dataset_sha256(settings: JobSettings, task: TaskKey) -> str:
         EvaluationFailure: ``evaluator_error``: it is missing.
     """
     try:
-        return sha256_of(dataset_path(task.dataset, settings.datasets_directory))
+        return sha256_of(dataset_path(task.benchmark.dataset, settings.datasets_directory))
     except DatasetError as error:
         raise EvaluationFailure("evaluator_error", str(error)) from error
 
@@ -72,7 +74,7 @@ def expected_rows(settings: JobSettings, task: TaskKey) -> int:
     """Rows that the task must answer: the dataset's, or the sample limit if that is less."""
     import pyarrow.parquet as pq
 
-    path = dataset_path(task.dataset, settings.datasets_directory)
+    path = dataset_path(task.benchmark.dataset, settings.datasets_directory)
     rows = int(pq.ParquetFile(path).metadata.num_rows)
     return rows if settings.limit_samples is None else min(rows, settings.limit_samples)
 
@@ -97,14 +99,15 @@ def run_task(
     from lm_eval.evaluator import evaluate
 
     started = time.monotonic()
+    name = task.benchmark.lm_eval_task
     digest = dataset_sha256(settings, task)
     expected = expected_rows(settings, task)
     try:
-        loaded = manager.load([task.lm_eval_task])
+        loaded = manager.load([name])
     except DatasetError as error:
         raise EvaluationFailure("evaluator_error", str(error)) from error
     quiet_loggers()
-    lm_eval_task = loaded["tasks"][task.lm_eval_task]
+    lm_eval_task = loaded["tasks"][name]
     lm_eval_task.set_fewshot_seed(seed=settings.seed)
     room = _limit_generation(settings, lm_eval_task, model.lm)
     _seed(settings.seed)
@@ -117,33 +120,33 @@ def run_task(
     )
     if results is None:
         raise EvaluationFailure("evaluator_error", f"{task.key}: lm-eval returned nothing on this rank.")
-    samples = sorted(results["samples"][task.lm_eval_task], key=lambda sample: int(sample["doc_id"]))
+    samples = sorted(results["samples"][name], key=lambda sample: int(sample["doc_id"]))
     if [sample["doc_id"] for sample in samples] != list(range(expected)):
         raise EvaluationFailure(
             "results_incomplete",
             f"{task.key}: lm-eval answered {len(samples)} rows of {expected}. Run the job again.",
         )
-    metrics = task_metrics(samples, task.metrics)
-    _agree(task, metrics, results["results"][task.lm_eval_task])
+    metrics = task_metrics(samples, task.benchmark.metric_names)
+    _agree(task, metrics, results["results"][name])
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
     cut = [max(0, _longest(model.lm, sample) - room) for sample in samples]
     rows = [
-        details_row(task.dataset, sample, task.metrics, truncated=tokens)
+        details_row(task.benchmark, sample, truncated=tokens)
         for sample, tokens in zip(samples, cut, strict=True)
     ]
     details = folder / "details.parquet"
-    write_details(details, rows, task.metrics)
+    write_details(details, rows, task.benchmark.metrics)
     outcome = TaskOutcome(
         key=task.key,
-        lm_eval_task=task.lm_eval_task,
+        lm_eval_task=name,
         rows=count_rows(details),
         expected_rows=expected,
         dataset_sha256=digest,
         metrics=metrics,
         seconds=round(time.monotonic() - started, 3),
         truncated_prompts=sum(1 for tokens in cut if tokens),
-        lm_eval={part: _only(results.get(part), task.lm_eval_task) for part in _LM_EVAL_PARTS},
+        lm_eval={part: _only(results.get(part), name) for part in _LM_EVAL_PARTS},
         fingerprint=fingerprint,
         details_sha256=sha256_of(details),
     )
@@ -155,7 +158,7 @@ def task_manager() -> Any:
     """lm-eval's index of our tasks only: its own 14,000 take seconds."""
     from lm_eval.tasks import TaskManager
 
-    return TaskManager(include_path=str(TASKS_DIRECTORY), include_defaults=False)
+    return TaskManager(include_path=registry.task_folders(), include_defaults=False)
 
 
 def _only(part: Any, name: str) -> Any:
@@ -204,11 +207,12 @@ def _longest(lm: Any, sample: Any) -> int:
 
 
 def _agree(task: TaskKey, ours: dict[str, float], theirs: dict[str, Any]) -> None:
-    for name in task.metrics:
-        value = theirs.get(f"{name},none")
-        if not isinstance(value, (int, float)) or abs(value - ours[name]) > _TOLERANCE:
+    for metric in task.benchmark.metrics:
+        value = theirs.get(metric.key)
+        if not isinstance(value, (int, float)) or abs(value - ours[metric.name]) > _TOLERANCE:
             raise EvaluationFailure(
-                "evaluator_error", f"{task.key}: {name} is {value} by lm-eval and {ours[name]} by its rows."
+                "evaluator_error",
+                f"{task.key}: {metric.key} is {value} by lm-eval and {ours[metric.name]} by its rows.",
             )
 
 

@@ -10,24 +10,10 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from palmares.benchmarks import registry
+from palmares.benchmarks.benchmark import Benchmark
+from palmares.benchmarks.errors import BenchmarkError
 from palmares.evaluator.failures import EvaluationFailure
-
-TASKS_DIRECTORY = Path(__file__).parent / "tasks"
-
-TASKS: dict[str, dict[str, str]] = {
-    "bac-fr": {"lm_eval_task": "bac-fr", "dataset": "bac-fr"},
-    "gpqa-fr": {"lm_eval_task": "gpqa-fr", "dataset": "gpqa-fr"},
-    "gpqa-fr-letters": {"lm_eval_task": "gpqa-fr-letters", "dataset": "gpqa-fr"},
-    "ifeval-fr": {"lm_eval_task": "ifeval-fr", "dataset": "ifeval-fr"},
-}
-"""Short name → lm-eval task and dataset folder."""
-
-METRICS: dict[str, tuple[str, ...]] = {
-    "bac-fr": ("bac-fr-qem",),
-    "gpqa-fr": ("acc",),
-    "ifeval-fr": ("prompt_level_strict_acc", "inst_level_strict_acc"),
-}
-"""Dataset → metrics that a job reports for it."""
 
 _HUB_ID = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}/)?[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}")
 _DTYPES = {"bfloat16", "float16", "float32", "auto"}
@@ -42,10 +28,12 @@ class TaskKey(BaseModel):
 
     @model_validator(mode="after")
     def _is_known(self) -> Self:
-        if self.name not in TASKS:
-            raise ValueError(f"unknown task {self.key!r}: this evaluator knows {sorted(TASKS)}")
-        if self.few_shot != 0:
-            raise ValueError(f"{self.key!r} asks for {self.few_shot} examples: the tasks are zero-shot")
+        try:
+            expected = self.benchmark.num_fewshot
+        except BenchmarkError as error:
+            raise ValueError(f"{self.key!r}: {error}") from error
+        if self.few_shot != expected:
+            raise ValueError(f"{self.key!r} asks for {self.few_shot} examples: the task has {expected}")
         return self
 
     @property
@@ -57,16 +45,8 @@ class TaskKey(BaseModel):
         return int(self.key.split("|")[2])
 
     @property
-    def dataset(self) -> str:
-        return TASKS[self.name]["dataset"]
-
-    @property
-    def lm_eval_task(self) -> str:
-        return TASKS[self.name]["lm_eval_task"]
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        return METRICS[self.dataset]
+    def benchmark(self) -> Benchmark:
+        return registry.benchmark(self.name)
 
 
 class Placement(BaseModel):

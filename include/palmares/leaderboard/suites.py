@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from palmares.benchmarks import registry
+from palmares.benchmarks.benchmark import Benchmark
+from palmares.benchmarks.errors import BenchmarkError
 from palmares.leaderboard.checks.limits import SanitySettings, limits_for
 
 
@@ -58,10 +62,35 @@ class SuiteTask(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _was_renamed(cls, data: Any) -> Any:
-        if isinstance(data, dict) and "canaries" in data:
+    def _take_the_rest_from_the_benchmark(cls, data: Any) -> Any:
+        """Fill what is not written from the benchmark of that name."""
+        if isinstance(data, Mapping) and "canaries" in data:
             raise ValueError(f"task {data.get('name')!r}: canaries is called sanity_baselines now: rename it")
-        return data
+        if not isinstance(data, Mapping) or not isinstance(name := data.get("name"), str):
+            return data
+        try:
+            known = registry.benchmark(name)
+        except BenchmarkError as error:
+            raise ValueError(f"task {name!r}: {error}") from error
+        metric = {
+            "of": known.score_metrics,
+            "graded_by": known.graded_by,
+            "baseline": known.random_score,
+        }
+        written = data.get("metric")
+        return {
+            "key": f"community|{name}|{known.num_fewshot}",
+            "lm_eval_task": known.lm_eval_task,
+            "title": known.title,
+            "kind": known.kind,
+            "choices": known.choices,
+            **data,
+            "metric": {**metric, **written} if isinstance(written, Mapping) else written or metric,
+        }
+
+    @property
+    def benchmark(self) -> Benchmark:
+        return registry.benchmark(self.name)
 
     @model_validator(mode="after")
     def _only_generations_think(self) -> Self:
@@ -76,8 +105,9 @@ class SuiteTask(BaseModel):
 
     @property
     def sanity_limits(self) -> SanitySettings:
-        """What is given, over what is right for the task's kind."""
-        return limits_for(self.kind, self.sanity_baselines)
+        """What the suite gives, over the benchmark's own limits, over what is right for the task's kind."""
+        own = SanitySettings.model_validate(self.benchmark.limits)
+        return limits_for(self.kind, self.sanity_baselines or own)
 
     def requests(self, limit_samples: int | None = None) -> int:
         """Requests to expect: rows times choices (lm-eval on vLLM computes every choice's prompt anew)."""

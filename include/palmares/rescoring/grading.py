@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from french_answers import DEFAULT, GradingPolicy
 
+from palmares.benchmarks import registry
 from palmares.leaderboard.details.rows import Span, iterate_details
 from palmares.rescoring.counts import VerdictCounts
 from palmares.rescoring.metrics import metric_of, verdict_before
 
 if TYPE_CHECKING:
-    from palmares.leaderboard.scoring.scorer import Scorer
+    from palmares.benchmarks.scorer import Scorer
 
 PART_ROWS = 20_000
 """A larger file is graded in parts, side by side."""
@@ -52,10 +53,8 @@ class Part:
 
 def scorer_of(task: str, policy: GradingPolicy = DEFAULT) -> Scorer | None:
     """The scorer of a short task name under a policy, if there is one that reads what the model wrote."""
-    from palmares.leaderboard.scoring import registry
-
     # One that was sent here equals the default, but is another object: scorers may look at which.
-    return registry.scorers_for(DEFAULT if policy == DEFAULT else policy).get(task)
+    return registry.text_scorers(DEFAULT if policy == DEFAULT else policy).get(task)
 
 
 def plan_parts(details: Path) -> list[Span | None]:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from palmares.leaderboard.scoring.scorer import Scorer
+from palmares.benchmarks.scorer import Scorer
 from palmares.rescoring.atomic import replacing
 from palmares.rescoring.counts import VerdictCounts
 from palmares.rescoring.grading import records

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from palmares.benchmarks.statistics import mean, normalize
 from palmares.leaderboard.json_patch import Path as Keys
-from palmares.leaderboard.scoring.statistics import mean, normalize
 from palmares.rescoring.naming import short_name
 
 if TYPE_CHECKING:

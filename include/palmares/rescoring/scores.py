@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from palmares.benchmarks.benchmark import StoredMetric
 from palmares.leaderboard.errors import ResultsFormatError
-from palmares.rescoring.metrics import TaskMetric
 from palmares.rescoring.naming import names_of, short_name
 
 LARGEST_BYTES = 256 << 20
@@ -65,7 +65,7 @@ class Scores:
         short = short_name(task)
         return [key for key in keys if short_name(key) == short and key != "all"]
 
-    def metric_at(self, task_key: str, metric: TaskMetric, samples_filter: str | None) -> MetricAt | None:
+    def metric_at(self, task_key: str, metric: StoredMetric, samples_filter: str | None) -> MetricAt | None:
         """Where the metric stands; None: it is not there, and is not one to be added.
 
         Args:

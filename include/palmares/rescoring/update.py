@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from palmares.benchmarks.benchmark import StoredMetric
 from palmares.leaderboard.json_patch import Path as Keys
 from palmares.leaderboard.json_patch import set_members
 from palmares.rescoring.marks import ScorerId
-from palmares.rescoring.metrics import TaskMetric
 from palmares.rescoring.naming import short_name
 from palmares.rescoring.notes import other_before, stale_groups
 from palmares.rescoring.own_block import own_block_changes
@@ -28,7 +28,7 @@ class NewScore:
 
     task: str
     """As the details file is named."""
-    metric: TaskMetric
+    metric: StoredMetric
     value: float
     stderr: float | None
     rows: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from palmares.benchmarks import registry
 from palmares.leaderboard.errors import ResultsFormatError
 from palmares.rescoring import atomic
 from palmares.rescoring.counts import VerdictCounts
@@ -14,13 +15,6 @@ from palmares.rescoring.naming import DetailsFile, short_name
 from palmares.rescoring.outcome import GradedFile, Outcome, ScoresOutcome
 from palmares.rescoring.scores import Scores, read_scores
 from palmares.rescoring.update import NewScore, updated
-
-_SHOWN = {
-    "bac-fr": (("bac-fr-qem",), ("qem",)),
-    "ifeval-fr": (("prompt_level_strict_acc", "inst_level_strict_acc"),),
-    "gpqa-fr": (("new_acc",), ("acc",)),
-}
-"""Metrics whose mean the leaderboard shows for a task: the first set that is there."""
 
 
 def put_in_place(
@@ -114,7 +108,8 @@ def _new_score(graded: GradedFile, samples_filter: str | None) -> NewScore:
 def _shown(scores: Scores) -> dict[str, tuple[float, float | None]]:
     """What the leaderboard shows of a results file, by short task name."""
     found: dict[str, tuple[float, float | None]] = {}
-    for task, sets in _SHOWN.items():
+    for task, benchmark in registry.benchmarks().items():
+        sets = benchmark.shown_sets
         for key in scores.task_keys(task)[:1]:
             entry = {name.partition(",")[0]: value for name, value in scores.results[key].items()}
             names = next((one for one in sets if all(_is_number(entry.get(name)) for name in one)), None)

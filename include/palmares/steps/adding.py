@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from palmares.contract import suite_hash
+from palmares.benchmarks.registry import suite_hash
 from palmares.leaderboard.errors import HubUnavailableError, Refusal, RefusedError, StaleCommitError
 from palmares.leaderboard.submissions.admission import (
     duplicate_refusal,
@@ -30,7 +30,7 @@ from palmares.leaderboard.submissions.status_machine import Actor, may_become
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.steps.moderation import requests_of
 from palmares.steps.queue import known_elsewhere
-from palmares.steps.services import EVALUATOR_TASKS, Services
+from palmares.steps.services import Services
 
 log = logging.getLogger(__name__)
 
@@ -185,7 +185,7 @@ def _examined(
         facts=services.hub.model_facts,
         settings=settings,
         suite_name=suite.name,
-        suite_hash=suite_hash(EVALUATOR_TASKS),
+        suite_hash=suite_hash(suite.task_keys),
         moderation=moderation,
     ).submission
 

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from palmares.contract import suite_hash
+from palmares.benchmarks.registry import suite_hash
 from palmares.hub import HubFile
 from palmares.leaderboard.errors import HubError, Refusal, RefusedError
 from palmares.leaderboard.submissions.admission import Admissible, examine
@@ -28,7 +28,7 @@ from palmares.leaderboard.submissions.status_machine import ASKS_AGAIN
 from palmares.steps.history import history_of
 from palmares.steps.refusals import is_writable
 from palmares.steps.run_numbers import with_run_number
-from palmares.steps.services import EVALUATOR_TASKS, Services
+from palmares.steps.services import Services
 from palmares.store.store import EvaluationState
 
 log = logging.getLogger(__name__)
@@ -222,7 +222,7 @@ def _ask_about(
 ) -> list[Admissible | RefusedError | HubError]:
     """Check all that are due, several at a time: the Hub is asked about each."""
     suite = services.settings.suite(options.suite)
-    tasks_hash = suite_hash(EVALUATOR_TASKS)
+    tasks_hash = suite_hash(suite.task_keys)
     clusters = services.settings.clusters if due else {}
     history = {name: history_of(services.store, cluster=name) for name in clusters}
 

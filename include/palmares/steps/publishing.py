@@ -8,21 +8,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from palmares.contract import suite_hash
+from palmares.benchmarks.registry import suite_hash, text_scorers
 from palmares.leaderboard.errors import GateError, StoreError
 from palmares.leaderboard.planning import JobPlan
 from palmares.leaderboard.publishing import PublishedFile, cost_of, published_files
 from palmares.leaderboard.publishing.status import finished_changes
 from palmares.leaderboard.results import Manifest, verify_results
 from palmares.leaderboard.scoring import score_results
-from palmares.leaderboard.scoring.registry import scorers_for
 from palmares.leaderboard.scoring.score import AGREEMENT, ScoredResults
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.leaderboard.suites import Suite
-from palmares.leaderboard.task_hashes import task_hashes
 from palmares.steps.gates import parking
 from palmares.steps.outbox import check_written, request_edit, write_out
-from palmares.steps.services import EVALUATOR_TASKS, Services
+from palmares.steps.services import Services
 from palmares.store.outbox import OutboxEntry
 from palmares.store.store import Evaluation, EvaluationState, OutboxStatus
 
@@ -143,7 +141,7 @@ def _entries(
             folder, job_key=submission.job_key, attempt=None, submission=submission, suite=suite
         )
         with parking(services, submission.job_key, dag_run_id=dag_run_id):
-            scored = score_results(folder, manifest, suite, scorers=scorers_for(settings.grading))
+            scored = score_results(folder, manifest, suite, scorers=text_scorers(settings.grading))
             _check_as_stored(scored, evaluation)
             files = model_files(
                 services, submission, evaluation, manifest=manifest, scored=scored, folder=folder
@@ -192,10 +190,10 @@ def _accepted_plan(services: Services, evaluation: Evaluation, manifest: Manifes
 
 def _task_hashes(suite: Suite, manifest: Manifest) -> dict[str, str]:
     """Hashes of the tasks' definitions, if this checkout has those that the job had."""
-    if suite_hash(EVALUATOR_TASKS) != manifest.suite.hash:
+    if suite_hash(suite.task_keys) != manifest.suite.hash:
         log.warning(
             "the job ran suite %s, this checkout has another: its tasks' hashes are left out",
             manifest.suite.hash[:12],
         )
         return {}
-    return task_hashes(suite, EVALUATOR_TASKS)
+    return {task.key: task.benchmark.definition_sha256() for task in suite.tasks}

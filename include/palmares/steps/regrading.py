@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from palmares.benchmarks.registry import text_scorers
 from palmares.leaderboard.errors import ClaimLostError, GateError, StoreError
 from palmares.leaderboard.results import verify_results
 from palmares.leaderboard.scoring import ScoredResults, score_results
-from palmares.leaderboard.scoring.registry import scorers_for
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.rescoring.comparison import compare, mcnemar
 from palmares.steps.rescoring import IDENTITY, present_scorers
@@ -63,7 +63,7 @@ def grade_again(
         folder = services.raw.fetch(accepted.raw_url, Path(scratch) / "raw")
         manifest = verify_results(folder, job_key=job_key, attempt=None, submission=submission, suite=suite)
         try:
-            scored = score_results(folder, manifest, suite, scorers=scorers_for(services.settings.grading))
+            scored = score_results(folder, manifest, suite, scorers=text_scorers(services.settings.grading))
         except GateError as error:
             if not dry_run:
                 services.store.record_rescoring(

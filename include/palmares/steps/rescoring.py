@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from palmares.benchmarks.registry import all_scorers
 from palmares.leaderboard.errors import LeaderboardError
-from palmares.leaderboard.scoring.registry import known_scorers
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.leaderboard.suites import Suite
 from palmares.steps.services import Services
@@ -53,7 +53,7 @@ class Selected:
 
 def note_scorer(services: Services, task: str, *, dag_run_id: str) -> bool:
     """Say whether the scorer of *task* is another than the one that was seen last, and remember it."""
-    scorer = known_scorers(services.settings.grading)[task]
+    scorer = all_scorers(services.settings.grading)[task]
     is_news = services.store.note_scorer(
         task, name=scorer.name, version=scorer.version, code_hash=scorer.code_hash, dag_run_id=dag_run_id
     )
@@ -125,7 +125,7 @@ def present_scorers(services: Services, suite: Suite, scores: Mapping[str, Any])
         suite: Says who grades which task.
         scores: As stored; they tell which averages were made by an averager of ours.
     """
-    known = known_scorers(services.settings.grading)
+    known = all_scorers(services.settings.grading)
     found = {}
     for task in suite.tasks:
         scorer = known.get(task.name)

@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from palmares.benchmarks.registry import text_scorers
 from palmares.leaderboard.results import verify_results
 from palmares.leaderboard.scoring import score_results
-from palmares.leaderboard.scoring.registry import scorers_for
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.steps.gates import parking
 from palmares.steps.services import Services
@@ -86,7 +86,7 @@ def post_process(
             folder, job_key=submission.job_key, attempt=None, submission=submission, suite=suite
         )
         with parking(services, submission.job_key, dag_run_id=dag_run_id):
-            scored = score_results(folder, manifest, suite, scorers=scorers_for(services.settings.grading))
+            scored = score_results(folder, manifest, suite, scorers=text_scorers(services.settings.grading))
     for task, records in scored.graded.items():
         lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
         scorer = scored.scores[task]

@@ -14,7 +14,6 @@ from palmares.store.raw_outputs import RawOutputs
 from palmares.store.store import Store
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
-EVALUATOR_TASKS = PROJECT_ROOT / "include" / "palmares" / "evaluator" / "tasks"
 
 HUB_CONNECTION = "huggingface_hub"
 STORE_CONNECTION = "palmares_db"

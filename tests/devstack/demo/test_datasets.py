@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from palmares.evaluator.tasks.ifeval_fr.checkers import follows, instruction_problem
+from palmares.benchmarks.ifeval_fr.task.checkers import follows, instruction_problem
 
 from devstack.demo.canary import CANARY
 from devstack.demo.make_datasets import DATASETS_DIRECTORY, make_datasets

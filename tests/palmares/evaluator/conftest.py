@@ -21,6 +21,8 @@ __all__ = ["services"]
 ROOT = Path(__file__).resolve().parents[3]
 MODELS = ROOT / "devstack" / "demo" / "models"
 DATASETS = ROOT / "devstack" / "demo" / "datasets"
+TASKS = "community|bac-fr|0,community|ifeval-fr|0,community|gpqa-fr|0"
+COMMON = ("--datasets", str(DATASETS), "--tasks", TASKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def evaluate(model: Path, output: Path, *arguments: str) -> Run:
     from palmares.evaluator.run_local import main
 
     console = io.StringIO()
-    command = [str(model), "--datasets", str(DATASETS), "--output", str(output), *arguments]
+    command = [str(model), *COMMON, "--output", str(output), *arguments]
     with contextlib.redirect_stdout(console), contextlib.redirect_stderr(console):
         returncode = main(command)
     return Run(output, console.getvalue(), returncode)
@@ -70,7 +72,7 @@ def evaluate(model: Path, output: Path, *arguments: str) -> Run:
 
 def evaluate_alone(model: Path, output: Path, *arguments: str) -> Run:
     """Evaluate a folder in a process of its own, and keep all that it and its libraries print."""
-    command = [sys.executable, "-m", "palmares.evaluator.run_local", str(model), "--datasets", str(DATASETS)]
+    command = [sys.executable, "-m", "palmares.evaluator.run_local", str(model), *COMMON]
     done = subprocess.run(
         [*command, "--output", str(output), *arguments],
         cwd=ROOT,

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from palmares.contract import suite_hash
-from palmares.evaluator.settings import TASKS_DIRECTORY
+from palmares.benchmarks.registry import suite_hash
 
 from devstack.demo.seed import seed_hub
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[3]
 EVALUATOR_BIN = ROOT / ".venv-evaluator" / "bin"
 SERVICES = ("clearml_api", "clearml_files", "clearml_web", "hub")
+TASKS = "community|bac-fr|0,community|ifeval-fr|0,community|gpqa-fr|0"
 KEYS = {
     "PALMARES_CLEARML_ACCESS_KEY": "test-access",
     "PALMARES_CLEARML_SECRET_KEY": "test-secret",
@@ -47,12 +47,12 @@ class Services:
         general = {
             "model": "palmares-demo/petit",
             "revision": "main",
-            "tasks": "community|bac-fr|0,community|ifeval-fr|0,community|gpqa-fr|0",
+            "tasks": TASKS,
             "dtype": "bfloat16",
             "backend": "hf",
             "use_chat_template": "True",
             "suite": "fr",
-            "suite_hash": suite_hash(TASKS_DIRECTORY),
+            "suite_hash": suite_hash(TASKS.split(",")),
             "job_key": "0123456789abcdef0123456789abcdef",
             "limit_samples": "",
             "seed": "42",

@@ -12,8 +12,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from french_answers import GradingPolicy
-from palmares.leaderboard.scoring import registry
-from palmares.leaderboard.scoring.scorer import Grade, Scorer
+from palmares.benchmarks import registry
+from palmares.benchmarks.scorer import Grade, Scorer
 from palmares.rescoring import atomic, grading, marks
 
 from tests.palmares.leaderboard.details.layouts import ANSWERS, LAYOUTS, Answer
@@ -32,7 +32,7 @@ class NewerScorer:
 
 
 def use(monkeypatch, scorer):
-    monkeypatch.setattr(registry, "scorers_for", lambda _: {"bac-fr": scorer})
+    monkeypatch.setattr(registry, "text_scorers", lambda _=None: {"bac-fr": scorer})
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -434,7 +434,7 @@ def _killing(policy: GradingPolicy) -> dict[str, Scorer]:
 
 
 def grade_part_of_a_killer(part):
-    registry.scorers_for = _killing  # in a process of its own
+    registry.text_scorers = _killing  # in a process of its own
     return grading.grade_part(part)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from palmares.leaderboard.errors import ResultsFormatError
 from palmares.rescoring.marks import ScorerId
-from palmares.rescoring.metrics import METRICS
+from palmares.rescoring.metrics import metric_of
 from palmares.rescoring.scores import read_scores
 from palmares.rescoring.update import HISTORY, NewScore, updated
 
@@ -21,7 +21,7 @@ GPQA = "community|gpqa-fr|0"
 
 def new_score(**changes: Any) -> NewScore:
     members: dict[str, Any] = {
-        "task": TASK, "metric": METRICS["bac-fr"], "value": 0.75, "stderr": 0.1, "rows": 20,
+        "task": TASK, "metric": metric_of("bac-fr"), "value": 0.75, "stderr": 0.1, "rows": 20,
         "scorer": SCORER, "details_name": "details.parquet", "details_sha256": "b" * 64,
     }  # fmt: skip
     return NewScore(**(members | changes))
@@ -145,7 +145,7 @@ def test_an_lm_eval_group_that_holds_the_old_value_is_noted(update):
 
 
 def test_what_post_processing_adds_stands_beside_what_was_there(update):
-    score = new_score(task=GPQA, metric=METRICS["gpqa-fr"])
+    score = new_score(task=GPQA, metric=metric_of("gpqa-fr"))
 
     after, found = update(leaderboard_scores(), score)
 
@@ -217,7 +217,9 @@ def test_a_baseline_raises_what_is_shown(update):
         "palmares": {"average": 0.0, "scores": {"gpqa-fr": {"value": 0.25, "shown": 0.0, "n": 20}}}
     }
 
-    after, _ = update(document, new_score(task=GPQA, metric=METRICS["gpqa-fr"]), baselines={"gpqa-fr": 0.25})
+    after, _ = update(
+        document, new_score(task=GPQA, metric=metric_of("gpqa-fr")), baselines={"gpqa-fr": 0.25}
+    )
 
     assert after["palmares"]["scores"]["gpqa-fr"]["shown"] == pytest.approx(2 / 3)
     assert after["palmares"]["average"] == pytest.approx(2 / 3)

@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 from french_answers import GradingPolicy
-from palmares.leaderboard.details.row import DetailsRow
+from palmares.benchmarks.bac_fr.scorer import BacFrScorer
+from palmares.benchmarks.scorer import DetailsRow, Grade
 from palmares.leaderboard.errors import ClaimLostError, GateError, LeaderboardError
-from palmares.leaderboard.scoring.bac_fr import BacFrScorer
-from palmares.leaderboard.scoring.scorer import Grade
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.steps.endings import record_enqueued
 from palmares.steps.planning import plan_resources

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from french_answers import GradingPolicy
+from palmares.benchmarks.registry import text_scorers
 from palmares.leaderboard.errors import GateError, HubNotFoundError, RefusedError, ResultsFormatError
-from palmares.leaderboard.scoring.registry import scorers_for
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.steps.endings import record_enqueued
 from palmares.steps.planning import plan_resources
@@ -185,7 +185,7 @@ def test_a_broken_scorer_parks_the_model_before_anything_is_published(
     planned(services, petit)
     raw = fetched(services, petit, tmp_path / "job")
     broken = {"bac-fr": BROKEN[mistake][0]}
-    monkeypatch.setattr("palmares.steps.results.scorers_for", lambda policy: broken)
+    monkeypatch.setattr("palmares.steps.results.text_scorers", lambda policy: broken)
 
     with pytest.raises(GateError, match=f"scorer {mistake} 0 fails its sanity baselines"):
         post_process(services, petit.to_json(), raw_url=raw["raw_url"], dag_run_id=RUN)
@@ -212,7 +212,7 @@ def test_answers_are_graded_by_the_leaderboard_s_own_policy(
     scores = post_process(replace(services, settings=settings), petit.to_json(), raw_url=raw["raw_url"])
 
     assert scores["bac-fr"]["value"] == pytest.approx(0.5)  # 0,5 for 1/2 is another form
-    assert scores["bac-fr"]["scorer_hash"] == scorers_for(GradingPolicy(form=False))["bac-fr"].code_hash
+    assert scores["bac-fr"]["scorer_hash"] == text_scorers(GradingPolicy(form=False))["bac-fr"].code_hash
 
 
 def test_what_the_sanity_baselines_counted_is_kept_with_the_scores(

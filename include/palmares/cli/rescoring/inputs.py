@@ -35,10 +35,10 @@ def details_of(path: Path, scores_dir: Path, tasks: Sequence[str]) -> Found:
         raise UnusableInputError(f"{scores_dir}: no such folder. Give the folder of the results JSON files.")
     for task in tasks:
         if scorer_of(task) is None:
-            from palmares.leaderboard.scoring.registry import SCORERS
+            from palmares.benchmarks.registry import text_scorers
 
             raise UnusableInputError(
-                f"--task {task}: there is no scorer of that name, but of {sorted(SCORERS)}."
+                f"--task {task}: there is no scorer of that name, but of {sorted(text_scorers())}."
             )
     found = find_details(path)
     if not found.files and not found.problems:

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from palmares.benchmarks.scorer import DetailsRow
 from palmares.leaderboard.checks.equivalence import fold, integer, may_agree, opposite, value
 from palmares.leaderboard.checks.sample import draw
-from palmares.leaderboard.details.row import DetailsRow
 
 _LETTER = re.compile(r"\(?([A-Ha-h])\)?[.)]?")
 _SEVERAL = re.compile(r"[;{}∪±\n]|\b(?:ou|et)\b")

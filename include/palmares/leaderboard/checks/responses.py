@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from palmares.benchmarks.scorer import DetailsRow
 from palmares.leaderboard.checks.cross_check import (
     after_trace,
     is_other_language,
@@ -18,10 +19,9 @@ from palmares.leaderboard.checks.limits import Kind, SanitySettings
 from palmares.leaderboard.checks.predictors import certainly_wrong
 from palmares.leaderboard.checks.rates import Rate, ceiling, first_ids
 from palmares.leaderboard.checks.sample import draw
-from palmares.leaderboard.details.row import DetailsRow
 
 if TYPE_CHECKING:  # scoring imports this package
-    from palmares.leaderboard.scoring.scorer import Grade, Scorer
+    from palmares.benchmarks.scorer import Grade, Scorer
 
 Seen = Iterable[tuple[DetailsRow, bool | None]]
 """Rows, each with whether the statistic counts it; None: cannot be told, and is not counted."""

@@ -6,7 +6,7 @@ import hashlib
 import heapq
 from collections.abc import Iterable
 
-from palmares.leaderboard.details.row import DetailsRow
+from palmares.benchmarks.scorer import DetailsRow
 
 
 def draw(row_id: str, *, salt: str = "") -> int:

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from palmares.benchmarks.scorer import DetailsRow
 from palmares.leaderboard.checks.limits import SanitySettings
 from palmares.leaderboard.checks.predictors import PREDICTORS, Known, Predictor, known_rows, probes
 from palmares.leaderboard.checks.rates import Rate, ceiling, first_ids, floor
 from palmares.leaderboard.checks.sample import sample
-from palmares.leaderboard.details.row import DetailsRow
 
 if TYPE_CHECKING:  # scoring imports this package
-    from palmares.leaderboard.scoring.scorer import Scorer
+    from palmares.benchmarks.scorer import Scorer
 
 
 def scorer_rates(scorer: Scorer, rows: Iterable[DetailsRow], settings: SanitySettings) -> tuple[Rate, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from palmares.leaderboard.details.row import DetailsRow
 from palmares.leaderboard.details.rows import iterate_details, read_details
 
-__all__ = ["DetailsRow", "iterate_details", "read_details"]
+__all__ = ["iterate_details", "read_details"]

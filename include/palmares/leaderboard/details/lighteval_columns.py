@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from palmares.benchmarks.scorer import DetailsRow
 from palmares.leaderboard.details import fields
 from palmares.leaderboard.details.fields import Place
 from palmares.leaderboard.details.parquet import records
-from palmares.leaderboard.details.row import DetailsRow, Span
+from palmares.leaderboard.details.row import Span
 from palmares.leaderboard.errors import ResultsFormatError
 
 if TYPE_CHECKING:

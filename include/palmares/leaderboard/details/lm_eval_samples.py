@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from palmares.benchmarks.scorer import DetailsRow
 from palmares.leaderboard.details import fields
 from palmares.leaderboard.details.fields import Place
-from palmares.leaderboard.details.row import DetailsRow
 from palmares.leaderboard.errors import ResultsFormatError
 
 NEEDED = ("doc", "target", "resps")

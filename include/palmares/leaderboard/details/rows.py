@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from palmares.benchmarks.scorer import DetailsRow
 from palmares.leaderboard.details import lighteval_columns, lighteval_structs, lm_eval_samples
 from palmares.leaderboard.details.parquet import opened
-from palmares.leaderboard.details.row import DetailsRow, Span
+from palmares.leaderboard.details.row import Span
 
-__all__ = ["DetailsRow", "Layout", "Span", "iterate_details", "layout_of", "read_details"]
+__all__ = ["Layout", "Span", "iterate_details", "layout_of", "read_details"]
 
 Layout = Literal["lighteval-columns", "lighteval-structs", "lm-eval-samples"]
 _SAMPLES = (".jsonl", ".json")

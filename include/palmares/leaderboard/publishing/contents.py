@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from palmares.benchmarks.statistics import normalize
 from palmares.leaderboard.publishing.entry import PublishedResult, missing_tasks
 from palmares.leaderboard.publishing.model_types import model_type
 from palmares.leaderboard.publishing.ranking import rank
 from palmares.leaderboard.scoring.score import average
-from palmares.leaderboard.scoring.statistics import normalize
 from palmares.leaderboard.submissions.moderation import (
     Moderation,
     ModerationAction,

@@ -9,19 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from palmares.benchmarks.statistics import mean, normalize
 from palmares.contract import MANIFEST_NAME
 from palmares.leaderboard.errors import LeaderboardError, ResultsFormatError
 from palmares.leaderboard.results.verify import read_manifest
 from palmares.leaderboard.scoring.score import score_results
-from palmares.leaderboard.scoring.statistics import mean, normalize
 from palmares.leaderboard.suites import Suite, SuiteTask
 
 LARGEST_BYTES = 50_000_000
 """A results JSON has kilobytes; lm-eval's own with samples inside has more."""
-OTHER_NAMES = {"bac-fr-qem": ("qem",)}
-"""What a metric was called in older files."""
-BETTER_NAMES = {"acc": ("new_acc",)}
-"""What goes before it: a value that was post-processed later."""
 Schema = Literal["leaderboard", "lm-eval", "artifact"]
 
 
@@ -149,7 +145,7 @@ def _file(path: Path, suite: Suite) -> ReadResult:
 
 def _score(results: Mapping[str, Any], task: SuiteTask, *, is_lm_eval: bool) -> ReadScore | None:
     metrics = _metrics_of(results, task, is_lm_eval=is_lm_eval)
-    found = [_metric(metrics, name) for name in task.metric.of]
+    found = [_metric(metrics, name, task) for name in task.metric.of]
     values = [value for _, value in found if value is not None]
     if len(values) < len(found):
         return None
@@ -168,8 +164,8 @@ def _metrics_of(results: Mapping[str, Any], task: SuiteTask, *, is_lm_eval: bool
     return {}
 
 
-def _metric(metrics: Mapping[str, Any], name: str) -> tuple[str, float | None]:
-    for candidate in (*BETTER_NAMES.get(name, ()), name, *OTHER_NAMES.get(name, ())):
+def _metric(metrics: Mapping[str, Any], name: str, task: SuiteTask) -> tuple[str, float | None]:
+    for candidate in task.benchmark.names_of(name):
         if (value := _number(metrics.get(candidate))) is not None:
             return candidate, value
     return name, None

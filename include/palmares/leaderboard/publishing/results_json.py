@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from palmares.benchmarks.statistics import mean
 from palmares.leaderboard.planning.plan import JobPlan
 from palmares.leaderboard.results.manifest import Manifest
 from palmares.leaderboard.scoring.score import Score, ScoredResults
-from palmares.leaderboard.scoring.statistics import mean
 from palmares.leaderboard.submissions.submission import Submission
 
 

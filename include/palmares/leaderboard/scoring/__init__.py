@@ -3,7 +3,5 @@
 from __future__ import annotations
 
 from palmares.leaderboard.scoring.score import Score, ScoredResults, average, score_results
-from palmares.leaderboard.scoring.scorer import Grade, Scorer
-from palmares.leaderboard.scoring.statistics import normalize
 
-__all__ = ["Grade", "Score", "ScoredResults", "Scorer", "average", "normalize", "score_results"]
+__all__ = ["Score", "ScoredResults", "average", "score_results"]

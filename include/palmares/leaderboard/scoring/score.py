@@ -8,17 +8,17 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from palmares.benchmarks import registry, statistics
+from palmares.benchmarks.errors import RowError
+from palmares.benchmarks.scorer import DetailsRow, Grade, Scorer, hash_sources
+from palmares.benchmarks.statistics import mean, normalize, ratio_influences, standard_error
 from palmares.leaderboard.checks.gate import refuse_breaches
 from palmares.leaderboard.checks.rates import Rate
 from palmares.leaderboard.checks.responses import answer_rates
 from palmares.leaderboard.checks.scorers import scorer_rates
-from palmares.leaderboard.details.rows import DetailsRow, read_details
+from palmares.leaderboard.details.rows import read_details
 from palmares.leaderboard.errors import GateError, ResultsFormatError
 from palmares.leaderboard.results.manifest import Manifest, ManifestTask
-from palmares.leaderboard.scoring import statistics
-from palmares.leaderboard.scoring.registry import AVERAGERS, SCORERS
-from palmares.leaderboard.scoring.scorer import Grade, Scorer, hash_sources
-from palmares.leaderboard.scoring.statistics import mean, normalize, ratio_influences, standard_error
 from palmares.leaderboard.suites import Suite, SuiteTask
 
 EVALUATOR_SCORER = ("evaluator-metrics", "1")
@@ -99,14 +99,15 @@ def score_results(
         folder: What ``verify_results`` accepted.
         manifest: Its manifest.
         suite: Says which metrics make a score, and who grades.
-        scorers: By short task name, e.g. those of a leaderboard's own policy (``scorers_for``). None: those
-            of the default policy.
+        scorers: By short task name, e.g. those of a leaderboard's own policy (``registry.text_scorers``).
+            None: those of the default policy.
 
     Raises:
         GateError: A number is no fraction, the rows contradict the evaluator's own mean, a scorer fails its
             sanity baselines, or a model's answers do; the evidence of all tasks is named, without texts.
         ResultsFormatError: Details cannot be read, or lack a metric.
     """
+    given = registry.text_scorers() if scorers is None else scorers
     scores: dict[str, Score] = {}
     graded: dict[str, list[dict[str, Any]]] = {}
     checks: list[CrossCheck] = []
@@ -119,10 +120,10 @@ def score_results(
             checks.append(_cross_check(task, metric, per_row, reported))
         if task.metric.graded_by == "scorer":
             scores[task.name], graded[task.name], sanity_rates[task.name] = _graded(
-                task, rows, reported, scorer=(scorers or SCORERS).get(task.name)
+                task, rows, reported, scorer=given.get(task.name)
             )
         else:
-            scores[task.name] = _averaged(task, values, reported)
+            scores[task.name] = _averaged(task, rows, values, reported)
             graded[task.name] = [
                 {"row_id": row.row_id, "scorer": scores[task.name].scorer}
                 | {metric: row.metrics[metric] for metric in task.metric.of}
@@ -196,17 +197,32 @@ def _response_rates(
 
 
 def _averaged(
-    task: SuiteTask, values: Mapping[str, Sequence[Sequence[float]]], reported: ManifestTask
+    task: SuiteTask,
+    rows: Sequence[DetailsRow],
+    values: Mapping[str, Sequence[Sequence[float]]],
+    reported: ManifestTask,
 ) -> Score:
-    """Mean of the metrics; a row's value is the mean of its pulls on them, so that stderr is right."""
-    pulls = [ratio_influences(per_row) for per_row in values.values()]
-    parts = {metric: mean(pull) for metric, pull in zip(values, pulls, strict=True)}
-    score = _score(task, [mean(row) for row in zip(*pulls, strict=True)], parts, reported)
-    averager = AVERAGERS.get(task.name)
+    """Mean of the metrics that the rows hold, by the benchmark's averager if it has one.
+
+    Without one, a row's value is the mean of its pulls on the metrics, so that stderr is right.
+    """
+    averager = task.benchmark.averager
     if averager is None:
-        return score
+        pulls = [ratio_influences(per_row) for per_row in values.values()]
+        parts = {metric: mean(pull) for metric, pull in zip(values, pulls, strict=True)}
+        return _score(task, [mean(row) for row in zip(*pulls, strict=True)], parts, reported)
+    try:
+        average = averager.average(rows)
+    except RowError as error:
+        raise ResultsFormatError(str(error)) from error
+    score = _score(task, [average.value], average.parts, reported)
     return replace(
-        score, scorer=averager.name, scorer_version=averager.version, scorer_hash=averager.code_hash
+        score,
+        stderr=average.stderr,
+        n=average.n,
+        scorer=averager.name,
+        scorer_version=averager.version,
+        scorer_hash=averager.code_hash,
     )
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from palmares.leaderboard.scoring.statistics import mean, normalize
+from palmares.benchmarks.statistics import mean, normalize
 from palmares.rescoring.comparison.changes import VerdictChanges
 from palmares.rescoring.comparison.paired import holm, mcnemar
 from palmares.rescoring.comparison.ranks import Move, agreement, moves

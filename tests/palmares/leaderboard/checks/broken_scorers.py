@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from palmares.evaluator.tasks.bac_fr.utils import is_quasi_exact_match, normalize
-from palmares.leaderboard.details.row import DetailsRow
-from palmares.leaderboard.scoring.bac_fr import BacFrScorer
-from palmares.leaderboard.scoring.scorer import Grade, Scorer
+from palmares.benchmarks.bac_fr.scorer import BacFrScorer
+from palmares.benchmarks.bac_fr.task.utils import is_quasi_exact_match, normalize
+from palmares.benchmarks.scorer import DetailsRow, Grade, Scorer
 
 ROOT = Path(__file__).parents[4]
 _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)?")

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from palmares.benchmarks.bac_fr.scorer import BacFrScorer
 from palmares.leaderboard.checks.limits import ResponseLimits, SanitySettings, limits_for
 from palmares.leaderboard.checks.responses import answer_rates
-from palmares.leaderboard.scoring.bac_fr import BacFrScorer
 
 from tests.palmares.leaderboard.checks.broken_scorers import RuleScorer, row_of
 

@@ -7,11 +7,11 @@ from functools import cache
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from palmares.benchmarks.bac_fr.scorer import BacFrScorer
+from palmares.benchmarks.gpqa_fr.scorer import GpqaFrScorer
 from palmares.leaderboard.checks.limits import SanitySettings, ScorerLimits
 from palmares.leaderboard.checks.predictors import PREDICTORS
 from palmares.leaderboard.checks.scorers import scorer_rates
-from palmares.leaderboard.scoring.bac_fr import BacFrScorer
-from palmares.leaderboard.scoring.gpqa_fr import GpqaFrScorer
 
 from tests.palmares.leaderboard.checks.broken_scorers import (
     BROKEN,

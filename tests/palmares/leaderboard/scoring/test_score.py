@@ -8,11 +8,12 @@ import re
 
 import pytest
 from french_answers import GradingPolicy
+from palmares.benchmarks import registry
+from palmares.benchmarks.registry import text_scorers
+from palmares.benchmarks.statistics import normalize, ratio_influences, standard_error
 from palmares.leaderboard.errors import GateError, ResultsFormatError
 from palmares.leaderboard.results.verify import read_manifest
-from palmares.leaderboard.scoring import average, normalize, score_results
-from palmares.leaderboard.scoring.registry import SCORERS, scorers_for
-from palmares.leaderboard.scoring.statistics import ratio_influences, standard_error
+from palmares.leaderboard.scoring import average, score_results
 
 from tests.palmares.leaderboard.checks.broken_scorers import BROKEN
 from tests.palmares.leaderboard.results_folder import read_manifest_json, write_details, write_manifest
@@ -99,7 +100,7 @@ def test_a_row_without_the_metric_is_a_format_error(results_folder, settings):
 def test_a_scorer_that_fails_its_sanity_baselines_is_parked(
     results_folder, settings, monkeypatch, name, message
 ):
-    monkeypatch.setitem(SCORERS, "bac-fr", BROKEN[name][0])
+    monkeypatch.setattr(registry, "text_scorers", lambda: {"bac-fr": BROKEN[name][0]})
 
     with pytest.raises(GateError, match=message) as raised:
         scored(results_folder, settings)
@@ -167,10 +168,10 @@ def test_one_row_has_no_standard_error():
 
 
 def test_a_leaderboard_s_own_scorers_grade_in_place_of_the_default_ones(results_folder, settings):
-    strict = scorers_for(GradingPolicy(form=False))
+    strict = text_scorers(GradingPolicy(form=False))
 
     results = score_results(results_folder, read_manifest(results_folder), settings.suite(), scorers=strict)
 
     assert results.scores["bac-fr"].value == pytest.approx(0.5)  # 0,5 for 1/2 is another form
     assert results.scores["bac-fr"].scorer_hash == strict["bac-fr"].code_hash
-    assert strict["bac-fr"].code_hash != SCORERS["bac-fr"].code_hash
+    assert strict["bac-fr"].code_hash != text_scorers()["bac-fr"].code_hash

@@ -1,0 +1,1 @@
+"""Benchmarks: one folder each, with all that is true of that benchmark alone."""

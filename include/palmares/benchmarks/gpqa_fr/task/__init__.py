@@ -1,0 +1,1 @@
+"""The lm-eval task: what the suite hash covers."""
