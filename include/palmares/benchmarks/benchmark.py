@@ -65,10 +65,10 @@ class Benchmark(ABC):
     """Name of the leaderboard's column."""
     lm_eval_task: str
     kind: Kind
-    definition: Path | None
-    """Our YAML of the lm-eval task, with its Python beside it; None: the task is lm-eval's own."""
-    dataset: str | None
-    """Folder below ``DATASETS_DIRECTORY``; None: lm-eval fetches the dataset itself."""
+    definition: Path
+    """The YAML of the lm-eval task, with its Python beside it."""
+    dataset: str
+    """Folder below ``DATASETS_DIRECTORY``."""
     columns: tuple[str, ...] = ()
     """Columns of the dataset that the task reads."""
     hidden_columns: tuple[str, ...] = ()
@@ -128,8 +128,6 @@ class Benchmark(ABC):
         Raises:
             OSError: A file is missing.
         """
-        if self.definition is None:
-            raise NotImplementedError(f"{self.name}: lm-eval's own task")
         folder = self.definition.parent
         files = {self.definition, *folder.glob("*.py")}
         waiting = [self.definition]

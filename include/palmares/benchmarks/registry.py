@@ -56,7 +56,7 @@ def name_of(task_key: str) -> str:
 
 def task_folders() -> list[str]:
     """The folders that hold our lm-eval tasks, for lm-eval's ``include_path``."""
-    folders = {one.definition.parent for one in benchmarks().values() if one.definition is not None}
+    folders = {one.definition.parent for one in benchmarks().values()}
     return sorted(str(folder) for folder in folders)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from french_answers import DEFAULT, GradingPolicy, grade_answer
+from french_answers import DEFAULT, GradingPolicy
 
-from palmares.benchmarks.bac_fr.scorer import BacFrScorer
+from palmares.benchmarks.bac_fr.scorer import BacFrScorer, grade_text
 from palmares.benchmarks.scorer import DetailsRow, Grade, hash_sources
 
 _SOURCE = hash_sources(Path(__file__))
@@ -52,7 +52,7 @@ class GpqaFrScorer:
                 method="no_gold",
                 reason="The row does not say which letter is right.",
             )
-        return grade_answer(
+        return grade_text(
             letter,
             row.predictions[0] if row.predictions else "",
             instruction=INSTRUCTION,
