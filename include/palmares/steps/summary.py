@@ -55,7 +55,7 @@ def record_failure(
 RESULTS_INCOMPLETE = "results_incomplete"
 """Class of outputs that cannot be used: the job is run anew, adopting it again would not mend them."""
 ADDRESS = re.compile(r"https?://\S+")
-OUR_MODULES = ("include.", "clearml_provider.", "airflow.")
+OUR_MODULES = ("palmares.", "clearml_provider.", "airflow.")
 """Whose errors never quote rows, tokens or addresses with passwords."""
 SETTLED = frozenset(
     {
