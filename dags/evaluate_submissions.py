@@ -23,7 +23,7 @@ from clearml_provider.operators import ClearMLEnqueueOperator, ClearMLWaitOperat
 from palmares_airflow.assets import RESULTS
 from palmares_airflow.backlog import run_next
 from palmares_airflow.callbacks import note_enqueued, note_failure
-from palmares_airflow.policy import RETRIES, SPARE_TRIES, classify, next_attempt, show_line
+from palmares_airflow.policy import RETRIES, SPARE_TRIES, classify, keep_outcome, next_attempt, show_line
 from palmares_airflow.services import open_services, step_services
 from palmares_airflow.waiting import WAITING_TRIES, OutboxRetryPolicy
 
@@ -227,6 +227,7 @@ def evaluate_submissions() -> None:
             multi_node=job["multi_node"],
             classify=classify,
             next_attempt=next_attempt,
+            on_outcome=keep_outcome,
             classify_log_lines=1000,  # Tracebacks of many workers push the cause far up.
             log_tail=40,
             show_line=show_line,

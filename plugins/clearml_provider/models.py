@@ -18,7 +18,7 @@ PROPERTIES = "properties"
 RESERVED_PROPERTIES = frozenset(
     {
         "attempt", "attempt_note", "attempt_queue", "endings", "enqueue_intent", "enqueued_at",
-        "idempotency_key", "stop_cause", "stop_reason", "waiter",
+        "idempotency_key", "last_outcome", "stop_cause", "stop_reason", "waiter",
     }
 )  # fmt: skip
 """User properties by which the provider keeps attempts apart."""

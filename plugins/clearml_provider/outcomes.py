@@ -1,22 +1,25 @@
-"""What an ending means and what to try next: the words in which a caller's policy is passed in.
+"""How an attempt terminated, what that means, and what to try next: the types of a caller's policy.
 
 The provider knows lifecycles; which failure deserves another attempt is the caller's business. A
-*classifier* takes an `EndedTask` and returns an `Ending`; a *next-attempt function* takes both and returns
-an `AttemptEdit`, or None when no further attempt makes sense. Both may be given as dotted paths.
+*classifier* takes a `Termination` and returns an `AttemptOutcome`. It is asked once an attempt: its answer is
+kept on the ClearML task, and asked for again only if what it was given has changed since. A *next-attempt
+function* takes both and returns an `AttemptEdit`, or None when no further attempt makes sense. All functions
+may be given as dotted paths.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 from clearml_provider.console import ShowLine, shown
 from clearml_provider.exceptions import ClearMLConfigError, ClearMLPolicyError
-from clearml_provider.models import TaskStatus
+from clearml_provider.models import RESERVED_PROPERTIES, TaskStatus
 
 if TYPE_CHECKING:
     from clearml_provider.models import TaskInfo
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Outcome = Literal["succeeded", "retry", "fail", "skip", "cancelled"]
+Decision = Literal["succeeded", "retry", "fail", "skip", "cancelled"]
 CAUSE_NODE_LOST = "node_lost"
 """No sign of life for too long."""
 CAUSE_DEADLINE = "deadline"
@@ -43,9 +46,11 @@ STOP_CAUSE = "stop_cause"
 """User property ``<attempt>:<cause>``: that attempt was stopped by us, and why."""
 STOP_REASON = "stop_reason"
 """User property: the same in a sentence, because ClearML overwrites ``status_reason``."""
-ENDINGS = "endings"
-"""User property: JSON list of ``[attempt, failure class, note, queue]``, the endings that Airflow was told
-of; older rows have the first two only."""
+OUTCOMES = "endings"
+"""User property: JSON list of ``[attempt, failure class, note, queue]``, the outcomes that Airflow knows;
+older rows have the first two only."""
+LAST_OUTCOME = "last_outcome"
+"""User property: JSON of the newest row\'s decision and reason, and of `facts_of` the task at that time."""
 ATTEMPT_NOTE = "attempt_note"
 """User property: what is different in the current attempt, in words."""
 ATTEMPT_QUEUE = "attempt_queue"
@@ -53,10 +58,10 @@ ATTEMPT_QUEUE = "attempt_queue"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """A classifier's verdict."""
+class AttemptOutcome:
+    """A classifier's answer."""
 
-    outcome: Outcome
+    decision: Decision
     """succeeded: go on; retry: Airflow's retry makes the next attempt; fail: no retry; skip: skip what
     follows (nobody's failure); cancelled: a person's will, failed without retry."""
     failure_class: str
@@ -67,7 +72,7 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PastEnding:
+class PastOutcome:
     """How an earlier attempt ended."""
 
     attempt: int
@@ -79,17 +84,18 @@ class PastEnding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EndedTask:
+class Termination:
     """Everything a classifier may look at."""
 
     info: TaskInfo
     """With hyperparameters and artifacts."""
     stop_cause: str | None
     """One of the ``CAUSE_`` constants if we stopped this attempt; None: it ended otherwise."""
-    past: tuple[PastEnding, ...]
-    """Endings of earlier attempts since the last fresh enqueue, oldest first: retry budgets count these."""
+    past: tuple[PastOutcome, ...]
+    """Outcomes of earlier attempts since the last fresh enqueue, oldest first: retry budgets count these."""
     log_lines: tuple[str, ...] = ()
-    """Last lines of the console, for classifying only: they may quote hidden data. Empty after a success."""
+    """Last lines of the console, for classifying only: they may quote hidden data. Empty after a success, and
+    for a next-attempt function whose attempt an earlier try classified."""
     children: tuple[TaskInfo, ...] = ()
     """The attempt's other nodes, by rank, when the waiting operator has ``multi_node``; all have ended."""
 
@@ -99,7 +105,7 @@ class EndedTask:
 
     def count(self, failure_class: str) -> int:
         """How many earlier attempts ended as *failure_class*."""
-        return sum(1 for ending in self.past if ending.failure_class == failure_class)
+        return sum(1 for outcome in self.past if outcome.failure_class == failure_class)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,63 +121,64 @@ class AttemptEdit:
     """What is different, for the log."""
 
 
-Classifier = Callable[[EndedTask], Ending]
-NextAttempt = Callable[[EndedTask, Ending], AttemptEdit | None]
+Classifier = Callable[[Termination], AttemptOutcome]
+NextAttempt = Callable[[Termination, AttemptOutcome], AttemptEdit | None]
+OnOutcome = Callable[[Termination, AttemptOutcome], None]
 
 
-def classify_by_status(ended: EndedTask) -> Ending:
+def classify_by_status(termination: Termination) -> AttemptOutcome:
     """The default classifier: status and reason, as measured with clearml-agent 3.0 and server 2.3.
 
     A multi-node job whose master completed has succeeded, whatever its nodes say of their own end; one that
     was stopped because a node ended is judged by that node.
     """
-    task = ended.info
+    task = termination.info
     words = task.user_properties.get(STOP_REASON) or task.reason
     if task.status.is_success:
-        return Ending(outcome="succeeded", failure_class="succeeded", reason=words)
-    if ended.stop_cause == CAUSE_NODE_LOST:
-        return Ending(outcome="retry", failure_class="node_lost", reason=words)
-    if ended.stop_cause in {CAUSE_DEADLINE, CAUSE_OVERTIME}:
-        return Ending(outcome="fail", failure_class="wall_time", reason=words)
-    if ended.stop_cause == CAUSE_CHILD:
-        outcome, failure_class = _guilty_nodes_ending(ended.children)
-        return Ending(outcome=outcome, failure_class=failure_class, reason=words)
+        return AttemptOutcome(decision="succeeded", failure_class="succeeded", reason=words)
+    if termination.stop_cause == CAUSE_NODE_LOST:
+        return AttemptOutcome(decision="retry", failure_class="node_lost", reason=words)
+    if termination.stop_cause in {CAUSE_DEADLINE, CAUSE_OVERTIME}:
+        return AttemptOutcome(decision="fail", failure_class="wall_time", reason=words)
+    if termination.stop_cause == CAUSE_CHILD:
+        decision, failure_class = _outcome_of_nodes(termination.children)
+        return AttemptOutcome(decision=decision, failure_class=failure_class, reason=words)
     if task.status is TaskStatus.STOPPED:
         if "non-responsive" in task.status_reason:  # the server's watchdog
-            return Ending(outcome="retry", failure_class="node_lost", reason=words)
+            return AttemptOutcome(decision="retry", failure_class="node_lost", reason=words)
         if task.status_reason == "user abort":  # the agent got SIGTERM: its node was drained
-            return Ending(outcome="retry", failure_class="preempted", reason=words)
-        return Ending(outcome="cancelled", failure_class="cancelled", reason=words)
-    return Ending(outcome="retry", failure_class="failed", reason=words)
+            return AttemptOutcome(decision="retry", failure_class="preempted", reason=words)
+        return AttemptOutcome(decision="cancelled", failure_class="cancelled", reason=words)
+    return AttemptOutcome(decision="retry", failure_class="failed", reason=words)
 
 
-def _guilty_nodes_ending(children: tuple[TaskInfo, ...]) -> tuple[Outcome, str]:
+def _outcome_of_nodes(children: tuple[TaskInfo, ...]) -> tuple[Decision, str]:
     """Of the nodes that we did not stop ourselves because of another one: lost before preempted before
     failed.
 
     When one node is lost the others soon fail for want of it: the lost one is the cause.
     """
     guilty = [child for child in children if stop_cause(child) not in {CAUSE_CHILD, CAUSE_MASTER_ENDED}]
-    endings = [classify_by_status(ended_task(child)) for child in guilty]
+    outcomes = [classify_by_status(termination_of(child)) for child in guilty]
     for failure_class in ("node_lost", "preempted", "failed", "cancelled"):
-        for ending in endings:
-            if ending.failure_class == failure_class:
-                return ending.outcome, failure_class
+        for outcome in outcomes:
+            if outcome.failure_class == failure_class:
+                return outcome.decision, failure_class
     return "retry", "failed"
 
 
-def same_again(ended: EndedTask, ending: Ending) -> AttemptEdit | None:
+def same_again(termination: Termination, outcome: AttemptOutcome) -> AttemptEdit | None:
     """The default next attempt: nothing changed, the queue where it was last."""
-    del ended, ending
+    del termination, outcome
     return AttemptEdit()
 
 
-def ended_task(
+def termination_of(
     task: TaskInfo, log_lines: tuple[str, ...] = (), children: tuple[TaskInfo, ...] = ()
-) -> EndedTask:
+) -> Termination:
     """Put together what classifiers see."""
-    past = tuple(e for e in past_endings(task) if e.attempt != task.attempt)
-    return EndedTask(
+    past = tuple(e for e in past_outcomes(task) if e.attempt != task.attempt)
+    return Termination(
         info=task, stop_cause=stop_cause(task), past=past, log_lines=log_lines, children=children
     )
 
@@ -182,12 +189,12 @@ def stop_cause(task: TaskInfo) -> str | None:
     return cause if cause and attempt == str(task.attempt) else None
 
 
-def past_endings(task: TaskInfo) -> tuple[PastEnding, ...]:
+def past_outcomes(task: TaskInfo) -> tuple[PastOutcome, ...]:
     """Read the user property; one that a person mangled counts as empty."""
     try:
-        rows = json.loads(task.user_properties.get(ENDINGS) or "[]")
+        rows = json.loads(task.user_properties.get(OUTCOMES) or "[]")
         return tuple(
-            PastEnding(
+            PastOutcome(
                 attempt=int(a), failure_class=str(c), note=str((*more, "")[0]), queue=str((*more, "", "")[1])
             )
             for a, c, *more in rows
@@ -197,8 +204,45 @@ def past_endings(task: TaskInfo) -> tuple[PastEnding, ...]:
 
 
 def was_reported(task: TaskInfo) -> bool:
-    """Whether Airflow was already told how the current attempt ended."""
-    return any(e.attempt == task.attempt for e in past_endings(task))
+    """Whether Airflow knows already how the current attempt ended."""
+    return any(e.attempt == task.attempt for e in past_outcomes(task))
+
+
+def kept_outcome(task: TaskInfo) -> AttemptOutcome | None:
+    """The current attempt's outcome as an earlier try kept it; None: none, or *task* has changed since."""
+    try:
+        kept = json.loads(task.user_properties.get(LAST_OUTCOME) or "{}")
+        if (kept["attempt"], kept["facts"]) != (task.attempt, facts_of(task)):
+            return None
+        return AttemptOutcome(
+            decision=kept["decision"], failure_class=kept["failure_class"], reason=kept["reason"]
+        )
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def outcome_properties(task: TaskInfo, outcome: AttemptOutcome) -> dict[str, str]:
+    """The user properties that keep *outcome* of the current attempt."""
+    past = [e for e in past_outcomes(task) if e.attempt != task.attempt]
+    properties = task.user_properties
+    note, queue = properties.get(ATTEMPT_NOTE, ""), properties.get(ATTEMPT_QUEUE, "")
+    rows = [[e.attempt, e.failure_class, e.note, e.queue] for e in past]
+    kept = {"attempt": task.attempt, **asdict(outcome), "facts": facts_of(task)}
+    return {
+        OUTCOMES: json.dumps([*rows, [task.attempt, outcome.failure_class, note, queue]]),
+        LAST_OUTCOME: json.dumps(kept),
+    }
+
+
+def facts_of(task: TaskInfo) -> str:
+    """A hash of what a classifier reads of *task*: status, artifacts, user properties but the provider's."""
+    facts = [
+        task.status.value,
+        task.status_changed.isoformat() if task.status_changed else "",
+        sorted((artifact.key, artifact.sha256 or "") for artifact in task.artifacts),
+        sorted(item for item in task.user_properties.items() if item[0] not in RESERVED_PROPERTIES),
+    ]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
 def attempts_so_far(task: TaskInfo) -> list[dict[str, Any]]:
@@ -208,10 +252,10 @@ def attempts_so_far(task: TaskInfo) -> list[dict[str, Any]]:
     Each is ``{"attempt", "after", "note", "queue"}``, *after* being the failure class of the one before; the
     current one has ``plan`` too, if the task has such a user property.
     """
-    past = [e for e in past_endings(task) if e.attempt != task.attempt]
+    past = [e for e in past_outcomes(task) if e.attempt != task.attempt]
     properties = task.user_properties
     note, queue = properties.get(ATTEMPT_NOTE, ""), properties.get(ATTEMPT_QUEUE, "")
-    this = PastEnding(attempt=task.attempt, failure_class="", note=note, queue=queue)
+    this = PastOutcome(attempt=task.attempt, failure_class="", note=note, queue=queue)
     rows: list[dict[str, Any]] = []
     after: str | None = None
     for each in [*past, this]:
@@ -232,11 +276,12 @@ def _plain(text: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What an ending means, what to try next, and what of a console may be shown; functions or dotted
+    """What an outcome means, what to try next, and what of a console may be shown; functions or dotted
     paths."""
 
     classify: Classifier | str = classify_by_status
     next_attempt: NextAttempt | str = same_again
+    on_outcome: OnOutcome | str | None = None
     show_line: ShowLine | str | None = None
     """None: every line."""
 
@@ -246,26 +291,35 @@ class Policy:
         Raises:
             ClearMLConfigError: A dotted path leads nowhere.
         """
-        for function in (self.classify, self.next_attempt, self.show_line):
+        for function in (self.classify, self.next_attempt, self.on_outcome, self.show_line):
             if function is not None:
                 load_function(function)
 
-    def ending(self, ended: EndedTask) -> Ending:
-        """The classifier's verdict.
+    def outcome(self, termination: Termination) -> AttemptOutcome:
+        """The classifier's answer.
 
         Raises:
             ClearMLPolicyError: It raised, or returned something else.
         """
-        ending: Ending = _checked(_call(self.classify, ended), Ending, self.classify)
-        return ending
+        outcome: AttemptOutcome = _checked(_call(self.classify, termination), AttemptOutcome, self.classify)
+        return outcome
 
-    def edit(self, ended: EndedTask, ending: Ending) -> AttemptEdit | None:
+    def publish(self, termination: Termination, outcome: AttemptOutcome) -> None:
+        """Hand a new outcome to the caller.
+
+        Raises:
+            ClearMLPolicyError: The function raised.
+        """
+        if self.on_outcome is not None:
+            _call(self.on_outcome, termination, outcome)
+
+    def edit(self, termination: Termination, outcome: AttemptOutcome) -> AttemptEdit | None:
         """What to change for the next attempt; None: no further one makes sense.
 
         Raises:
             ClearMLPolicyError: The function raised, or returned something else.
         """
-        edit: AttemptEdit | None = _call(self.next_attempt, ended, ending)
+        edit: AttemptEdit | None = _call(self.next_attempt, termination, outcome)
         return None if edit is None else _checked(edit, AttemptEdit, self.next_attempt)
 
     def shown(self, lines: Sequence[str]) -> list[str]:
@@ -286,7 +340,7 @@ def _call(function: Callable[..., Any] | str, *arguments: Any) -> Any:
         return function(*arguments)
     except Exception as error:
         raise ClearMLPolicyError(
-            f"{_name(function)} raised {type(error).__name__}: {error}. The job and its ending are kept as "
+            f"{_name(function)} raised {type(error).__name__}: {error}. The job and its outcome are kept as "
             f"they are: the next try asks again, or correct the function and clear this task."
         ) from error
 

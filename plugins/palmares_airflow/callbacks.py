@@ -34,7 +34,7 @@ def note_failure(context: Context) -> None:
 def note_enqueued(context: Context) -> None:
     """Write into the store which ClearML task runs the job; not for a run that lost its claim meanwhile."""
     from palmares.leaderboard.errors import ClaimLostError
-    from palmares.steps.endings import record_enqueued
+    from palmares.steps.outcomes import record_enqueued
 
     ti = context["ti"]
     job_key = own_job_key(context)

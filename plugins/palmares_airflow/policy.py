@@ -1,4 +1,4 @@
-"""What an ending means for a leaderboard, in the words of Airflow and of the ClearML provider."""
+"""The leaderboard's policy in the types of the ClearML provider: classify, keep, try again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from palmares_airflow.services import open_services
 
 if TYPE_CHECKING:
     from clearml_provider.models import TaskInfo
-    from clearml_provider.outcomes import AttemptEdit, EndedTask, Ending
+    from clearml_provider.outcomes import AttemptEdit, AttemptOutcome, Termination
     from palmares.leaderboard.outcomes import Child
 
 RETRIES = 17
@@ -22,51 +22,62 @@ GENERAL = "General"
 CLOCKS_DIFFER_S = 60
 
 
-def classify(ended: EndedTask) -> Ending:
-    """Judge an ended ClearML task by the leaderboard's policy, and keep the attempt in the store."""
-    from clearml_provider.outcomes import Ending
+def classify(termination: Termination) -> AttemptOutcome:
+    """Judge an ended ClearML task by the leaderboard's rules and tonight's retry budgets."""
+    from clearml_provider.outcomes import AttemptOutcome
     from clearml_provider.redaction import shown_reason
-    from palmares.steps.endings import bounded, classify_ending, record_ending
+    from palmares.steps.outcomes import bounded, classify_task
 
-    task = ended.info
+    task = termination.info
+    outcome = classify_task(
+        succeeded=task.status.is_success,
+        status=task.status.value,
+        status_reason=shown_reason(task.status_reason),
+        stop_cause=termination.stop_cause,
+        user_properties=task.user_properties,
+        artifacts=[artifact.key for artifact in task.artifacts],
+        console=termination.log_lines,
+        children=_children(termination),
+        ran_s=_ran_s(task),
+    )
     with open_services() as services:
-        verdict = bounded(
+        bound = bounded(
             services,
-            classify_ending(
-                succeeded=task.status.is_success,
-                status=task.status.value,
-                status_reason=shown_reason(task.status_reason),
-                stop_cause=ended.stop_cause,
-                user_properties=task.user_properties,
-                artifacts=[artifact.key for artifact in task.artifacts],
-                console=ended.log_lines,
-                children=_children(ended),
-                ran_s=_ran_s(task),
-            ),
-            count=ended.count,
+            outcome,
+            count=termination.count,
             user_properties=task.user_properties,
             general=task.hyperparams.get(GENERAL, {}),
         )
-        record_ending(
+    return AttemptOutcome(decision=bound.decision, failure_class=bound.failure_class, reason=bound.reason)
+
+
+def keep_outcome(termination: Termination, outcome: AttemptOutcome) -> None:
+    """Write an attempt and its outcome into the store."""
+    from palmares.steps.outcomes import record_outcome
+
+    task = termination.info
+    with open_services() as services:
+        record_outcome(
             services,
-            verdict,
+            decision=outcome.decision,
+            failure_class=outcome.failure_class,
+            reason=outcome.reason,
             clearml_task_id=task.id,
-            attempt=ended.attempt,
+            attempt=termination.attempt,
             user_properties=task.user_properties,
         )
-    return Ending(outcome=verdict.outcome, failure_class=verdict.failure_class, reason=verdict.reason)
 
 
-def next_attempt(ended: EndedTask, ending: Ending) -> AttemptEdit | None:
+def next_attempt(termination: Termination, outcome: AttemptOutcome) -> AttemptEdit | None:
     """The fallback policy's next plan if the same one would fail again, else the same; None: none is left."""
     from clearml_provider.outcomes import AttemptEdit
-    from palmares.steps.endings import next_step
+    from palmares.steps.outcomes import next_step
 
-    task = ended.info
+    task = termination.info
     with open_services() as services:
         step = next_step(
             services,
-            ending.failure_class,
+            outcome.failure_class,
             user_properties=task.user_properties,
             general=task.hyperparams.get(GENERAL, {}),
         )
@@ -87,13 +98,13 @@ def show_line(line: str) -> str | None:
     return safe_line(line)
 
 
-def _children(ended: EndedTask) -> list[Child]:
+def _children(termination: Termination) -> list[Child]:
     """The nodes that ended by themselves or were lost: those that we stopped with them tell nothing."""
     from clearml_provider.outcomes import CAUSE_CHILD, CAUSE_MASTER_ENDED, CAUSE_NODE_LOST, stop_cause
     from clearml_provider.redaction import shown_reason
     from palmares.leaderboard.outcomes import Child
 
-    causes = [(child, stop_cause(child)) for child in ended.children]
+    causes = [(child, stop_cause(child)) for child in termination.children]
     return [
         Child(
             status="lost" if cause == CAUSE_NODE_LOST else child.status.value,

@@ -22,7 +22,7 @@ MODULES = (
     "clearml_provider.triggers",
     "huggingface_hub.hf_api",
     "palmares.steps.admission",
-    "palmares.steps.endings",
+    "palmares.steps.outcomes",
     "palmares.steps.planning",
     "palmares.steps.publishing",
     "palmares.steps.regrading",

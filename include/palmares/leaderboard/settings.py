@@ -104,7 +104,7 @@ class Settings(BaseModel):
     """Part of the job key: raise it when the same suite would give other outputs."""
     limits: Limits = Limits()
     retries: RetryBudgets = RetryBudgets()
-    """How often a job is tried again in one night, by the class of its ending."""
+    """How often a job is tried again in one night, by failure class."""
     policies: Policies
     publishing: PublishingSettings = PublishingSettings()
     admission: AdmissionPolicy = AdmissionPolicy()

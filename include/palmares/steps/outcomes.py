@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from palmares.leaderboard.errors import LeaderboardError
-from palmares.leaderboard.outcomes import Child, JobEnding, Verdict, classify_job_ending, within_budget
+from palmares.leaderboard.outcomes import (
+    AttemptOutcome,
+    Child,
+    Decision,
+    Termination,
+    classify,
+    within_budget,
+)
 from palmares.leaderboard.planning import JobPlan
 from palmares.leaderboard.planning.fallback import describe_change, next_plan
 from palmares.leaderboard.planning.model_config import ModelConfig
@@ -42,7 +49,7 @@ class NextStep:
     """In words, for people."""
 
 
-def classify_ending(
+def classify_task(
     *,
     succeeded: bool,
     status: str,
@@ -53,7 +60,7 @@ def classify_ending(
     console: Sequence[str] = (),
     children: Sequence[Child] = (),
     ran_s: float | None = None,
-) -> Verdict:
+) -> AttemptOutcome:
     """Judge an ended ClearML task by what is on it; budgets are not looked at.
 
     Args:
@@ -69,14 +76,14 @@ def classify_ending(
         ran_s: Seconds in progress; None: not known.
     """
     attempt, limit = user_properties.get("attempt", ""), user_properties.get(RUN_LIMIT_S, "")
-    return classify_job_ending(
-        JobEnding(
+    return classify(
+        Termination(
             status=status,
             succeeded=succeeded,
             attempt=int(attempt) if attempt.isdecimal() else 1,
             status_reason=status_reason,
             stop_cause=stop_cause,
-            said=user_properties.get("failure_class", ""),
+            reported=user_properties.get("failure_class", ""),
             artifacts=None if artifacts is None else frozenset(artifacts),
             results_attempt=user_properties.get("results_attempt", ""),
             console=console,
@@ -89,27 +96,27 @@ def classify_ending(
 
 def bounded(
     services: Services,
-    verdict: Verdict,
+    outcome: AttemptOutcome,
     *,
     count: Callable[[str], int],
     user_properties: Mapping[str, str],
     general: Mapping[str, str],
-) -> Verdict:
+) -> AttemptOutcome:
     """Apply the night's retry budgets, and the end of the fallback policy.
 
     Args:
         services: Settings; the Hub, if the model's sizes must be known.
-        verdict: Of the attempt that has just ended.
+        outcome: Of the attempt that has just ended.
         count: Earlier attempts of a class.
         user_properties: The ClearML task's.
         general: Its hyperparameters of section ``General``.
     """
-    earlier, budgets = count(verdict.failure_class), services.settings.retries
-    is_due = verdict.outcome == "retry" and earlier < budgets.of(verdict.failure_class)
+    earlier, budgets = count(outcome.failure_class), services.settings.retries
+    is_due = outcome.decision == "retry" and earlier < budgets.of(outcome.failure_class)
     has_next_plan = (
-        not is_due or _plans(services, verdict.failure_class, user_properties, general) is not None
+        not is_due or _plans(services, outcome.failure_class, user_properties, general) is not None
     )
-    return within_budget(verdict, earlier=earlier, budgets=budgets, has_next_plan=has_next_plan)
+    return within_budget(outcome, earlier=earlier, budgets=budgets, has_next_plan=has_next_plan)
 
 
 def next_step(
@@ -186,28 +193,30 @@ def record_enqueued(services: Services, job_key: str, clearml_task_id: str) -> N
     )
 
 
-def record_ending(
+def record_outcome(
     services: Services,
-    verdict: Verdict,
     *,
+    decision: Decision,
+    failure_class: str,
+    reason: str,
     clearml_task_id: str,
     attempt: int,
     user_properties: Mapping[str, str],
 ) -> None:
-    """Keep an attempt and its ending; a model's fault and a cancellation settle the evaluation."""
+    """Keep an attempt and its outcome; a model's fault and a cancellation settle the evaluation."""
     job_key = user_properties["idempotency_key"]
     plan = json.loads(user_properties.get("plan") or "{}")
     store = services.store
     store.record_attempt(job_key, attempt=attempt, clearml_task_id=clearml_task_id, plan=plan)
-    store.end_attempt(job_key, attempt=attempt, failure_class=verdict.failure_class, reason=verdict.reason)
-    if verdict.outcome == "succeeded":
+    store.end_attempt(job_key, attempt=attempt, failure_class=failure_class, reason=reason)
+    if decision == "succeeded":
         store.update(job_key, state=EvaluationState.ENQUEUED, clearml_task_id=clearml_task_id)
         return
-    settled = {"skip": EvaluationState.REFUSED, "cancelled": EvaluationState.CANCELLED}.get(verdict.outcome)
+    settled = {"skip": EvaluationState.REFUSED, "cancelled": EvaluationState.CANCELLED}.get(decision)
     store.update(
         job_key,
         state=settled,
-        failure_class=verdict.failure_class,
-        reason_code=verdict.failure_class,
-        reason=verdict.reason,
+        failure_class=failure_class,
+        reason_code=failure_class,
+        reason=reason,
     )

@@ -1,14 +1,13 @@
-"""A task's numbered attempts: begun in two calls, watched over by one waiter, their endings noted.
+"""A task's numbered attempts: begun in two calls, waited for by one owner, their outcomes kept.
 
 One edit writes the number and everything else to the task, then the task is enqueued. Whoever dies in between
 leaves the user property ``enqueue_intent`` behind: the number, the queue, and the moment when the task got
 the status that it still has. As long as that moment stands, the attempt was never enqueued, and the next try
-does just that; neither is the number raised again, nor the old ending read as the new attempt's.
+does just that; neither is the number raised again, nor the old outcome read as the new attempt's.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 
@@ -19,13 +18,12 @@ from clearml_provider.models import ATTEMPT, ENQUEUED_AT, WAITER, TaskInfo, Task
 from clearml_provider.outcomes import (
     ATTEMPT_NOTE,
     ATTEMPT_QUEUE,
-    ENDINGS,
+    OUTCOMES,
     STOP_CAUSE,
     STOP_REASON,
     AttemptEdit,
-    Ending,
-    PastEnding,
-    past_endings,
+    AttemptOutcome,
+    outcome_properties,
 )
 from clearml_provider.transport import RACES, Flow
 
@@ -60,7 +58,7 @@ def start_attempt(task: TaskInfo, *, queue_id: str, edit: AttemptEdit, fresh: bo
     properties |= {ATTEMPT_QUEUE: edit.queue} if edit.queue else {}
     properties[ENQUEUE_INTENT] = f"{attempt}|{queue_id}|{moment(task)}"
     if fresh:
-        properties[ENDINGS] = "[]"
+        properties[OUTCOMES] = "[]"
     yield from create.edit_hyperparams(task.id, hyperparams=edit.hyperparams, properties=properties)
     yield from _send_off(task, attempt, queue_id)
     log.info(
@@ -99,17 +97,9 @@ def intended_queue(task: TaskInfo) -> str | None:
     return queue_id if is_untouched or task.status is TaskStatus.CREATED else None
 
 
-def record_ending(task: TaskInfo, ending: Ending) -> Flow[None]:
-    """Note on the task that Airflow was told how this attempt ended, so that its retry makes the next one."""
-    past = [e for e in past_endings(task) if e.attempt != task.attempt]
-    this = PastEnding(
-        attempt=task.attempt,
-        failure_class=ending.failure_class,
-        note=task.user_properties.get(ATTEMPT_NOTE, ""),
-        queue=task.user_properties.get(ATTEMPT_QUEUE, ""),
-    )
-    rows = [[e.attempt, e.failure_class, e.note, e.queue] for e in [*past, this]]
-    yield from create.edit_hyperparams(task.id, properties={ENDINGS: json.dumps(rows)})
+def record_outcome(task: TaskInfo, outcome: AttemptOutcome) -> Flow[None]:
+    """Keep on the task how this attempt ended, so that Airflow's retry makes the next one."""
+    yield from create.edit_hyperparams(task.id, properties=outcome_properties(task, outcome))
 
 
 def take_over(task: TaskInfo, waiter: str) -> Flow[None]:

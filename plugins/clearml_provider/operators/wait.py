@@ -15,16 +15,18 @@ from clearml_provider.models import TaskStatus
 from clearml_provider.operators.base import ClearMLOperator, fails_for_good
 from clearml_provider.outcomes import (
     CAUSE_KILLED,
+    AttemptOutcome,
     Classifier,
-    EndedTask,
-    Ending,
     NextAttempt,
+    OnOutcome,
     Policy,
+    Termination,
     attempts_so_far,
     classify_by_status,
-    ended_task,
+    kept_outcome,
     same_again,
     stop_cause,
+    termination_of,
     was_reported,
 )
 
@@ -40,12 +42,12 @@ ATTEMPTS_XCOM = "attempts"
 
 
 class ClearMLWaitOperator(ClearMLOperator):
-    """Wait for a ClearML task in the triggerer, say what its ending means, and retry with a next attempt.
+    """Wait for a ClearML task in the triggerer, act on its outcome, and retry with a next attempt.
 
-    Policy comes from the caller. *classify* turns an ending into succeeded, retry, fail, skip or cancelled.
+    Policy comes from the caller. *classify* decides: succeeded, retry, fail, skip or cancelled.
     A *retry* raises `ClearMLTaskFailedError`; Airflow's next try asks *next_attempt* what to change, writes
     it and the attempt's number to the same ClearML task, enqueues that again, and waits on. So a task needs
-    as many Airflow ``retries`` as attempts may fail. An ending is never charged twice: what Airflow was told
+    as many Airflow ``retries`` as attempts may fail. An outcome is never charged twice: what Airflow knows
     is kept on the ClearML task. Where *classify* finds that a job succeeded though ClearML does not know (its
     agent died, its results were uploaded), the ClearML task is declared completed.
 
@@ -65,9 +67,11 @@ class ClearMLWaitOperator(ClearMLOperator):
         multi_node: Whether the job launches further nodes (``launch_multi_node``): they are watched, judged,
             cancelled and put away with their master.
         stop_grace_s: Seconds that an agent has to stop its job before the task is stopped by force.
-        classify: Function or dotted path, `EndedTask` → `Ending`; the default goes by status.
-        next_attempt: Function or dotted path, (`EndedTask`, `Ending`) → `AttemptEdit`, or None to give
-            up; the default changes nothing.
+        classify: Function or dotted path, `Termination` → `AttemptOutcome`; the default goes by status.
+        next_attempt: Function or dotted path, (`Termination`, `AttemptOutcome`) → `AttemptEdit`, or None to
+            give up; the default changes nothing.
+        on_outcome: Function or dotted path, (`Termination`, `AttemptOutcome`) → None: called with each new
+            outcome before Airflow learns of it, again if a try dies in between. None: nobody else keeps it.
         classify_log_lines: How many of the console's last lines *classify* gets to see after a failure.
         log_tail: How many of them are copied to Airflow's log after a failure. 0 by default: consoles may
             quote data that must not leave.
@@ -92,6 +96,7 @@ class ClearMLWaitOperator(ClearMLOperator):
         stop_grace_s: float = 30.0,
         classify: Classifier | str = classify_by_status,
         next_attempt: NextAttempt | str = same_again,
+        on_outcome: OnOutcome | str | None = None,
         classify_log_lines: int = 200,
         log_tail: int = 0,
         show_line: ShowLine | str | None = None,
@@ -108,6 +113,7 @@ class ClearMLWaitOperator(ClearMLOperator):
         self.stop_grace_s = stop_grace_s
         self.classify = classify
         self.next_attempt = next_attempt
+        self.on_outcome = on_outcome
         self.classify_log_lines = classify_log_lines
         self.log_tail = log_tail
         self.show_line = show_line
@@ -115,7 +121,7 @@ class ClearMLWaitOperator(ClearMLOperator):
 
     @fails_for_good
     def execute(self, context: Context) -> dict[str, Any]:
-        """Start the next attempt if this one's ending is old news; then wait, or judge what has ended."""
+        """Start the next attempt if this one's outcome is known; then wait, or judge what has ended."""
         self._policy.check()
         return self._take_up(context, self._read())
 
@@ -137,7 +143,7 @@ class ClearMLWaitOperator(ClearMLOperator):
         return self._take_up(context, task)
 
     def _take_up(self, context: Context, task: TaskInfo) -> dict[str, Any]:
-        """Go on from whatever the last try left: an attempt half begun, an ending untold, or a live job."""
+        """Go on from what the last try left: a half-begun attempt, an outcome nobody knows, a live job."""
         from clearml_provider.flows import attempts
 
         if (queue_id := attempts.intended_queue(task)) is not None:
@@ -145,10 +151,14 @@ class ClearMLWaitOperator(ClearMLOperator):
         elif task.status.is_terminal:
             if not was_reported(task) and stop_cause(task) != CAUSE_KILLED:
                 return self._judge(context, task)
-            ended, ending = self._look_at(task)
-            if ending.outcome == "succeeded":  # its results came late, but before anybody began anew
-                return self._succeeded(ended, ending)
-            task = self._start_next_attempt(context, ended, ending)
+            outcome = kept_outcome(task)
+            if outcome is None:  # a person ended it, or its results came late: before anybody began anew
+                termination, outcome = self._classified(task)
+                if outcome.decision == "succeeded":
+                    return self._succeeded(termination, outcome)
+            else:
+                termination = termination_of(task)
+            task = self._start_next_attempt(context, termination, outcome)
         return self._wait(task)
 
     def _wait(self, task: TaskInfo) -> NoReturn:
@@ -181,58 +191,60 @@ class ClearMLWaitOperator(ClearMLOperator):
         self.defer(trigger=trigger, method_name="execute_complete")
 
     def _judge(self, context: Context, task: TaskInfo) -> dict[str, Any]:
-        """Classify an ending, note on the task that it was told, and tell it to Airflow."""
+        """Classify an attempt, keep its outcome on the task, and act on it in Airflow."""
         from clearml_provider.flows import attempts
 
-        ended, ending = self._look_at(task)
-        if ending.outcome == "succeeded":
-            return self._succeeded(ended, ending)
-        reason = ending.reason or "no reason given"
+        termination, outcome = self._classified(task)
+        if outcome.decision == "succeeded":
+            return self._succeeded(termination, outcome)
+        reason = outcome.reason or "no reason given"
         self.log.error(
-            "ClearML task %s, attempt %d: %s (%s)", task.id, task.attempt, ending.failure_class, reason
+            "ClearML task %s, attempt %d: %s (%s)", task.id, task.attempt, outcome.failure_class, reason
         )
-        self._show_log(ended.log_lines)
-        self.hook.run(attempts.record_ending(task, ending))
+        self._show_log(termination.log_lines)
+        self.hook.run(attempts.record_outcome(task, outcome))
         self._push_attempts(context, task)
         message = (
-            f"ClearML task {task.id}, attempt {task.attempt}: {ending.failure_class} ({reason}). "
+            f"ClearML task {task.id}, attempt {task.attempt}: {outcome.failure_class} ({reason}). "
             f"Console: {self.clearml_log_url}"
         )
-        if ending.outcome == "skip":
+        if outcome.decision == "skip":
             raise AirflowSkipException(message)
-        if ending.outcome == "retry":
-            raise ClearMLTaskFailedError(message, failure_class=ending.failure_class)
+        if outcome.decision == "retry":
+            raise ClearMLTaskFailedError(message, failure_class=outcome.failure_class)
         raise AirflowFailException(message)
 
-    def _succeeded(self, ended: EndedTask, ending: Ending) -> dict[str, Any]:
+    def _succeeded(self, termination: Termination, outcome: AttemptOutcome) -> dict[str, Any]:
         from clearml_provider.flows.cancel import adopt
 
-        task = ended.info
+        task = termination.info
         if not task.status.is_success:
-            self.log.warning("ClearML calls it %s, but it succeeded: %s", task.status, ending.reason)
-            task = self.hook.run(adopt(task, reason=ending.reason))
+            self.log.warning("ClearML calls it %s, but it succeeded: %s", task.status, outcome.reason)
+            task = self.hook.run(adopt(task, reason=outcome.reason))
         self.log.info("ClearML task %s, attempt %d: succeeded", task.id, task.attempt)
         return {
             "task_id": task.id,
             "attempt": task.attempt,
             "status": task.status.value,
-            "failure_class": ending.failure_class,
-            "reason": ending.reason,
+            "failure_class": outcome.failure_class,
+            "reason": outcome.reason,
         }
 
-    def _start_next_attempt(self, context: Context, ended: EndedTask, ending: Ending) -> TaskInfo:
+    def _start_next_attempt(
+        self, context: Context, termination: Termination, outcome: AttemptOutcome
+    ) -> TaskInfo:
         from clearml_provider.flows import attempts
 
-        task = ended.info
-        edit = self._policy.edit(ended, ending)
+        task = termination.info
+        edit = self._policy.edit(termination, outcome)
         if edit is None:
             raise AirflowFailException(
                 f"ClearML task {task.id}: no further attempt after attempt {task.attempt} "
-                f"({ending.failure_class}: {ending.reason or 'no reason given'}). "
+                f"({outcome.failure_class}: {outcome.reason or 'no reason given'}). "
                 f"Console: {self.clearml_log_url}"
             )
         queue_id = self.hook.run(attempts.queue_of_next(task, edit))
-        self.log.info("Attempt %d ended as %s: %s", task.attempt, ending.failure_class, ending.reason)
+        self.log.info("Attempt %d ended as %s: %s", task.attempt, outcome.failure_class, outcome.reason)
         begin = attempts.start_attempt(task, queue_id=queue_id, edit=edit)
         return self._enqueued(context, begin, note=edit.note)
 
@@ -251,8 +263,8 @@ class ClearMLWaitOperator(ClearMLOperator):
         self._push_attempts(context, task)
         return task
 
-    def _look_at(self, task: TaskInfo) -> tuple[EndedTask, Ending]:
-        """What the classifier says of an ended task, whose further nodes have ended by then too."""
+    def _classified(self, task: TaskInfo) -> tuple[Termination, AttemptOutcome]:
+        """Classify an ended task, whose further nodes have ended by then too, and publish the outcome."""
         from clearml_provider.flows import nodes
 
         further: tuple[TaskInfo, ...] = ()
@@ -262,8 +274,10 @@ class ClearMLWaitOperator(ClearMLOperator):
         if not task.status.is_success:
             wanted = max(self.classify_log_lines, self.log_tail)
             lines = self.hook.log_tail(task.id, lines=wanted)
-        ended = ended_task(task, tuple(lines), further)
-        return ended, self._policy.ending(ended)
+        termination = termination_of(task, tuple(lines), further)
+        outcome = self._policy.outcome(termination)
+        self._policy.publish(termination, outcome)
+        return termination, outcome
 
     def _show_log(self, lines: Sequence[str]) -> None:
         if self.log_tail > 0:
@@ -282,7 +296,12 @@ class ClearMLWaitOperator(ClearMLOperator):
 
     @property
     def _policy(self) -> Policy:
-        return Policy(classify=self.classify, next_attempt=self.next_attempt, show_line=self.show_line)
+        return Policy(
+            classify=self.classify,
+            next_attempt=self.next_attempt,
+            on_outcome=self.on_outcome,
+            show_line=self.show_line,
+        )
 
     @property
     def _is_multi_node(self) -> bool:

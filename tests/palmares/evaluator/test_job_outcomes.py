@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from palmares.leaderboard.outcomes import Verdict
+from palmares.leaderboard.outcomes import AttemptOutcome
 
 from tests.palmares.evaluator.job_services import EVALUATOR_BIN, KEYS, Services
 
@@ -24,16 +24,16 @@ PROCESSES = {
     "killed": ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "node_lost"),
     "terminated": ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", "preempted"),
 }
-"""Name → what the process does, and the class of its ending."""
+"""Name → what the process does, and the class of its outcome."""
 
 
-def verdict_of(services: Services, task_id: str) -> Verdict:
+def verdict_of(services: Services, task_id: str) -> AttemptOutcome:
     """Judge a ClearML task by what the server knows of it."""
-    from palmares.steps.endings import classify_ending  # not in the evaluator's environment
+    from palmares.steps.outcomes import classify_task  # not in the evaluator's environment
 
     task = services.task(task_id)
     properties = task["hyperparams"].get("properties", {})
-    return classify_ending(
+    return classify_task(
         succeeded=task["status"] == "completed",
         status=task["status"],
         status_reason=task.get("status_reason") or "",
@@ -83,9 +83,9 @@ def test_each_way_that_a_process_dies_under_the_agent_has_its_class(services: Se
     found = {name: verdict_of(services, task_id) for name, task_id in tasks.items()}
 
     statuses = {name: services.task(task_id)["status_reason"] for name, task_id in tasks.items()}
-    told = {name: verdict.failure_class for name, verdict in found.items()}
+    told = {name: outcome.failure_class for name, outcome in found.items()}
     assert told == {name: expected for name, (_, expected) in PROCESSES.items()}, statuses
-    assert {verdict.outcome for verdict in found.values()} == {"retry"}
+    assert {outcome.decision for outcome in found.values()} == {"retry"}
 
 
 @pytest.fixture
@@ -118,8 +118,8 @@ def test_models_that_cannot_be_evaluated_are_refused_and_not_tried_again(
         assert done.returncode == 1, done.stdout
         # No agent here, who would say this.
         services.call("tasks.failed", task=task_id, force=True, status_reason="worker execution exit code 1")
-        verdict = verdict_of(services, task_id)
-        assert (verdict.outcome, verdict.failure_class) == ("skip", expected), done.stdout
+        outcome = verdict_of(services, task_id)
+        assert (outcome.decision, outcome.failure_class) == ("skip", expected), done.stdout
 
 
 def test_a_hub_that_is_away_is_nobody_s_fault(services: Services):
@@ -128,5 +128,5 @@ def test_a_hub_that_is_away_is_nobody_s_fault(services: Services):
     done = services.run_by_itself(task_id, **away)
     assert done.returncode == 1, done.stdout
     services.call("tasks.failed", task=task_id, force=True, status_reason="worker execution exit code 1")
-    verdict = verdict_of(services, task_id)
-    assert (verdict.outcome, verdict.failure_class) == ("retry", "evaluator_error")
+    outcome = verdict_of(services, task_id)
+    assert (outcome.decision, outcome.failure_class) == ("retry", "evaluator_error")

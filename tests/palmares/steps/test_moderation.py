@@ -14,9 +14,9 @@ from palmares.leaderboard.errors import (
     ModerationError,
     StoreError,
 )
-from palmares.steps.endings import record_enqueued
 from palmares.steps.examination import one_admission_at_a_time
 from palmares.steps.moderation import moderate
+from palmares.steps.outcomes import record_enqueued
 from palmares.steps.planning import plan_resources
 from palmares.steps.publishing import publish as publish_for_real
 from palmares.steps.results import fetch_results, post_process

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from palmares.leaderboard.planning import JobPlan
-from palmares.steps.endings import NextStep, bounded, classify_ending, next_step, record_ending
+from palmares.steps.outcomes import NextStep, bounded, classify_task, next_step, record_outcome
 from palmares.steps.services import Services
 from palmares.store.store import EvaluationState
 
@@ -119,7 +119,7 @@ def test_a_plan_that_cannot_be_read_ends_the_fallback_policy_but_no_plain_retry(
 
 
 @pytest.mark.parametrize(
-    ("failure_class", "earlier", "outcome"),
+    ("failure_class", "earlier", "decision"),
     [
         ("node_lost", 2, "retry"),
         ("node_lost", 3, "fail"),
@@ -132,10 +132,10 @@ def test_a_plan_that_cannot_be_read_ends_the_fallback_policy_but_no_plain_retry(
     ],
 )
 def test_a_night_s_budget_is_counted_by_class(
-    services: Services, failure_class: str, earlier: int, outcome: str
+    services: Services, failure_class: str, earlier: int, decision: str
 ) -> None:
     properties = {"failure_class": failure_class, "plan": json.dumps(plan_of())}
-    verdict = classify_ending(
+    outcome = classify_task(
         succeeded=False,
         status="failed",
         status_reason="worker execution exit code 1",
@@ -145,18 +145,18 @@ def test_a_night_s_budget_is_counted_by_class(
 
     found = bounded(
         services,
-        verdict,
+        outcome,
         count=lambda counted: earlier if counted == failure_class else 99,
         user_properties=properties,
         general=GENERAL,
     )
 
-    assert (found.outcome, found.failure_class) == (outcome, failure_class)
+    assert (found.decision, found.failure_class) == (decision, failure_class)
 
 
 def test_an_exhausted_fallback_policy_gives_up_before_its_budget(services: Services) -> None:
     longest = {"run_limit_s": "86400", "plan": json.dumps(plan_of(walltime="24:00"))}
-    verdict = classify_ending(
+    outcome = classify_task(
         succeeded=False,
         status="stopped",
         status_reason="task was stopped by tasks.stop",
@@ -164,21 +164,23 @@ def test_an_exhausted_fallback_policy_gives_up_before_its_budget(services: Servi
         user_properties=longest,
     )
 
-    found = bounded(services, verdict, count=lambda _: 0, user_properties=longest, general=GENERAL)
+    found = bounded(services, outcome, count=lambda _: 0, user_properties=longest, general=GENERAL)
 
-    assert (found.outcome, found.failure_class) == ("fail", "wall_time")
+    assert (found.decision, found.failure_class) == ("fail", "wall_time")
 
 
 def test_each_attempt_is_kept_with_the_plan_it_ran_by(services: Services, tmp_path: Path) -> None:
     petit = claimed(admit(services, run="night-1", models=["palmares-demo/petit"]))["petit"]
     first = {"idempotency_key": petit.job_key, "failure_class": "out_of_memory"}
-    verdict = classify_ending(
+    outcome = classify_task(
         succeeded=False, status="failed", status_reason="exit code 1", stop_cause=None, user_properties=first
     )
     for attempt, sequences in ((1, 64), (2, 16)):
-        record_ending(
+        record_outcome(
             services,
-            verdict,
+            decision=outcome.decision,
+            failure_class=outcome.failure_class,
+            reason=outcome.reason,
             clearml_task_id="c" * 32,
             attempt=attempt,
             user_properties={**first, "plan": json.dumps(plan_of(max_num_seqs=sequences))},
@@ -192,13 +194,15 @@ def test_each_attempt_is_kept_with_the_plan_it_ran_by(services: Services, tmp_pa
 
 def test_a_retry_settles_nothing_in_the_store(services: Services) -> None:
     petit = claimed(admit(services, run="night-1", models=["palmares-demo/petit"]))["petit"]
-    verdict = classify_ending(
+    outcome = classify_task(
         succeeded=False, status="failed", status_reason="exit code -9", stop_cause=None, user_properties={}
     )
 
-    record_ending(
+    record_outcome(
         services,
-        verdict,
+        decision=outcome.decision,
+        failure_class=outcome.failure_class,
+        reason=outcome.reason,
         clearml_task_id="c" * 32,
         attempt=1,
         user_properties={"idempotency_key": petit.job_key},

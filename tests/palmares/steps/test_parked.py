@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from palmares.leaderboard.errors import GateError
 from palmares.leaderboard.submissions.submission import Submission
-from palmares.steps.endings import record_enqueued
+from palmares.steps.outcomes import record_enqueued
 from palmares.steps.parked import find_parked, unpark
 from palmares.steps.planning import plan_resources
 from palmares.steps.publishing import publish

@@ -20,7 +20,7 @@ from palmares.leaderboard.publishing import CONTENTS_PATH, Provenance
 from palmares.leaderboard.publishing.hidden import hidden_lines
 from palmares.leaderboard.submissions.moderation import Moderation, ModerationAction
 from palmares.leaderboard.submissions.submission import Submission
-from palmares.steps.endings import record_enqueued
+from palmares.steps.outcomes import record_enqueued
 from palmares.steps.planning import plan_resources
 from palmares.steps.publish_leaderboard import is_quiet, publish_leaderboard, read_contents
 from palmares.steps.publishing import publish

@@ -11,8 +11,8 @@ from palmares.hub import Hub
 from palmares.leaderboard.errors import OutboxWaitError
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.steps import publishing
-from palmares.steps.endings import record_enqueued
 from palmares.steps.outbox import write_everything
+from palmares.steps.outcomes import record_enqueued
 from palmares.steps.planning import plan_resources
 from palmares.steps.publishing import publish
 from palmares.steps.results import fetch_results, post_process

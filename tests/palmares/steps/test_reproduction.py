@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from palmares.leaderboard.publishing import Provenance
-from palmares.steps.endings import record_enqueued
+from palmares.steps.outcomes import record_enqueued
 from palmares.steps.planning import plan_resources
 from palmares.steps.publishing import publish
 from palmares.steps.results import fetch_results, post_process

@@ -15,7 +15,7 @@ from palmares.benchmarks.bac_fr.scorer import BacFrScorer
 from palmares.benchmarks.scorer import DetailsRow, Grade
 from palmares.leaderboard.errors import ClaimLostError, GateError, LeaderboardError
 from palmares.leaderboard.submissions.submission import Submission
-from palmares.steps.endings import record_enqueued
+from palmares.steps.outcomes import record_enqueued
 from palmares.steps.planning import plan_resources
 from palmares.steps.publishing import publish
 from palmares.steps.regrading import grade_again

@@ -12,7 +12,7 @@ from french_answers import GradingPolicy
 from palmares.benchmarks.registry import text_scorers
 from palmares.leaderboard.errors import GateError, HubNotFoundError, RefusedError, ResultsFormatError
 from palmares.leaderboard.submissions.submission import Submission
-from palmares.steps.endings import record_enqueued
+from palmares.steps.outcomes import record_enqueued
 from palmares.steps.planning import plan_resources
 from palmares.steps.publishing import publish
 from palmares.steps.results import SANITY_NAME, fetch_results, post_process

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from palmares.leaderboard.errors import ResultsIncompleteError, StoreError
 from palmares.leaderboard.submissions.submission import Submission
-from palmares.steps.endings import classify_ending, record_ending, record_enqueued
 from palmares.steps.leaderboard import leaderboard_rows
+from palmares.steps.outcomes import classify_task, record_enqueued, record_outcome
 from palmares.steps.planning import plan_resources
 from palmares.steps.publishing import publish
 from palmares.steps.results import fetch_results, post_process
@@ -108,16 +108,18 @@ def test_a_group_that_died_without_a_word_counts_as_failed(services: Services) -
 
 def test_a_models_own_fault_fails_its_request_and_no_task(services: Services) -> None:
     petit = claimed(admit(services, run=RUN, models=["palmares-demo/petit"]))["petit"]
-    verdict = classify_ending(
+    outcome = classify_task(
         succeeded=False,
         status="failed",
         status_reason="worker execution exit code 1",
         stop_cause=None,
         user_properties={"failure_class": "bad_model"},
     )
-    record_ending(
+    record_outcome(
         services,
-        verdict,
+        decision=outcome.decision,
+        failure_class=outcome.failure_class,
+        reason=outcome.reason,
         clearml_task_id="c" * 32,
         attempt=1,
         user_properties={"idempotency_key": petit.job_key, "plan": "{}"},
@@ -125,19 +127,21 @@ def test_a_models_own_fault_fails_its_request_and_no_task(services: Services) ->
 
     summary = summarize(services, dag_run_id=RUN)
 
-    assert (verdict.outcome, summary["failed"]) == ("skip", [])
+    assert (outcome.decision, summary["failed"]) == ("skip", [])
     written = request(services, petit.request_path)
     assert (written["status"], written["error_msg"].split(":")[0]) == ("FAILED", "bad_model")
 
 
 def test_what_a_person_cancelled_stays_cancelled(services: Services) -> None:
     petit = claimed(admit(services, run=RUN, models=["palmares-demo/petit"]))["petit"]
-    verdict = classify_ending(
+    outcome = classify_task(
         succeeded=False, status="stopped", status_reason="by anna", stop_cause=None, user_properties={}
     )
-    record_ending(
+    record_outcome(
         services,
-        verdict,
+        decision=outcome.decision,
+        failure_class=outcome.failure_class,
+        reason=outcome.reason,
         clearml_task_id="c" * 32,
         attempt=1,
         user_properties={"idempotency_key": petit.job_key},
@@ -180,7 +184,7 @@ def test_a_parked_model_stays_running_with_the_evidence(services: Services) -> N
 
 
 @pytest.mark.parametrize(
-    ("status", "reason", "cause", "said", "expected"),
+    ("status", "reason", "cause", "reported", "expected"),
     [
         ("completed", "worker execution done", None, "", ("succeeded", "succeeded")),
         ("failed", "worker execution exit code 1", None, "", ("retry", "evaluator_error")),
@@ -196,18 +200,18 @@ def test_a_parked_model_stays_running_with_the_evidence(services: Services) -> N
         ("stopped", "task was stopped by tasks.stop", None, "", ("cancelled", "cancelled")),
     ],
 )
-def test_an_ending_has_a_class_that_decides(
-    status: str, reason: str, cause: str | None, said: str, expected: tuple[str, str]
+def test_a_termination_has_a_class_that_decides(
+    status: str, reason: str, cause: str | None, reported: str, expected: tuple[str, str]
 ) -> None:
-    verdict = classify_ending(
+    outcome = classify_task(
         succeeded=status == "completed",
         status=status,
         status_reason=reason,
         stop_cause=cause,
-        user_properties={"failure_class": said},
+        user_properties={"failure_class": reported},
     )
 
-    assert (verdict.outcome, verdict.failure_class) == expected
+    assert (outcome.decision, outcome.failure_class) == expected
 
 
 def test_the_leaderboard_has_a_row_for_each_request_scored_ones_first(

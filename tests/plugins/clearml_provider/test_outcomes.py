@@ -1,4 +1,4 @@
-"""Endings, classified by status, and the notes on a task that they are read from."""
+"""Outcomes, classified by status, and the notes on a task that they are read from."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from clearml_provider.models import TaskInfo
 from clearml_provider.outcomes import (
     attempts_so_far,
     classify_by_status,
-    ended_task,
     load_function,
-    past_endings,
+    past_outcomes,
+    termination_of,
     was_reported,
 )
 
@@ -24,7 +24,7 @@ def task(status: str, reason: str = "", **properties: str) -> TaskInfo:
 
 
 @pytest.mark.parametrize(
-    ("ended", "outcome", "failure_class"),
+    ("termination", "decision", "failure_class"),
     [
         (task("completed", "worker execution done"), "succeeded", "succeeded"),
         (task("published"), "succeeded", "succeeded"),
@@ -45,15 +45,15 @@ def task(status: str, reason: str = "", **properties: str) -> TaskInfo:
         (task("stopped", "user abort", attempt="2", stop_cause="1:deadline"), "retry", "preempted"),
     ],
 )
-def test_the_default_classifier_goes_by_status_reason_and_our_own_cause(ended, outcome, failure_class):
-    ending = classify_by_status(ended_task(ended))
-    assert (ending.outcome, ending.failure_class) == (outcome, failure_class)
+def test_the_default_classifier_goes_by_status_reason_and_our_own_cause(termination, decision, failure_class):
+    outcome = classify_by_status(termination_of(termination))
+    assert (outcome.decision, outcome.failure_class) == (decision, failure_class)
 
 
 def test_budgets_count_earlier_attempts_only():
     failed = task("failed", attempt="3", endings='[[1, "node_lost"], [2, "node_lost"], [3, "node_lost"]]')
     assert was_reported(failed)
-    assert ended_task(failed).count("node_lost") == 2
+    assert termination_of(failed).count("node_lost") == 2
 
 
 @pytest.mark.parametrize("mangled", ["", "{}", "[1]", "[[1]]", "not json", "null"])
@@ -63,15 +63,15 @@ def test_a_note_that_a_person_mangled_counts_as_none(mangled):
 
 def test_notes_of_an_older_form_are_read():
     old = task("failed", attempt="3", endings='[[1, "node_lost"], [2, "out_of_memory", "two nodes", "big"]]')
-    first, second = past_endings(old)
+    first, second = past_outcomes(old)
     assert (first.failure_class, first.note, first.queue) == ("node_lost", "", "")
     assert (second.failure_class, second.note, second.queue) == ("out_of_memory", "two nodes", "big")
 
 
 def test_the_attempts_so_far_are_told_from_the_notes_on_the_task():
     notes = {"attempt_note": "shorter", "attempt_queue": "big", "plan": '{"tp": 2}'}
-    ended = task("failed", attempt="2", endings='[[1, "out_of_memory"], [2, "failed"]]', **notes)
-    assert attempts_so_far(ended) == [
+    termination = task("failed", attempt="2", endings='[[1, "out_of_memory"], [2, "failed"]]', **notes)
+    assert attempts_so_far(termination) == [
         {"attempt": 1, "after": None, "note": "", "queue": ""},
         {"attempt": 2, "after": "out_of_memory", "note": "shorter", "queue": "big", "plan": {"tp": 2}},
     ]
@@ -89,7 +89,7 @@ DONE = task("completed", "worker execution done")
 
 
 @pytest.mark.parametrize(
-    ("nodes", "outcome", "failure_class"),
+    ("nodes", "decision", "failure_class"),
     [
         ((CONSEQUENCE, FAILED, lost()), "retry", "node_lost"),
         ((FAILED, DRAINED), "retry", "preempted"),
@@ -101,16 +101,16 @@ DONE = task("completed", "worker execution done")
     ],
     ids=["lost", "preempted", "failed", "aborted", "aborted and failed", "deleted", "nobody's"],
 )
-def test_a_job_that_a_node_ended_is_judged_by_the_guilty_node(nodes, outcome, failure_class):
+def test_a_job_that_a_node_ended_is_judged_by_the_guilty_node(nodes, decision, failure_class):
     master = task(
         "stopped", "task was stopped by tasks.stop", stop_cause="1:child_ended", stop_reason="node 1"
     )
-    ending = classify_by_status(ended_task(master, children=nodes))
-    assert (ending.outcome, ending.failure_class, ending.reason) == (outcome, failure_class, "node 1")
+    outcome = classify_by_status(termination_of(master, children=nodes))
+    assert (outcome.decision, outcome.failure_class, outcome.reason) == (decision, failure_class, "node 1")
 
 
 def test_a_completed_master_has_succeeded_whatever_its_nodes_say():
-    assert classify_by_status(ended_task(DONE, children=(FAILED,))).outcome == "succeeded"
+    assert classify_by_status(termination_of(DONE, children=(FAILED,))).decision == "succeeded"
 
 
 def test_functions_are_found_by_dotted_path():

@@ -10,12 +10,12 @@ from clearml_provider.console import ShowLine
 from clearml_provider.exceptions import ClearMLConfigError, ClearMLPolicyError, ClearMLTaskFailedError
 from clearml_provider.models import TaskInfo
 from clearml_provider.operators import ClearMLWaitOperator
-from clearml_provider.outcomes import EndedTask, Ending, Policy, ended_task
+from clearml_provider.outcomes import AttemptOutcome, Policy, Termination, termination_of
 
 from tests.plugins.clearml_provider.workplace import defer
 
-ENDED = ended_task(TaskInfo.from_api({"id": "t", "status": "failed"}))
-ENDING = Ending(outcome="retry", failure_class="failed", reason="it failed")
+TERMINATION = termination_of(TaskInfo.from_api({"id": "t", "status": "failed"}))
+OUTCOME = AttemptOutcome(decision="retry", failure_class="failed", reason="it failed")
 
 
 def broken(*_: Any) -> Any:
@@ -27,21 +27,25 @@ def wait(task_id: str, **arguments: Any) -> ClearMLWaitOperator:
 
 
 def test_a_function_that_raises_is_named_with_its_error():
-    for ask in (lambda p: p.ending(ENDED), lambda p: p.edit(ENDED, ENDING)):
+    for ask in (
+        lambda p: p.outcome(TERMINATION),
+        lambda p: p.publish(TERMINATION, OUTCOME),
+        lambda p: p.edit(TERMINATION, OUTCOME),
+    ):
         with pytest.raises(
             ClearMLPolicyError, match=r"test_policy.broken raised ConnectionError: the store"
         ) as e:
-            ask(Policy(classify=broken, next_attempt=broken))
+            ask(Policy(classify=broken, next_attempt=broken, on_outcome=broken))
         assert isinstance(e.value.__cause__, ConnectionError)
 
 
 def test_a_function_that_returns_something_else_is_named():
     wrong: Any = lambda *_: "again"  # noqa: E731
-    with pytest.raises(ClearMLPolicyError, match="returned str, expected Ending"):
-        Policy(classify=wrong).ending(ENDED)
+    with pytest.raises(ClearMLPolicyError, match="returned str, expected AttemptOutcome"):
+        Policy(classify=wrong).outcome(TERMINATION)
     with pytest.raises(ClearMLPolicyError, match="returned str, expected AttemptEdit"):
-        Policy(next_attempt=wrong).edit(ENDED, ENDING)
-    assert Policy(next_attempt=lambda ended, ending: None).edit(ENDED, ENDING) is None
+        Policy(next_attempt=wrong).edit(TERMINATION, OUTCOME)
+    assert Policy(next_attempt=lambda termination, outcome: None).edit(TERMINATION, OUTCOME) is None
 
 
 def test_a_filter_that_raises_withholds_everything_and_never_quotes_a_line(caplog):
@@ -53,7 +57,7 @@ def test_a_filter_that_raises_withholds_everything_and_never_quotes_a_line(caplo
 
 def test_a_dotted_path_that_leads_nowhere_is_told_before_a_job_of_a_day_is_waited_for(clearml):
     task_id = clearml.enqueue()
-    for name in ("classify", "next_attempt", "show_line"):
+    for name in ("classify", "next_attempt", "on_outcome", "show_line"):
         with pytest.raises(ClearMLConfigError, match=r"Cannot import 'no\.such\.function'"):
             wait(task_id, **{name: "no.such.function"}).execute({})
     assert clearml.task().status == "queued"
@@ -117,11 +121,11 @@ def test_the_classifier_sees_more_of_the_console_than_is_shown(clearml):
     task_id = clearml.enqueue()
     clearml.console(task_id, *(f"line {i}" for i in range(300)))
     clearml.fail()
-    seen: list[EndedTask] = []
+    seen: list[Termination] = []
 
-    def classify(ended: EndedTask) -> Ending:
-        seen.append(ended)
-        return ENDING
+    def classify(termination: Termination) -> AttemptOutcome:
+        seen.append(termination)
+        return OUTCOME
 
     with pytest.raises(ClearMLTaskFailedError):
         wait(task_id, classify=classify, log_tail=1).execute({})

@@ -139,14 +139,14 @@ async def test_a_task_that_fell_out_of_its_queue_is_put_back_and_waited_for(clea
     caplog.set_level(logging.INFO)
     waiting = await asyncio.to_thread(_waiting, task_id)
     waiting.queue_check_s = 0.05
-    ending = asyncio.create_task(first_event(waiting))
+    outcome = asyncio.create_task(first_event(waiting))
     await asyncio.to_thread(
         clearml.call, "queues.get_next_task", queue=clearml.queue_id
     )  # and the agent dies
     await _seen(caplog, "put back")
     assert await asyncio.to_thread(clearml.entries) == [task_id]
     await asyncio.to_thread(clearml.complete)
-    assert (await ending)["status"] == "completed"
+    assert (await outcome)["status"] == "completed"
     assert caplog.text.count("put back") == 1
 
 
@@ -162,11 +162,11 @@ async def test_a_task_whose_putting_back_got_no_answer_is_put_back_later(clearml
     waiting.queue_check_s = 0.05
     await asyncio.to_thread(clearml.call, "queues.get_next_task", queue=clearml.queue_id)
     clearml.faults.lose("tasks.enqueue", after_effect=False)
-    ending = asyncio.create_task(first_event(waiting))
+    outcome = asyncio.create_task(first_event(waiting))
     await _seen(caplog, "could not be put back yet")
     await _seen(caplog, "its agent died")
     await asyncio.to_thread(clearml.complete)
-    assert (await ending)["status"] == "completed"
+    assert (await outcome)["status"] == "completed"
 
 
 async def test_a_node_that_fails_is_told_while_its_master_runs(clearml, task_id, caplog):

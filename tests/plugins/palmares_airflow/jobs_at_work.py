@@ -9,7 +9,7 @@ from clearml_provider.flows.cancel import cancel
 from clearml_provider.operators import ClearMLEnqueueOperator
 from clearml_provider.outcomes import CAUSE_KILLED
 from palmares.leaderboard.submissions.submission import Submission
-from palmares.steps.endings import record_enqueued
+from palmares.steps.outcomes import record_enqueued
 from palmares.steps.planning import plan_resources
 from palmares.steps.services import Services
 from palmares.steps.worlds import RunFacts

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 from clearml_provider.models import TaskInfo
-from clearml_provider.outcomes import EndedTask, Ending, PastEnding
+from clearml_provider.outcomes import AttemptOutcome, PastOutcome, Termination
 from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 from palmares.steps.services import Services
 from palmares.store.store import EvaluationState
 from palmares_airflow import policy
 
 from tests.palmares.steps.sweeping import admit, claimed
-from tests.palmares.steps.test_endings import plan_of
+from tests.palmares.steps.test_outcomes import plan_of
 
 STARTED = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -37,7 +37,7 @@ def job_key(services: Services, monkeypatch: pytest.MonkeyPatch) -> str:
     return key
 
 
-def ended(job_key: str, **facts: Any) -> EndedTask:
+def ended(job_key: str, **facts: Any) -> Termination:
     properties = {
         "idempotency_key": job_key,
         "attempt": "1",
@@ -60,11 +60,11 @@ def ended(job_key: str, **facts: Any) -> EndedTask:
         },
         **facts.pop("row", {}),
     }
-    return EndedTask(
+    return Termination(
         info=TaskInfo.from_api(row),
         stop_cause=facts.pop("stop_cause", None),
         past=tuple(
-            PastEnding(attempt=n, failure_class=c) for n, c in enumerate(facts.pop("past", ()), start=1)
+            PastOutcome(attempt=n, failure_class=c) for n, c in enumerate(facts.pop("past", ()), start=1)
         ),
         **facts,
     )
@@ -79,10 +79,10 @@ def test_the_console_tells_the_cause_and_the_next_attempt_is_smaller(job_key: st
         job_key, log_lines=("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB",)
     )
 
-    ending = policy.classify(task)
-    edit = policy.next_attempt(task, ending)
+    outcome = policy.classify(task)
+    edit = policy.next_attempt(task, outcome)
 
-    assert (ending.outcome, ending.failure_class) == ("retry", "out_of_memory")
+    assert (outcome.decision, outcome.failure_class) == ("retry", "out_of_memory")
     assert edit is not None
     assert edit.note == "after out_of_memory: 16 sequences at once instead of 64"
     assert edit.user_properties["run_limit_s"] == "7200"
@@ -95,10 +95,10 @@ def test_more_wall_time_reaches_the_hyperparameters_and_the_run_limit(job_key: s
         stop_cause="overtime",
     )
 
-    ending = policy.classify(task)
-    edit = policy.next_attempt(task, ending)
+    outcome = policy.classify(task)
+    edit = policy.next_attempt(task, outcome)
 
-    assert (ending.outcome, ending.failure_class) == ("retry", "wall_time")
+    assert (outcome.decision, outcome.failure_class) == ("retry", "wall_time")
     assert edit is not None
     assert edit.hyperparams == {"General": {"walltime": "04:00"}}
     assert edit.user_properties["run_limit_s"] == "14400"
@@ -110,7 +110,7 @@ def test_a_fourth_lost_node_is_the_last_of_the_night(job_key: str):
     third = policy.classify(ended(job_key, row=row, past=("node_lost", "out_of_memory", "node_lost")))
     fourth = policy.classify(ended(job_key, row=row, past=("node_lost",) * 3))
 
-    assert (third.outcome, fourth.outcome) == ("retry", "fail")
+    assert (third.decision, fourth.decision) == ("retry", "fail")
     assert (third.failure_class, fourth.failure_class) == ("node_lost", "node_lost")
 
 
@@ -126,15 +126,15 @@ def test_results_of_a_job_whose_agent_is_dead_are_adopted(job_key: str):
         stop_cause="node_lost",
     )
 
-    assert policy.classify(task).outcome == "succeeded"
+    assert policy.classify(task).decision == "succeeded"
 
 
 def test_a_job_that_never_began_is_not_given_more_time(job_key: str):
     row = {"status": "stopped", "status_reason": "task was stopped by tasks.stop", "started": None}
 
-    ending = policy.classify(ended(job_key, row=row, stop_cause="deadline"))
+    outcome = policy.classify(ended(job_key, row=row, stop_cause="deadline"))
 
-    assert (ending.outcome, ending.failure_class) == ("fail", "node_lost")
+    assert (outcome.decision, outcome.failure_class) == ("fail", "node_lost")
 
 
 @pytest.mark.parametrize(("minute", "failure_class"), [(58, "wall_time"), (20, "preempted")])
@@ -159,7 +159,7 @@ def test_the_node_that_fell_first_is_blamed_not_those_stopped_with_it(job_key: s
         "hyperparams": {"properties": {"stop_cause": {"name": "stop_cause", "value": "1:child_ended"}}},
     }
 
-    ending = policy.classify(
+    outcome = policy.classify(
         ended(
             job_key,
             stop_cause="child_ended",
@@ -167,7 +167,7 @@ def test_the_node_that_fell_first_is_blamed_not_those_stopped_with_it(job_key: s
         )
     )
 
-    assert ending.failure_class == "preempted"
+    assert outcome.failure_class == "preempted"
 
 
 @pytest.mark.parametrize(
@@ -178,23 +178,23 @@ def test_the_node_that_fell_first_is_blamed_not_those_stopped_with_it(job_key: s
     ],
 )
 def test_the_model_s_fault_and_a_cancellation_are_final(job_key: str, facts: dict[str, Any], outcome: str):
-    assert policy.classify(ended(job_key, **facts)).outcome == outcome
+    assert policy.classify(ended(job_key, **facts)).decision == outcome
 
 
 def test_an_unreadable_plan_leaves_no_next_attempt_after_missing_memory(job_key: str):
     task = ended(job_key, properties={"plan": "{}", "failure_class": "out_of_memory"})
 
-    assert policy.classify(task).outcome == "fail"
-    nothing = Ending(outcome="retry", failure_class="out_of_memory", reason="")
+    assert policy.classify(task).decision == "fail"
+    nothing = AttemptOutcome(decision="retry", failure_class="out_of_memory", reason="")
     assert policy.next_attempt(task, nothing) is None
 
 
 @pytest.mark.parametrize("status", ["failed", "stopped"])
-def test_what_an_exception_quoted_is_in_no_verdict(job_key: str, status: str):
+def test_what_an_exception_quoted_is_in_no_outcome(job_key: str, status: str):
     row = {"status": status, "status_reason": "Exception row 17 says: a hidden answer"}
-    ending = policy.classify(ended(job_key, row=row))
-    assert "Exception (message withheld)" in ending.reason
-    assert "hidden" not in ending.reason
+    outcome = policy.classify(ended(job_key, row=row))
+    assert "Exception (message withheld)" in outcome.reason
+    assert "hidden" not in outcome.reason
 
 
 def test_only_safe_lines_reach_airflow_s_log():

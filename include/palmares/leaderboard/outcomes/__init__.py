@@ -1,22 +1,20 @@
-"""What a job's ending means, how often it is tried again, and what of its console may be shown."""
+"""How an attempt ended, how often it is tried again, and what of its console may be shown."""
 
 from __future__ import annotations
 
 from palmares.leaderboard.outcomes.budgets import RetryBudgets, within_budget
-from palmares.leaderboard.outcomes.classes import MODELS_FAULT, SENTENCES, FailureClass, Outcome
+from palmares.leaderboard.outcomes.classes import SENTENCES, Decision
+from palmares.leaderboard.outcomes.classification import AttemptOutcome, Child, Termination, classify
 from palmares.leaderboard.outcomes.console import safe_line
-from palmares.leaderboard.outcomes.verdict import Child, JobEnding, Verdict, classify_job_ending
 
 __all__ = [
-    "MODELS_FAULT",
     "SENTENCES",
+    "AttemptOutcome",
     "Child",
-    "FailureClass",
-    "JobEnding",
-    "Outcome",
+    "Decision",
     "RetryBudgets",
-    "Verdict",
-    "classify_job_ending",
+    "Termination",
+    "classify",
     "safe_line",
     "within_budget",
 ]

@@ -1,4 +1,4 @@
-"""How often an ending of a class is tried again before the job is given up for the night."""
+"""How often a failure class is tried again before the job is given up for the night."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from palmares.leaderboard.outcomes.verdict import Verdict
+from palmares.leaderboard.outcomes.classification import AttemptOutcome
 
 _MOST = 20
 
@@ -33,33 +33,33 @@ class RetryBudgets(BaseModel):
 
 
 def within_budget(
-    verdict: Verdict, *, earlier: int, budgets: RetryBudgets, has_next_plan: bool = True
-) -> Verdict:
+    outcome: AttemptOutcome, *, earlier: int, budgets: RetryBudgets, has_next_plan: bool = True
+) -> AttemptOutcome:
     """Turn a retry that is not due into a failure: the request waits for the next night, uncharged.
 
     Args:
-        verdict: Of the attempt that has just ended.
+        outcome: Of the attempt that has just ended.
         earlier: Attempts before it that ended in the same class.
         budgets: What is allowed.
         has_next_plan: The fallback policy has another plan for this class.
     """
-    if verdict.outcome != "retry":
-        return verdict
-    allowed = budgets.of(verdict.failure_class)
+    if outcome.decision != "retry":
+        return outcome
+    allowed = budgets.of(outcome.failure_class)
     if earlier >= allowed:
         times = "once" if earlier == 0 else f"{earlier + 1} times"
         times_fr = "une fois" if earlier == 0 else f"{earlier + 1} fois"
         return replace(
-            verdict,
-            outcome="fail",
-            reason=f"{verdict.reason} It ended so {times}; it is tried again next night.",
-            reason_fr=f"{verdict.reason_fr} C'est arrivé {times_fr} ; nouvel essai la nuit prochaine.",
+            outcome,
+            decision="fail",
+            reason=f"{outcome.reason} It ended so {times}; it is tried again next night.",
+            reason_fr=f"{outcome.reason_fr} C'est arrivé {times_fr} ; nouvel essai la nuit prochaine.",
         )
     if not has_next_plan:
         return replace(
-            verdict,
-            outcome="fail",
-            reason=f"{verdict.reason} The cluster has nothing larger to offer.",
-            reason_fr=f"{verdict.reason_fr} La grappe n'a rien de plus grand à offrir.",
+            outcome,
+            decision="fail",
+            reason=f"{outcome.reason} The cluster has nothing larger to offer.",
+            reason_fr=f"{outcome.reason_fr} La grappe n'a rien de plus grand à offrir.",
         )
-    return verdict
+    return outcome

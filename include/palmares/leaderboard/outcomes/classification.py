@@ -1,4 +1,4 @@
-"""From all that is known of an ended job to what its ending means: whose fault, and whether to try again."""
+"""From all that is known of an ended attempt to its outcome: whose fault, and whether to try again."""
 
 from __future__ import annotations
 
@@ -7,8 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
-from palmares.contract import MODEL_LOADED, RESULTS_ARTIFACT
-from palmares.leaderboard.outcomes.classes import MODELS_FAULT, SENTENCES, FailureClass, Outcome
+from palmares.contract import (
+    EVALUATOR_CLASSES,
+    MODEL_FAULTS,
+    MODEL_LOADED,
+    RESULTS_ARTIFACT,
+    FailureClass,
+    StopCause,
+)
+from palmares.leaderboard.outcomes.classes import SENTENCES, Decision
 from palmares.leaderboard.outcomes.console import lines_of_attempt
 from palmares.leaderboard.outcomes.signatures import (
     MACHINE,
@@ -22,8 +29,8 @@ from palmares.leaderboard.outcomes.signatures import (
 NEARLY_ALL: Final = 0.95
 """A job that an agent's SIGTERM ended after this part of its wall time was ended by the wall time."""
 
-EVALUATORS_WORDS: Final = MODELS_FAULT | {"out_of_memory", "results_incomplete", "node_lost"}
-"""Words of the evaluator that settle it; ``evaluator_error`` is vague: the console may know the cause."""
+DECISIVE_REPORTS: Final = EVALUATOR_CLASSES - {FailureClass.EVALUATOR_ERROR}
+"""Reports of the evaluator that settle it; ``evaluator_error`` is vague: the console may show the cause."""
 _EXIT_CODE: Final = re.compile(r"exit code (-?\d{1,6})\b")
 _KILLED: Final = {-9, 137}
 _TERMINATED: Final = {-15, 143}
@@ -41,8 +48,8 @@ class Child:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobEnding:
-    """What is known of an ended job."""
+class Termination:
+    """What is known of an ended attempt."""
 
     status: str
     """ClearML's."""
@@ -52,8 +59,8 @@ class JobEnding:
     status_reason: str = ""
     stop_cause: str | None = None
     """Why, if we stopped it: ``node_lost, deadline, overtime, child_ended, killed, forced, orphan``."""
-    said: str = ""
-    """The evaluator's own word (user property ``failure_class``)."""
+    reported: str = ""
+    """What the evaluator reported (user property ``failure_class``)."""
     artifacts: frozenset[str] | None = None
     """Names; None: not known, and not asked for."""
     results_attempt: str = ""
@@ -68,128 +75,144 @@ class JobEnding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What an ending means."""
+class AttemptOutcome:
+    """Whose fault it is, and what follows."""
 
-    outcome: Outcome
+    decision: Decision
     failure_class: FailureClass
     reason: str
     """English; reaches the request file and the logs, so it quotes nothing of the console."""
     reason_fr: str
     source: str | None = None
-    """Of the signature that decided; None: it was told from status and causes."""
+    """Of the signature that decided; None: status and causes decided."""
 
 
-def classify_job_ending(ending: JobEnding) -> Verdict:
-    """Judge one ending; retry budgets are not looked at (`budgets.within_budget`)."""
-    if ending.succeeded:
-        return _of_success(ending)
-    if ending.stop_cause == "forced":
-        return _verdict("cancelled", "Another run asked for a new result.")
-    if _has_results(ending) and not _was_stopped_by_a_person(ending):
-        return _verdict("succeeded", "The results had arrived whole when the job's agent was lost.")
-    lines = lines_of_attempt(ending.console, ending.attempt)
-    return _of_our_stop(ending, lines) or _of_its_own(ending, lines)
+def classify(termination: Termination) -> AttemptOutcome:
+    """Judge how one attempt ended; retry budgets are not looked at (`budgets.within_budget`)."""
+    if termination.succeeded:
+        return _of_success(termination)
+    if termination.stop_cause == StopCause.FORCED:
+        return _outcome(FailureClass.CANCELLED, "Another run asked for a new result.")
+    if _has_results(termination) and not _was_stopped_by_a_person(termination):
+        return _outcome(
+            FailureClass.SUCCEEDED, "The results had arrived whole when the job's agent was lost."
+        )
+    lines = lines_of_attempt(termination.console, termination.attempt)
+    return _of_our_stop(termination, lines) or _of_its_own(termination, lines)
 
 
-def _of_success(ending: JobEnding) -> Verdict:
-    if ending.artifacts is not None and RESULTS_ARTIFACT not in ending.artifacts:
-        return _verdict("results_incomplete", "The job is called completed and left no results.")
-    return _verdict("succeeded", ending.status_reason)
+def _of_success(termination: Termination) -> AttemptOutcome:
+    if termination.artifacts is not None and RESULTS_ARTIFACT not in termination.artifacts:
+        return _outcome(FailureClass.RESULTS_INCOMPLETE, "The job is called completed and left no results.")
+    return _outcome(FailureClass.SUCCEEDED, termination.status_reason)
 
 
-def _has_results(ending: JobEnding) -> bool:
-    names = ending.artifacts or frozenset()
-    return RESULTS_ARTIFACT in names and ending.results_attempt == str(ending.attempt)
+def _has_results(termination: Termination) -> bool:
+    names = termination.artifacts or frozenset()
+    return RESULTS_ARTIFACT in names and termination.results_attempt == str(termination.attempt)
 
 
-def _was_stopped_by_a_person(ending: JobEnding) -> bool:
-    if ending.stop_cause == "killed":
+def _was_stopped_by_a_person(termination: Termination) -> bool:
+    if termination.stop_cause == StopCause.KILLED:
         return True
     known = (*_LOST_REASONS, *_PREEMPTED_REASONS)
-    is_explained = ending.stop_cause is not None or any(part in ending.status_reason for part in known)
-    return ending.status == "stopped" and not is_explained
+    is_explained = termination.stop_cause is not None or any(
+        part in termination.status_reason for part in known
+    )
+    return termination.status == "stopped" and not is_explained
 
 
-def _of_our_stop(ending: JobEnding, lines: Sequence[str]) -> Verdict | None:
-    """Endings that we brought about ourselves; None: we did not."""
-    match ending.stop_cause:
-        case "killed":
-            return _verdict("cancelled", "Its Airflow task was marked as failed.")
-        case "node_lost":
-            return _verdict("node_lost", "The job's node gave no sign of life.")
-        case "orphan":  # nobody's fault: whoever waits for it now wants it again
-            return _verdict("preempted", "Nobody waited for the job, so it was stopped.")
-        case "overtime":
-            return _verdict("wall_time")
-        case "deadline" if ending.ran_s == 0:
-            return _verdict(
-                "node_lost", "No agent took the job from its queue before its deadline.", outcome="fail"
+def _of_our_stop(termination: Termination, lines: Sequence[str]) -> AttemptOutcome | None:
+    """Terminations that we brought about ourselves; None: we did not."""
+    match termination.stop_cause:
+        case StopCause.KILLED:
+            return _outcome(FailureClass.CANCELLED, "Its Airflow task was marked as failed.")
+        case StopCause.NODE_LOST:
+            return _outcome(FailureClass.NODE_LOST, "The job's node gave no sign of life.")
+        case StopCause.ORPHAN:  # nobody's fault: whoever waits for it now wants it again
+            return _outcome(FailureClass.PREEMPTED, "Nobody waited for the job, so it was stopped.")
+        case StopCause.OVERTIME:
+            return _outcome(FailureClass.WALL_TIME)
+        case StopCause.DEADLINE if termination.ran_s == 0:
+            return _outcome(
+                FailureClass.NODE_LOST,
+                "No agent took the job from its queue before its deadline.",
+                decision="fail",
             )
-        case "deadline":
-            return _verdict("wall_time")
-        case "child_ended":
-            return _of_children(ending, lines)
+        case StopCause.DEADLINE:
+            return _outcome(FailureClass.WALL_TIME)
+        case StopCause.CHILD_ENDED:
+            return _of_children(termination, lines)
     return None
 
 
-def _of_children(ending: JobEnding, lines: Sequence[str]) -> Verdict:
+def _of_children(termination: Termination, lines: Sequence[str]) -> AttemptOutcome:
     found = _signature_of(lines)
-    if found is not None and found.failure_class != "evaluator_error":
+    if found is not None and found.failure_class is not FailureClass.EVALUATOR_ERROR:
         return _by_signature(found)
-    return _of_fallen_node(ending) or _verdict(
-        "evaluator_error", "One of the job's nodes failed: see its console in ClearML."
+    return _of_fallen_node(termination) or _outcome(
+        FailureClass.EVALUATOR_ERROR, "One of the job's nodes failed: see its console in ClearML."
     )
 
 
-def _of_fallen_node(ending: JobEnding) -> Verdict | None:
-    """Told by the node of a multi-node job that was lost or taken away; None: by none."""
-    for child in ending.children:
+def _of_fallen_node(termination: Termination) -> AttemptOutcome | None:
+    """Decided by the node of a multi-node job that was lost or taken away; None: by none."""
+    for child in termination.children:
         code = _exit_code(child.status_reason)
-        if child.status == "lost" or code in _KILLED or _says(child.status_reason, _LOST_REASONS):
-            return _verdict("node_lost", "One of the job's nodes was lost.")
-        if code in _TERMINATED or _says(child.status_reason, _PREEMPTED_REASONS):
-            return _verdict("preempted", "One of the job's nodes was wanted back.")
+        if child.status == "lost" or code in _KILLED or _names(child.status_reason, _LOST_REASONS):
+            return _outcome(FailureClass.NODE_LOST, "One of the job's nodes was lost.")
+        if code in _TERMINATED or _names(child.status_reason, _PREEMPTED_REASONS):
+            return _outcome(FailureClass.PREEMPTED, "One of the job's nodes was wanted back.")
     return None
 
 
-def _of_its_own(ending: JobEnding, lines: Sequence[str]) -> Verdict:
-    """Endings that came from outside: the batch scheduler, the machine, the evaluator, a person."""
+def _of_its_own(termination: Termination, lines: Sequence[str]) -> AttemptOutcome:
+    """Terminations that came from outside: the batch scheduler, the machine, the evaluator, a person."""
     if found := find_signature(lines, SCHEDULER):
         return _by_signature(found)
-    if _says(ending.status_reason, _LOST_REASONS):
-        return _verdict("node_lost", f"The job's node gave no sign of life ({ending.status_reason}).")
-    if _says(ending.status_reason, _PREEMPTED_REASONS):  # the agent got SIGTERM, or its pod was taken away
-        if ending.ran_s and ending.run_limit_s and ending.ran_s >= NEARLY_ALL * ending.run_limit_s:
-            return _verdict("wall_time")
-        return _verdict("preempted", "The job's agent was stopped.")
-    if ending.status == "stopped":
-        return _verdict("cancelled", ending.status_reason)
+    if _names(termination.status_reason, _LOST_REASONS):
+        return _outcome(
+            FailureClass.NODE_LOST, f"The job's node gave no sign of life ({termination.status_reason})."
+        )
+    if _names(termination.status_reason, _PREEMPTED_REASONS):
+        if (
+            termination.ran_s
+            and termination.run_limit_s
+            and termination.ran_s >= NEARLY_ALL * termination.run_limit_s
+        ):
+            return _outcome(FailureClass.WALL_TIME)
+        return _outcome(FailureClass.PREEMPTED, "The job's agent was stopped.")
+    if termination.status == "stopped":
+        return _outcome(FailureClass.CANCELLED, termination.status_reason)
     if found := find_signature(lines, MACHINE):
         return _by_signature(found)
-    if ending.said in EVALUATORS_WORDS:
-        return _verdict(cast("FailureClass", ending.said))
-    return _of_failure(ending, lines)
+    if termination.reported in DECISIVE_REPORTS:
+        return _outcome(FailureClass(termination.reported))
+    return _of_failure(termination, lines)
 
 
-def _of_failure(ending: JobEnding, lines: Sequence[str]) -> Verdict:
+def _of_failure(termination: Termination, lines: Sequence[str]) -> AttemptOutcome:
     """A failed process that named no cause of its own."""
     found = _signature_of(lines)
-    if found is not None and found.failure_class != "evaluator_error":
+    if found is not None and found.failure_class is not FailureClass.EVALUATOR_ERROR:
         return _by_signature(found)
-    if (fallen := _of_fallen_node(ending)) is not None:  # the others fail for want of it
+    if (fallen := _of_fallen_node(termination)) is not None:  # the others fail for want of it
         return fallen
-    code = _exit_code(ending.status_reason)
+    code = _exit_code(termination.status_reason)
     if code in _KILLED:
-        return _verdict("node_lost", f"The job was killed ({ending.status_reason}).")
+        return _outcome(FailureClass.NODE_LOST, f"The job was killed ({termination.status_reason}).")
     if code in _TERMINATED:
-        return _verdict("preempted", f"The job was told to stop ({ending.status_reason}).")
+        return _outcome(FailureClass.PREEMPTED, f"The job was told to stop ({termination.status_reason}).")
     if found is not None:
         return _by_signature(found)
     if code is not None and code < 0:
-        return _verdict("evaluator_error", f"The evaluator crashed by signal {-code}: see the console.")
-    why = ending.status_reason or ending.status
-    return _verdict("evaluator_error", f"The evaluator failed ({why}): see the console in ClearML.")
+        return _outcome(
+            FailureClass.EVALUATOR_ERROR, f"The evaluator crashed by signal {-code}: see the console."
+        )
+    why = termination.status_reason or termination.status
+    return _outcome(
+        FailureClass.EVALUATOR_ERROR, f"The evaluator failed ({why}): see the console in ClearML."
+    )
 
 
 def _signature_of(lines: Sequence[str]) -> Signature | None:
@@ -197,7 +220,7 @@ def _signature_of(lines: Sequence[str]) -> Signature | None:
     return find_signature(lines, ONCE_LOADED if is_loaded else SIGNATURES)
 
 
-def _says(reason: str, parts: Sequence[str]) -> bool:
+def _names(reason: str, parts: Sequence[str]) -> bool:
     return any(part in reason for part in parts)
 
 
@@ -206,26 +229,26 @@ def _exit_code(reason: str) -> int | None:
     return int(found.group(1)) if found else None
 
 
-def _by_signature(signature: Signature) -> Verdict:
-    return _verdict(signature.failure_class, signature.sentence, source=signature.source)
+def _by_signature(signature: Signature) -> AttemptOutcome:
+    return _outcome(signature.failure_class, signature.sentence, source=signature.source)
 
 
-def _verdict(
+def _outcome(
     failure_class: FailureClass,
     reason: str = "",
     *,
-    outcome: Outcome | None = None,
+    decision: Decision | None = None,
     source: str | None = None,
-) -> Verdict:
-    if failure_class in {"succeeded", "cancelled"}:
-        usual: Outcome = cast("Outcome", failure_class)
+) -> AttemptOutcome:
+    if failure_class in {FailureClass.SUCCEEDED, FailureClass.CANCELLED}:
+        usual = cast("Decision", failure_class.value)
     else:
-        usual = "skip" if failure_class in MODELS_FAULT else "retry"
-    words = SENTENCES[failure_class]
-    return Verdict(
-        outcome=outcome or usual,
+        usual = "skip" if failure_class in MODEL_FAULTS else "retry"
+    sentences = SENTENCES[failure_class]
+    return AttemptOutcome(
+        decision=decision or usual,
         failure_class=failure_class,
-        reason=reason or words.en,
-        reason_fr=words.fr,
+        reason=reason or sentences.en,
+        reason_fr=sentences.fr,
         source=source,
     )

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from palmares.leaderboard.outcomes import SENTENCES, Child, JobEnding, classify_job_ending
-from palmares.leaderboard.outcomes.verdict import Verdict
+from palmares.leaderboard.outcomes import SENTENCES, Child, Termination, classify
+from palmares.leaderboard.outcomes.classification import AttemptOutcome
 
 HEX = "0123456789abcdef0123456789abcdef"
 START = f"Executing task id [{HEX}]:"
@@ -17,14 +17,14 @@ TIME_LIMIT = "slurmstepd: error: *** JOB 494583 ON n1 CANCELLED AT 2024-04-20T09
 RESULTS = {"artifacts": frozenset({"results"}), "results_attempt": "1"}
 
 
-def judge(status: str, reason: str = "", **facts: Any) -> Verdict:
-    return classify_job_ending(
-        JobEnding(status=status, succeeded=status == "completed", status_reason=reason, **facts)
+def judge(status: str, reason: str = "", **facts: Any) -> AttemptOutcome:
+    return classify(
+        Termination(status=status, succeeded=status == "completed", status_reason=reason, **facts)
     )
 
 
-def told(verdict: Verdict) -> tuple[str, str]:
-    return verdict.outcome, verdict.failure_class
+def brief(outcome: AttemptOutcome) -> tuple[str, str]:
+    return outcome.decision, outcome.failure_class
 
 
 @pytest.mark.parametrize(
@@ -40,38 +40,41 @@ def told(verdict: Verdict) -> tuple[str, str]:
     ],
 )
 def test_a_process_that_said_nothing_is_told_by_its_exit_code(code, expected):
-    assert told(judge("failed", f"worker execution exit code {code}")) == expected
+    assert brief(judge("failed", f"worker execution exit code {code}")) == expected
 
 
-@pytest.mark.parametrize("said", ["gated", "not_found", "incompatible", "bad_model"])
-def test_the_model_s_fault_is_what_the_evaluator_says_and_is_never_tried_again(said):
-    verdict = judge("failed", "worker execution exit code 1", said=said)
+@pytest.mark.parametrize("reported", ["gated", "not_found", "incompatible", "bad_model"])
+def test_the_model_s_fault_is_what_the_evaluator_says_and_is_never_tried_again(reported):
+    outcome = judge("failed", "worker execution exit code 1", reported=reported)
 
-    assert told(verdict) == ("skip", said)
-    assert (verdict.reason, verdict.reason_fr) == (SENTENCES[said].en, SENTENCES[said].fr)
+    assert brief(outcome) == ("skip", reported)
+    assert (outcome.reason, outcome.reason_fr) == (SENTENCES[reported].en, SENTENCES[reported].fr)
 
 
 def test_a_defective_machine_is_never_charged_to_the_model():
-    verdict = judge(
+    outcome = judge(
         "failed",
         "worker execution exit code 1",
-        said="bad_model",
+        reported="bad_model",
         console=["OSError: [Errno 28] No space left on device"],
     )
 
-    assert told(verdict) == ("retry", "node_lost")
-    assert verdict.source is not None
+    assert brief(outcome) == ("retry", "node_lost")
+    assert outcome.source is not None
 
 
 def test_a_vague_word_of_the_evaluator_gives_way_to_the_cause_above_it():
-    verdict = judge("failed", "worker execution exit code 1", said="evaluator_error", console=[MEMORY])
+    outcome = judge("failed", "worker execution exit code 1", reported="evaluator_error", console=[MEMORY])
 
-    assert told(verdict) == ("retry", "out_of_memory")
+    assert brief(outcome) == ("retry", "out_of_memory")
 
 
-@pytest.mark.parametrize("said", ["<b>", "succeeded", "cancelled", "wall_time"])
-def test_a_word_that_the_evaluator_never_says_is_not_believed(said):
-    assert told(judge("failed", "worker execution exit code 1", said=said)) == ("retry", "evaluator_error")
+@pytest.mark.parametrize("reported", ["<b>", "succeeded", "cancelled", "wall_time"])
+def test_a_word_that_the_evaluator_never_says_is_not_believed(reported):
+    assert brief(judge("failed", "worker execution exit code 1", reported=reported)) == (
+        "retry",
+        "evaluator_error",
+    )
 
 
 def test_a_loaded_model_is_not_missing_whatever_a_library_said_on_the_way():
@@ -80,14 +83,14 @@ def test_a_loaded_model_is_not_missing_whatever_a_library_said_on_the_way():
         "Repository Not Found for url: https://huggingface.co/org/extra.",
     ]
 
-    assert told(judge("failed", "exit code 1", console=console)) == ("retry", "evaluator_error")
-    assert told(judge("failed", "exit code 1", console=console[1:])) == ("skip", "not_found")
+    assert brief(judge("failed", "exit code 1", console=console)) == ("retry", "evaluator_error")
+    assert brief(judge("failed", "exit code 1", console=console[1:])) == ("skip", "not_found")
 
 
 def test_the_kernel_s_word_tells_a_memory_kill_from_another():
     kernel = "Out of memory: Killed process 4711 (python) total-vm:87033376kB"
 
-    assert told(judge("failed", "exit code -9", console=[kernel])) == ("retry", "out_of_memory")
+    assert brief(judge("failed", "exit code -9", console=[kernel])) == ("retry", "out_of_memory")
 
 
 @pytest.mark.parametrize(
@@ -103,16 +106,16 @@ def test_the_kernel_s_word_tells_a_memory_kill_from_another():
     ],
 )
 def test_a_stopped_job_is_told_by_our_own_cause(cause, expected):
-    verdict = judge("stopped", "task was stopped by tasks.stop", stop_cause=cause, said="bad_model")
+    outcome = judge("stopped", "task was stopped by tasks.stop", stop_cause=cause, reported="bad_model")
 
-    assert told(verdict) == expected
+    assert brief(outcome) == expected
 
 
 def test_a_job_that_nobody_took_before_its_deadline_is_given_up_for_the_night():
-    verdict = judge("stopped", "task was stopped by tasks.stop", stop_cause="deadline", ran_s=0)
+    outcome = judge("stopped", "task was stopped by tasks.stop", stop_cause="deadline", ran_s=0)
 
-    assert told(verdict) == ("fail", "node_lost")
-    assert "No agent took the job" in verdict.reason
+    assert brief(outcome) == ("fail", "node_lost")
+    assert "No agent took the job" in outcome.reason
 
 
 @pytest.mark.parametrize(
@@ -125,17 +128,17 @@ def test_a_job_that_nobody_took_before_its_deadline_is_given_up_for_the_night():
     ],
 )
 def test_clearml_s_own_reasons_are_known(reason, expected):
-    assert told(judge("stopped", reason)) == expected
-    assert told(judge("failed", reason)) == expected
+    assert brief(judge("stopped", reason)) == expected
+    assert brief(judge("failed", reason)) == expected
 
 
 def test_a_drained_agent_near_the_end_of_the_wall_time_was_stopped_by_it():
-    assert told(judge("stopped", "user abort", ran_s=3590, run_limit_s=3600)) == ("retry", "wall_time")
-    assert told(judge("stopped", "user abort", ran_s=1200, run_limit_s=3600)) == ("retry", "preempted")
+    assert brief(judge("stopped", "user abort", ran_s=3590, run_limit_s=3600)) == ("retry", "wall_time")
+    assert brief(judge("stopped", "user abort", ran_s=1200, run_limit_s=3600)) == ("retry", "preempted")
 
 
 def test_the_batch_scheduler_knows_why_an_agent_was_stopped():
-    assert told(judge("stopped", "user abort", console=[TIME_LIMIT])) == ("retry", "wall_time")
+    assert brief(judge("stopped", "user abort", console=[TIME_LIMIT])) == ("retry", "wall_time")
 
 
 @pytest.mark.parametrize(
@@ -148,9 +151,9 @@ def test_the_batch_scheduler_knows_why_an_agent_was_stopped():
     ],
 )
 def test_results_that_had_arrived_count_even_if_the_agent_is_dead(status, reason, cause):
-    verdict = judge(status, reason, stop_cause=cause, **RESULTS)
+    outcome = judge(status, reason, stop_cause=cause, **RESULTS)
 
-    assert told(verdict) == ("succeeded", "succeeded")
+    assert brief(outcome) == ("succeeded", "succeeded")
 
 
 @pytest.mark.parametrize(
@@ -163,22 +166,22 @@ def test_results_that_had_arrived_count_even_if_the_agent_is_dead(status, reason
     ids=["of an earlier attempt", "never read back", "gone"],
 )
 def test_results_of_another_attempt_or_unverified_ones_do_not_count(facts):
-    verdict = judge("stopped", "task was stopped by tasks.stop", stop_cause="node_lost", **facts)
+    outcome = judge("stopped", "task was stopped by tasks.stop", stop_cause="node_lost", **facts)
 
-    assert told(verdict) == ("retry", "node_lost")
+    assert brief(outcome) == ("retry", "node_lost")
 
 
 @pytest.mark.parametrize("cause", [None, "killed", "forced"])
 def test_what_a_person_stopped_stays_cancelled_though_results_had_arrived(cause):
-    verdict = judge("stopped", "task was stopped by tasks.stop", stop_cause=cause, **RESULTS)
+    outcome = judge("stopped", "task was stopped by tasks.stop", stop_cause=cause, **RESULTS)
 
-    assert told(verdict) == ("cancelled", "cancelled")
+    assert brief(outcome) == ("cancelled", "cancelled")
 
 
 def test_a_completed_job_without_results_is_run_again():
-    assert told(judge("completed", artifacts=frozenset())) == ("retry", "results_incomplete")
-    assert told(judge("completed", artifacts=frozenset({"results"}))) == ("succeeded", "succeeded")
-    assert told(judge("completed")) == ("succeeded", "succeeded")
+    assert brief(judge("completed", artifacts=frozenset())) == ("retry", "results_incomplete")
+    assert brief(judge("completed", artifacts=frozenset({"results"}))) == ("succeeded", "succeeded")
+    assert brief(judge("completed")) == ("succeeded", "succeeded")
 
 
 @pytest.mark.parametrize(
@@ -193,34 +196,34 @@ def test_a_completed_job_without_results_is_run_again():
     ],
 )
 def test_a_multi_node_job_is_judged_by_the_node_that_fell_and_by_its_console(children, console, expected):
-    verdict = judge("stopped", "stop", stop_cause="child_ended", children=children, console=console)
+    outcome = judge("stopped", "stop", stop_cause="child_ended", children=children, console=console)
 
-    assert told(verdict) == ("retry", expected)
+    assert brief(outcome) == ("retry", expected)
 
 
 def test_a_master_that_failed_for_want_of_a_lost_node_is_not_to_blame():
     lost = Child(status="failed", status_reason="worker execution exit code -9")
 
-    assert told(judge("failed", "worker execution exit code 1", children=[lost])) == ("retry", "node_lost")
+    assert brief(judge("failed", "worker execution exit code 1", children=[lost])) == ("retry", "node_lost")
 
 
 def test_an_earlier_attempt_s_console_is_not_held_against_this_one():
     pulled = f"task {HEX} pulled from {HEX} by worker n1:gpu0"
     earlier = [START, "palmares | attempt 1", MEMORY]
 
-    assert told(judge("failed", "exit code 1", attempt=2, console=[*earlier, pulled])) == (
+    assert brief(judge("failed", "exit code 1", attempt=2, console=[*earlier, pulled])) == (
         "retry",
         "evaluator_error",
     )
-    assert told(judge("failed", "exit code -9", attempt=2, console=earlier)) == ("retry", "node_lost")
-    assert told(judge("failed", "exit code 1", attempt=1, console=earlier)) == ("retry", "out_of_memory")
+    assert brief(judge("failed", "exit code -9", attempt=2, console=earlier)) == ("retry", "node_lost")
+    assert brief(judge("failed", "exit code 1", attempt=1, console=earlier)) == ("retry", "out_of_memory")
 
 
 def test_a_reason_never_quotes_the_console():
     secret = "la réponse cachée"
-    verdict = judge("failed", "exit code 1", console=[f"{MEMORY} {secret}", f"ValueError: {secret}"])
+    outcome = judge("failed", "exit code 1", console=[f"{MEMORY} {secret}", f"ValueError: {secret}"])
 
-    assert secret not in verdict.reason + verdict.reason_fr
+    assert secret not in outcome.reason + outcome.reason_fr
 
 
 @given(
@@ -229,24 +232,24 @@ def test_a_reason_never_quotes_the_console():
     cause=st.sampled_from(
         [None, "node_lost", "deadline", "overtime", "child_ended", "killed", "forced", "orphan", "?"]
     ),
-    said=st.sampled_from(["", *SENTENCES]) | st.text(max_size=10),
+    reported=st.sampled_from(["", *SENTENCES]) | st.text(max_size=10),
     console=st.lists(st.text(max_size=80) | st.sampled_from([START, MEMORY, TIME_LIMIT]), max_size=5),
     artifacts=st.none() | st.frozensets(st.sampled_from(["results", "other"])),
     results_attempt=st.sampled_from(["", "1", "2"]),
     ran_s=st.none() | st.floats(0, 1e6),
 )
 def test_whatever_is_found_there_is_a_verdict_that_charges_no_model_without_evidence(
-    status, reason, cause, said, console, artifacts, results_attempt, ran_s
+    status, reason, cause, reported, console, artifacts, results_attempt, ran_s
 ):
-    verdict = judge(
-        status, reason, stop_cause=cause, said=said, console=console, artifacts=artifacts,
+    outcome = judge(
+        status, reason, stop_cause=cause, reported=reported, console=console, artifacts=artifacts,
         results_attempt=results_attempt, ran_s=ran_s, run_limit_s=3600,
     )  # fmt: skip
 
-    assert verdict.failure_class in SENTENCES
-    assert verdict.reason_fr
-    if verdict.outcome == "skip":
-        assert said == verdict.failure_class or verdict.source is not None
-    if status != "completed" and verdict.outcome == "succeeded":
+    assert outcome.failure_class in SENTENCES
+    assert outcome.reason_fr
+    if outcome.decision == "skip":
+        assert reported == outcome.failure_class or outcome.source is not None
+    if status != "completed" and outcome.decision == "succeeded":
         assert results_attempt == "1"
         assert "results" in (artifacts or ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from palmares.leaderboard.outcomes import SENTENCES, JobEnding, classify_job_ending
+from palmares.leaderboard.outcomes import SENTENCES, Termination, classify
 from palmares.leaderboard.outcomes.signatures import SIGNATURES, find_signature
 
 EXCERPTS = sorted((Path(__file__).parents[3] / "data" / "failure_logs").glob("*.txt"))
@@ -17,14 +17,14 @@ def lines_of(excerpt: Path) -> list[str]:
 
 
 def class_of(*lines: str) -> str:
-    ended = JobEnding(
+    ended = Termination(
         status="failed",
         succeeded=False,
         status_reason="worker execution exit code 1",
-        said="evaluator_error",
+        reported="evaluator_error",
         console=lines,
     )
-    return classify_job_ending(ended).failure_class
+    return classify(ended).failure_class
 
 
 @pytest.mark.parametrize("excerpt", EXCERPTS, ids=lambda path: path.stem)

@@ -11,7 +11,7 @@ from clearml_provider import api
 from clearml_provider.exceptions import ClearMLMovedError, ClearMLTaskFailedError
 from clearml_provider.flows import attempts
 from clearml_provider.operators import ClearMLWaitOperator
-from clearml_provider.outcomes import AttemptEdit, EndedTask, Ending
+from clearml_provider.outcomes import AttemptEdit, AttemptOutcome, Termination
 
 from tests.plugins.clearml_provider.workplace import Crashed, Workplace, carry, defer, fire
 
@@ -40,8 +40,8 @@ def told(place: Workplace, *, complete: bool = False) -> str:
     task_id = place.enqueue()
     (place.complete if complete else place.fail)()
 
-    def refuse(ended: EndedTask) -> Ending:
-        return Ending(outcome="retry", failure_class="failed", reason="")
+    def refuse(termination: Termination) -> AttemptOutcome:
+        return AttemptOutcome(decision="retry", failure_class="failed", reason="")
 
     with pytest.raises(ClearMLTaskFailedError):
         wait(task_id, classify=refuse).execute({})
@@ -64,11 +64,11 @@ def test_a_try_that_dies_while_it_begins_an_attempt_is_gone_on_from(clearml, unt
     task_id = told(clearml, complete=complete)
     begin(clearml, until, **CHANGE)
 
-    def refuse(ended: EndedTask) -> Ending:
-        assert ended.attempt == 1, "the old ending was read as the new attempt's"
-        return Ending(outcome="retry", failure_class="failed", reason="")
+    def refuse(termination: Termination) -> AttemptOutcome:
+        assert termination.attempt == 1, "the old outcome was read as the new attempt's"
+        return AttemptOutcome(decision="retry", failure_class="failed", reason="")
 
-    again = wait(task_id, classify=refuse, next_attempt=lambda ended, ending: AttemptEdit(**CHANGE))
+    again = wait(task_id, classify=refuse, next_attempt=lambda termination, outcome: AttemptEdit(**CHANGE))
     assert (clearml.status(task_id), clearml.task().attempt) != ("created", 1), "reset without its number"
     defer(again)
     task = clearml.task()
@@ -112,7 +112,7 @@ def test_of_two_that_begin_the_next_attempt_the_later_steps_back(clearml):
 def test_a_try_that_comes_second_waits_for_the_attempt_of_the_first(clearml):
     task_id = told(clearml)
 
-    def overtaken(ended: EndedTask, ending: Ending) -> AttemptEdit:
+    def overtaken(termination: Termination, outcome: AttemptOutcome) -> AttemptEdit:
         begin(clearml)
         return AttemptEdit(note="too late")
 
@@ -183,7 +183,7 @@ def test_a_task_that_a_person_put_away_is_shown_again_when_it_is_to_run(clearml)
 def test_a_retry_shows_what_it_changed(clearml):
     other = clearml.hook.run(api.resolve_queue(f"other-{clearml.queue}", create_if_missing=True))
 
-    def next_attempt(ended: EndedTask, ending: Ending) -> AttemptEdit:
+    def next_attempt(termination: Termination, outcome: AttemptOutcome) -> AttemptEdit:
         return AttemptEdit(queue=other.name, note="two nodes", user_properties={"plan": '{"nodes": 2}'})
 
     task_id = clearml.enqueue()

@@ -10,7 +10,7 @@ from clearml_provider.exceptions import ClearMLMovedError, ClearMLTaskFailedErro
 from clearml_provider.flows import attempts
 from clearml_provider.flows.cancel import adopt, cancel
 from clearml_provider.operators import ClearMLWaitOperator
-from clearml_provider.outcomes import CAUSE_FORCED, EndedTask, Ending, classify_by_status
+from clearml_provider.outcomes import CAUSE_FORCED, AttemptOutcome, Termination, classify_by_status
 from clearml_provider.transport import Call, Pause
 
 from tests.plugins.clearml_provider.workplace import Workplace, carry, defer, fire
@@ -116,16 +116,18 @@ def test_a_forced_stop_is_a_cancellation_for_the_run_that_waited(clearml):
     deferred = defer(ClearMLWaitOperator(task_id="wait", clearml_task_id=task_id, poll_interval=0.05))
     clearml.hook.run(cancelling(task_id))
     assert fire(deferred)["status"] == "stopped"
-    ending = classify_by_status(EndedTask(info=clearml.task(), stop_cause=CAUSE_FORCED, past=()))
-    assert (ending.outcome, ending.failure_class) == ("cancelled", "cancelled")
+    outcome = classify_by_status(Termination(info=clearml.task(), stop_cause=CAUSE_FORCED, past=()))
+    assert (outcome.decision, outcome.failure_class) == ("cancelled", "cancelled")
 
 
-def uploaded(ended: EndedTask) -> Ending:
+def uploaded(termination: Termination) -> AttemptOutcome:
     """The caller's rule: this attempt's results are there."""
-    fence = ended.info.user_properties.get("results_attempt")
-    if ended.info.artifact("results") is not None and fence == str(ended.attempt):
-        return Ending(outcome="succeeded", failure_class="succeeded", reason="its results were uploaded")
-    return classify_by_status(ended)
+    fence = termination.info.user_properties.get("results_attempt")
+    if termination.info.artifact("results") is not None and fence == str(termination.attempt):
+        return AttemptOutcome(
+            decision="succeeded", failure_class="succeeded", reason="its results were uploaded"
+        )
+    return classify_by_status(termination)
 
 
 def upload_results(place: Workplace, task_id: str, *, attempt: int) -> None:

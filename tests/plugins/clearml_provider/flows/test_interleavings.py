@@ -95,7 +95,7 @@ class World:
             f"the end of an attempt was told that never began: {self.told}"
         )
         assert self.runs == sorted(set(self.runs)), f"runs were not new attempts each: {self.runs}"
-        assert len(self.told) == len(set(self.told)), f"an ending was told twice: {self.told}"
+        assert len(self.told) == len(set(self.told)), f"an outcome was told twice: {self.told}"
         if "completed" in self.story:
             assert task.status == "completed", f"a completed job became {task.status}"
 

@@ -13,7 +13,7 @@ from clearml_provider.exceptions import ClearMLNotFoundError, ClearMLTaskFailedE
 from clearml_provider.flows import attempts, nodes
 from clearml_provider.flows.cancel import cancel
 from clearml_provider.operators import ClearMLWaitOperator
-from clearml_provider.outcomes import AttemptEdit, EndedTask, Ending, classify_by_status
+from clearml_provider.outcomes import AttemptEdit, AttemptOutcome, Termination, classify_by_status
 from clearml_provider.transport import Call
 
 from tests.plugins.clearml_provider.workplace import Crashed, Workplace, carry, defer, fire
@@ -87,32 +87,37 @@ def test_nodes_that_a_master_left_running_are_cancelled_though_the_master_stays_
 
 
 @pytest.mark.parametrize(
-    ("ending", "failure_class", "words"),
+    ("outcome", "failure_class", "words"),
     [
         (("tasks.failed", "worker execution exit code 1"), "failed", "failed: worker execution exit code 1"),
         (("tasks.stopped", "user abort"), "preempted", "stopped: user abort"),
     ],
 )
-def test_a_node_that_ends_badly_ends_the_job_and_is_its_reason(clearml, master, ending, failure_class, words):
+def test_a_node_that_ends_badly_ends_the_job_and_is_its_reason(
+    clearml, master, outcome, failure_class, words
+):
     deferred = defer(wait(master))
     first, second = clearml.launch(master, 3, start=2)
-    endpoint, reason = ending
+    endpoint, reason = outcome
     clearml.call(endpoint, task=second, status_reason=reason)
     event = fire(deferred)
     assert (event["status"], event["child_id"]) == ("child_ended", second)
-    seen: list[EndedTask] = []
+    seen: list[Termination] = []
 
-    def classify(ended: EndedTask) -> Ending:
-        seen.append(ended)
-        return classify_by_status(ended)
+    def classify(termination: Termination) -> AttemptOutcome:
+        seen.append(termination)
+        return classify_by_status(termination)
 
     with pytest.raises(ClearMLTaskFailedError) as told:
         wait(master, classify=classify).execute_complete({}, event)
     assert told.value.failure_class == failure_class
     assert f"node 2 ({second}) {words}" in str(told.value)
     assert {clearml.status(master), clearml.status(first)} == {"stopped"}
-    (ended,) = seen
-    assert (ended.stop_cause, [child.id for child in ended.children]) == ("child_ended", [first, second])
+    (termination,) = seen
+    assert (termination.stop_cause, [child.id for child in termination.children]) == (
+        "child_ended",
+        [first, second],
+    )
     assert clearml.entries() == []
 
 
@@ -155,8 +160,12 @@ def test_nodes_that_end_with_their_master_are_waited_for(clearml, master):
         if not isinstance(step, Call):
             clearml.call("tasks.completed", task=node)
 
-    (ended,) = carry(clearml.hook, flow, between=end)
-    assert (ended.id, ended.status, ended.user_properties.get("stop_cause")) == (node, "completed", None)
+    (node_left,) = carry(clearml.hook, flow, between=end)
+    assert (node_left.id, node_left.status, node_left.user_properties.get("stop_cause")) == (
+        node,
+        "completed",
+        None,
+    )
 
 
 def test_nodes_that_outlive_their_master_are_stopped_and_the_job_has_succeeded(clearml, master):

@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, task_group
 from clearml_provider.operators import ClearMLEnqueueOperator, ClearMLWaitOperator
-from clearml_provider.outcomes import AttemptEdit, EndedTask, Ending
+from clearml_provider.outcomes import AttemptEdit, AttemptOutcome, Termination
 
 
-def classify(ended: EndedTask) -> Ending:
-    return Ending(outcome="succeeded", failure_class="succeeded", reason=ended.info.status_reason)
+def classify(termination: Termination) -> AttemptOutcome:
+    return AttemptOutcome(
+        decision="succeeded", failure_class="succeeded", reason=termination.info.status_reason
+    )
 
 
-def next_attempt(ended: EndedTask, ending: Ending) -> AttemptEdit | None:
+def next_attempt(termination: Termination, outcome: AttemptOutcome) -> AttemptEdit | None:
     return None
 
 

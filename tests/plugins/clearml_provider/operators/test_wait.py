@@ -11,7 +11,7 @@ from clearml_provider import api
 from clearml_provider.exceptions import ClearMLConfigError, ClearMLNotFoundError, ClearMLTaskFailedError
 from clearml_provider.flows import create
 from clearml_provider.operators import ClearMLWaitOperator
-from clearml_provider.outcomes import AttemptEdit, EndedTask, Ending
+from clearml_provider.outcomes import AttemptEdit, AttemptOutcome, Termination
 
 from tests.plugins.clearml_provider.workplace import Workplace, defer, fire
 
@@ -70,10 +70,10 @@ def test_a_try_that_died_before_telling_does_not_skip_the_telling(clearml, task_
 
 def test_the_next_attempt_is_what_the_caller_says(clearml, task_id):
     other = clearml.hook.run(api.resolve_queue(f"other-{clearml.queue}", create_if_missing=True))
-    seen: list[tuple[EndedTask, Ending]] = []
+    seen: list[tuple[Termination, AttemptOutcome]] = []
 
-    def more_nodes(ended: EndedTask, ending: Ending) -> AttemptEdit:
-        seen.append((ended, ending))
+    def more_nodes(termination: Termination, outcome: AttemptOutcome) -> AttemptEdit:
+        seen.append((termination, outcome))
         return AttemptEdit(
             hyperparams={"General": {"nb_nodes": "2"}},
             user_properties={"plan": "two nodes"},
@@ -88,8 +88,42 @@ def test_the_next_attempt_is_what_the_caller_says(clearml, task_id):
     task = clearml.task()
     assert (task.attempt, task.queue_id, task.user_properties["plan"]) == (2, other.id, "two nodes")
     assert task.hyperparams == {"General": {"model": "org/name", "nb_nodes": "2"}}
-    ((ended, ending),) = seen
-    assert (ended.attempt, ended.count("failed"), ending.failure_class) == (1, 0, "failed")
+    ((termination, outcome),) = seen
+    assert (termination.attempt, termination.count("failed"), outcome.failure_class) == (1, 0, "failed")
+
+
+def test_an_attempt_is_classified_once_and_published_once(clearml, task_id):
+    classified: list[int] = []
+    published: list[tuple[int, str]] = []
+
+    def classify(termination: Termination) -> AttemptOutcome:
+        classified.append(termination.attempt)
+        return AttemptOutcome(decision="retry", failure_class="node_lost", reason="the node fell silent")
+
+    def keep(termination: Termination, outcome: AttemptOutcome) -> None:
+        published.append((termination.attempt, outcome.reason))
+
+    given: dict[str, Any] = {"classify": classify, "on_outcome": keep}
+    clearml.fail()
+    with pytest.raises(ClearMLTaskFailedError):
+        wait(task_id, **given).execute({})
+    defer(wait(task_id, **given))
+    assert clearml.task().attempt == 2
+    assert (classified, published) == ([1], [(1, "the node fell silent")])
+
+
+def test_an_attempt_whose_facts_changed_after_its_outcome_is_classified_again(clearml, task_id):
+    clearml.fail()
+    with pytest.raises(ClearMLTaskFailedError):
+        wait(task_id).execute({})
+    properties = {"results_attempt": "1"}
+    clearml.hook.run(create.edit_hyperparams(task_id, properties=properties))
+
+    def late(termination: Termination) -> AttemptOutcome:
+        assert termination.info.user_properties["results_attempt"] == "1"
+        return AttemptOutcome(decision="succeeded", failure_class="succeeded", reason="they came late")
+
+    assert wait(task_id, classify=late).execute({})["status"] == "completed"
 
 
 def test_no_next_attempt_fails_without_retry(clearml, task_id):
@@ -97,7 +131,7 @@ def test_no_next_attempt_fails_without_retry(clearml, task_id):
     with pytest.raises(ClearMLTaskFailedError):
         wait(task_id).execute_complete({}, event)
     with pytest.raises(AirflowFailException, match="no further attempt after attempt 1"):
-        wait(task_id, next_attempt=lambda ended, ending: None).execute({})
+        wait(task_id, next_attempt=lambda termination, outcome: None).execute({})
     assert clearml.task().attempt == 1
 
 
@@ -111,9 +145,9 @@ def test_no_next_attempt_fails_without_retry(clearml, task_id):
     ],
 )
 def test_the_callers_classifier_decides_how_airflow_hears_of_it(clearml, task_id, outcome, error):
-    def classify(ended: EndedTask) -> Ending:
-        assert ended.log_lines == ("loading", "repository is gated")
-        return Ending(outcome=outcome, failure_class="gated", reason="no access to the repository")
+    def classify(termination: Termination) -> AttemptOutcome:
+        assert termination.log_lines == ("loading", "repository is gated")
+        return AttemptOutcome(decision=outcome, failure_class="gated", reason="no access to the repository")
 
     clearml.console(task_id, "loading", "repository is gated")
     clearml.fail()
@@ -136,8 +170,8 @@ def test_the_console_stays_out_of_airflows_log_unless_asked(clearml, task_id, ca
 
 
 def test_a_completed_job_that_is_refused_is_reset_and_run_again(clearml, task_id):
-    def never_enough(ended: EndedTask) -> Ending:
-        return Ending(outcome="retry", failure_class="results_incomplete", reason="rows are missing")
+    def never_enough(termination: Termination) -> AttemptOutcome:
+        return AttemptOutcome(decision="retry", failure_class="results_incomplete", reason="rows are missing")
 
     clearml.complete()
     with pytest.raises(ClearMLTaskFailedError):
