@@ -13,7 +13,7 @@ from palmares.leaderboard.errors import ClaimLostError, GateError, StoreError
 from palmares.leaderboard.publishing.status import JOB_START_FORMAT, finished_changes
 from palmares.leaderboard.results import verify_results
 from palmares.leaderboard.results.manifest import Manifest
-from palmares.leaderboard.scoring.score import Score, ScoredResults, average
+from palmares.leaderboard.scoring.score import ScoredResults
 from palmares.leaderboard.submissions.request_file import RequestStatus, parse_request
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.leaderboard.suites import Suite
@@ -163,14 +163,7 @@ def _scored(
         if content is None:
             raise StoreError(f"The graded records of {task} are gone. Clear grade_again of this model.")
         graded[task] = [json.loads(line) for line in content.splitlines()]
-    return ScoredResults(
-        scores={task: Score(**score) for task, score in scores.items()},
-        graded=graded,
-        average=average(scores, suite),
-        cross_checks=(),
-        sanity_rates={},
-        preliminary=False,
-    )
+    return ScoredResults.from_stored(scores, graded, suite=suite)
 
 
 def _told(

@@ -17,7 +17,7 @@ from palmares.leaderboard.checks.rates import Rate
 from palmares.leaderboard.checks.responses import answer_rates
 from palmares.leaderboard.checks.scorers import scorer_rates
 from palmares.leaderboard.details.rows import read_details
-from palmares.leaderboard.errors import GateError, ResultsFormatError
+from palmares.leaderboard.errors import GateError, ResultsFormatError, ResultsIncompleteError
 from palmares.leaderboard.results.manifest import Manifest, ManifestTask
 from palmares.leaderboard.suites import Suite, SuiteTask
 
@@ -57,16 +57,6 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CrossCheck:
-    """One number computed twice: from the rows by us, and by the evaluator."""
-
-    task: str
-    metric: str
-    from_rows: float
-    reported: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredResults:
     """All scores of one model."""
 
@@ -75,11 +65,44 @@ class ScoredResults:
     graded: dict[str, list[dict[str, Any]]]
     """Graded records by short task name; they hold row ids and verdicts, no text."""
     average: float | None
-    cross_checks: tuple[CrossCheck, ...]
     sanity_rates: dict[str, tuple[Rate, ...]]
-    """What was counted on each task's scorer and answers; none is beyond its limit."""
+    """What was counted on each task's scorer and answers, none beyond its limit; empty: from storage."""
     preliminary: bool
     """From a limited run: never published as scores."""
+
+    @classmethod
+    def from_stored(
+        cls,
+        scores: Mapping[str, Mapping[str, Any]],
+        graded: Mapping[str, Sequence[Mapping[str, Any]]],
+        *,
+        suite: Suite,
+        preliminary: bool = False,
+    ) -> ScoredResults:
+        """Rebuild what was graded and stored: nothing is graded again.
+
+        Args:
+            scores: What `scores_json` wrote.
+            graded: The graded records, by short task name.
+            suite: The suite that was evaluated.
+            preliminary: Of a limited run.
+
+        Raises:
+            ResultsIncompleteError: A task of the suite has no score or no graded records.
+        """
+        if missing := [
+            task.key for task in suite.tasks if task.name not in scores or task.name not in graded
+        ]:
+            raise ResultsIncompleteError(
+                f"Nothing is stored of {missing}. Clear post_process of this model: it grades again."
+            )
+        return cls(
+            scores={task.name: Score(**scores[task.name]) for task in suite.tasks},
+            graded={task.name: [dict(record) for record in graded[task.name]] for task in suite.tasks},
+            average=average(scores, suite),
+            sanity_rates={},
+            preliminary=preliminary,
+        )
 
     def sanity_json(self) -> dict[str, list[dict[str, Any]]]:
         """Rates as plain JSON, by short task name; they hold row ids and counts, no text."""
@@ -110,14 +133,13 @@ def score_results(
     given = registry.text_scorers() if scorers is None else scorers
     scores: dict[str, Score] = {}
     graded: dict[str, list[dict[str, Any]]] = {}
-    checks: list[CrossCheck] = []
     sanity_rates: dict[str, tuple[Rate, ...]] = {}
     for task in suite.tasks:
         reported = manifest.tasks[task.key]
         rows = read_details(folder / reported.details)
         values = {metric: _row_values(rows, metric, task) for metric in task.metric.of}
         for metric, per_row in values.items():
-            checks.append(_cross_check(task, metric, per_row, reported))
+            _check_against(reported, metric, per_row, task)
         if task.metric.graded_by == "scorer":
             scores[task.name], graded[task.name], sanity_rates[task.name] = _graded(
                 task, rows, reported, scorer=given.get(task.name)
@@ -137,7 +159,6 @@ def score_results(
         scores=scores,
         graded=graded,
         average=average({name: score.to_json() for name, score in scores.items()}, suite),
-        cross_checks=tuple(checks),
         sanity_rates=sanity_rates,
         preliminary=manifest.limit_samples is not None,
     )
@@ -269,9 +290,10 @@ def _row_values(rows: Sequence[DetailsRow], metric: str, task: SuiteTask) -> lis
     return found
 
 
-def _cross_check(
-    task: SuiteTask, metric: str, per_row: Sequence[Sequence[float]], reported: ManifestTask
-) -> CrossCheck:
+def _check_against(
+    reported: ManifestTask, metric: str, per_row: Sequence[Sequence[float]], task: SuiteTask
+) -> None:
+    """Refuse a metric that the evaluator reports otherwise than its rows hold it."""
     claimed = reported.metrics.get(metric)
     if claimed is None or not math.isfinite(claimed) or not 0 <= claimed <= 1:
         raise GateError(
@@ -285,7 +307,6 @@ def _cross_check(
             f"{claimed:.6f}. Rows are missing, or the metric changed: "
             "compare the details with the results JSON."
         )
-    return CrossCheck(task=task.name, metric=metric, from_rows=ours, reported=claimed)
 
 
 def _record(row: DetailsRow, verdict: Grade, scorer: Scorer) -> dict[str, Any]:

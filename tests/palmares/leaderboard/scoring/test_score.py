@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 
 import pytest
 from french_answers import GradingPolicy
 from palmares.benchmarks import registry
 from palmares.benchmarks.registry import text_scorers
 from palmares.benchmarks.statistics import normalize, ratio_influences, standard_error
-from palmares.leaderboard.errors import GateError, ResultsFormatError
+from palmares.leaderboard.errors import GateError, ResultsFormatError, ResultsIncompleteError
 from palmares.leaderboard.results.verify import read_manifest
-from palmares.leaderboard.scoring import average, score_results
+from palmares.leaderboard.scoring import ScoredResults, average, score_results
 
 from tests.palmares.leaderboard.checks.broken_scorers import BROKEN
 from tests.palmares.leaderboard.results_folder import read_manifest_json, write_details, write_manifest
@@ -36,7 +37,23 @@ def test_bac_fr_is_graded_again_and_the_rest_averaged(results_folder, settings):
     assert results.scores["gpqa-fr"].shown == pytest.approx(1 / 3)
     assert results.average == pytest.approx((0.75 + 0.55 + 1 / 3) / 3)
     assert not results.preliminary
-    assert len(results.cross_checks) == 4
+
+
+def test_scores_are_rebuilt_from_what_was_stored_without_grading(results_folder, settings, monkeypatch):
+    fresh = scored(results_folder, settings)
+    scores = json.loads(json.dumps(fresh.scores_json()))
+    graded = {
+        task: [json.loads(json.dumps(one)) for one in records] for task, records in fresh.graded.items()
+    }
+    monkeypatch.setattr(registry, "text_scorers", None)
+
+    stored = ScoredResults.from_stored(scores, graded, suite=settings.suite())
+
+    assert stored == replace(fresh, sanity_rates={})
+    with pytest.raises(ResultsIncompleteError, match=r"Nothing is stored of \['community\|bac-fr\|0'\]"):
+        ScoredResults.from_stored(
+            scores, {"gpqa-fr": graded["gpqa-fr"], "ifeval-fr": []}, suite=settings.suite()
+        )
 
 
 def test_graded_records_hold_ids_and_no_text(results_folder, settings):
