@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from palmares.cli.planning import inputs
 from palmares.leaderboard.planning import plan_job
-from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
+from palmares.leaderboard.settings import load_settings
 
 from performance.gpu_memory import CONFIGS, GIB, machine, real_bytes
+from tests.fixtures.config import CONFIG_DIR
 
 ROOT = Path(__file__).parents[2]
 LOG = """
@@ -46,7 +47,7 @@ def test_without_a_gpu_it_says_that_nothing_was_measured(tmp_path):
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_its_own_shapes_can_be_planned(name):
-    settings = load_settings(DEFAULT_CONFIG_DIR)
+    settings = load_settings(CONFIG_DIR)
     facts = inputs.facts_from_config(CONFIGS[name], name=name, weights_bytes=None)
     suite = settings.suite()
     submission = inputs.submission_of(facts, suite, precision="bfloat16")

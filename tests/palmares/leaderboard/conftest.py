@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, Settings, load_settings
+from palmares.leaderboard.settings import Settings, load_settings
 from palmares.leaderboard.submissions.model_facts import ModelFacts
 from palmares.leaderboard.submissions.submission import Submission
 
+from tests.fixtures.config import CONFIG_DIR
 from tests.palmares.leaderboard.results_folder import write_results
 
 # A loaded machine is no failure: neither slow generation nor one slow example.
@@ -26,7 +27,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @pytest.fixture(scope="session")
 def settings() -> Settings:
-    return load_settings(DEFAULT_CONFIG_DIR)
+    return load_settings(CONFIG_DIR)
 
 
 @pytest.fixture

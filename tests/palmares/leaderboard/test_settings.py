@@ -1,4 +1,4 @@
-"""Settings: the shipped files load, and what is misspelt is refused by name."""
+"""Settings: what is misspelt is refused by name."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 from palmares.leaderboard.errors import SettingsError
-from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
+from palmares.leaderboard.settings import load_settings
+
+from tests.fixtures.config import CONFIG_DIR
 
 
 @pytest.fixture
 def config(tmp_path):
     for name in ("leaderboard.yaml", "clusters.yaml"):
-        shutil.copy(DEFAULT_CONFIG_DIR / name, tmp_path / name)
+        shutil.copy(CONFIG_DIR / name, tmp_path / name)
     return tmp_path
 
 
@@ -21,17 +23,6 @@ def edit(path: Path, old: str, new: str) -> None:
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
-
-
-def test_the_shipped_files_describe_the_demo_and_two_real_clusters(settings):
-    assert settings.default_cluster == "local"
-    assert settings.cluster().queue(nodes=1, gpus_per_node=1) == "local-cpu"
-    assert set(settings.clusters) == {"local", "musa", "chuc"}
-    assert settings.suite().task_keys == (
-        "community|bac-fr|0",
-        "community|ifeval-fr|0",
-        "community|gpqa-fr|0",
-    )
 
 
 def test_an_unknown_key_is_refused_by_name_and_file(config):
@@ -73,7 +64,7 @@ def test_environment_variables_point_elsewhere(config, monkeypatch):
 
 def test_overrides_are_read_where_there_are_some(config):
     assert load_settings(config).overrides.by_model == {}
-    shutil.copy(DEFAULT_CONFIG_DIR / "overrides.example.yaml", config / "overrides.yaml")
+    shutil.copy(CONFIG_DIR / "overrides.example.yaml", config / "overrides.yaml")
 
     settings = load_settings(config)
 

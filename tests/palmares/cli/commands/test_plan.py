@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from palmares.cli.main import build_app
 from palmares.hub import Hub
-from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR
 from palmares.leaderboard.submissions.model_facts import facts_of_config
 from typer.testing import CliRunner, Result
 
+from tests.fixtures.config import CONFIG_DIR
 from tests.fixtures.hub_server import DEMO_TOKEN, running_hub
 
 LLAMA_8B = {
@@ -154,7 +154,7 @@ def test_a_person_s_override_is_seen(write, tmp_path, monkeypatch):
     folder = tmp_path / "config"
     folder.mkdir()
     for name in ("clusters.yaml", "leaderboard.yaml"):
-        (folder / name).write_bytes((DEFAULT_CONFIG_DIR / name).read_bytes())
+        (folder / name).write_bytes((CONFIG_DIR / name).read_bytes())
     (folder / "overrides.yaml").write_text("overrides: {my-model: {walltime: '12:00'}}", encoding="utf-8")
     monkeypatch.setenv("PALMARES_CONFIG_DIR", str(folder))
     path = tmp_path / "my-model"
@@ -191,7 +191,7 @@ def test_without_a_cluster_all_are_looked_at(write):
 
 
 def test_another_file_of_clusters_takes_the_place_of_ours(write, tmp_path):
-    shipped = (DEFAULT_CONFIG_DIR / "clusters.yaml").read_text(encoding="utf-8")
+    shipped = (CONFIG_DIR / "clusters.yaml").read_text(encoding="utf-8")
     other = tmp_path / "clusters.yaml"
     other.write_text(shipped.replace("\n  musa:", "\n  lune:"), encoding="utf-8")
 

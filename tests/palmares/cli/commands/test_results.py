@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from palmares.cli.main import build_app
-from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
+from palmares.leaderboard.settings import load_settings
 from palmares.leaderboard.submissions.submission import Submission
 from typer.testing import CliRunner, Result
 
+from tests.fixtures.config import CONFIG_DIR
 from tests.palmares.leaderboard.results_folder import TIMESTAMP, write_results
 
-SUITE = load_settings(DEFAULT_CONFIG_DIR).suite()
+SUITE = load_settings(CONFIG_DIR).suite()
 
 
 def results(*arguments: str) -> Result:

@@ -5,12 +5,14 @@ import shutil
 import pytest
 from palmares.leaderboard.checks.limits import ResponseLimits, SanitySettings, limits_for
 from palmares.leaderboard.errors import SettingsError
-from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
+from palmares.leaderboard.settings import PROJECT_ROOT, load_settings
+
+from tests.fixtures.config import CONFIG_DIR
 
 
 def with_baselines(folder, text, *, task="bac-fr", key="sanity_baselines"):
     for name in ("leaderboard.yaml", "clusters.yaml"):
-        shutil.copy(DEFAULT_CONFIG_DIR / name, folder / name)
+        shutil.copy(CONFIG_DIR / name, folder / name)
     path = folder / "leaderboard.yaml"
     named = f"      - name: {task}\n"
     content = path.read_text(encoding="utf-8")
@@ -62,7 +64,7 @@ def test_the_shipped_settings_keep_the_limits_of_the_kinds(settings):
 
 
 def test_the_documentation_names_every_baseline_with_its_default():
-    text = (DEFAULT_CONFIG_DIR.parents[1] / "docs" / "sanity_baselines.md").read_text(encoding="utf-8")
+    text = (PROJECT_ROOT / "docs" / "sanity_baselines.md").read_text(encoding="utf-8")
     cells = [[cell.strip() for cell in line.split("|")] for line in text.splitlines() if line.startswith("|")]
     told = [(row[1].strip("`"), row[3].strip("≤≥ ")) for row in cells if len(row) == 5]
 

@@ -8,12 +8,13 @@ import pytest
 from palmares.leaderboard.errors import RefusedError
 from palmares.leaderboard.planning import JobPlan, plan_job
 from palmares.leaderboard.planning.choice import choose_cluster
-from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
+from palmares.leaderboard.settings import load_settings
 from palmares.leaderboard.submissions.refusals import refused
 
 from performance.hand_kept_table import facts_of, models, submission_of
+from tests.fixtures.config import CONFIG_DIR
 
-SETTINGS = load_settings(DEFAULT_CONFIG_DIR)
+SETTINGS = load_settings(CONFIG_DIR)
 CLUSTERS = SETTINGS.clusters
 TOO_LARGE = refused("too_large", name="o/m", cluster="musa", detail="it is", detail_fr="il l'est")
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"

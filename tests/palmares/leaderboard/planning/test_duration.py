@@ -9,13 +9,14 @@ from palmares.leaderboard.clusters import minutes
 from palmares.leaderboard.planning import JobPlan, plan_job
 from palmares.leaderboard.planning.duration import carbon_kg, estimate_s, wanted_minutes
 from palmares.leaderboard.planning.placement import Placement
-from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
+from palmares.leaderboard.settings import load_settings
 from palmares.leaderboard.suites import Suite, SuiteTask
 from pydantic import ValidationError
 
 from performance.hand_kept_table import facts_of, models, submission_of
+from tests.fixtures.config import CONFIG_DIR
 
-SETTINGS = load_settings(DEFAULT_CONFIG_DIR)
+SETTINGS = load_settings(CONFIG_DIR)
 MUSA = SETTINGS.cluster("musa")
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
 

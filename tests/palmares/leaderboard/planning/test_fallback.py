@@ -15,9 +15,11 @@ from palmares.leaderboard.planning.fallback import FEWEST_SEQUENCES, describe_ch
 from palmares.leaderboard.planning.model_config import ModelConfig
 from palmares.leaderboard.planning.placement import Placement, run_checks
 from palmares.leaderboard.planning.plan import hyperparameters, plan_parameters
-from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
+from palmares.leaderboard.settings import load_settings
 
-SETTINGS = load_settings(DEFAULT_CONFIG_DIR)
+from tests.fixtures.config import CONFIG_DIR
+
+SETTINGS = load_settings(CONFIG_DIR)
 SUITE = SETTINGS.suite()
 SHAPE = ModelConfig(
     architecture="LlamaForCausalLM",

@@ -13,12 +13,13 @@ from palmares.leaderboard.planning.memory import budget, weights_of
 from palmares.leaderboard.planning.model_config import ModelConfig
 from palmares.leaderboard.planning.placement import Placement, run_checks
 from palmares.leaderboard.planning.reading import Reading, read_model_config
-from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
+from palmares.leaderboard.settings import load_settings
 from palmares.leaderboard.submissions.model_facts import facts_of_config
 
+from tests.fixtures.config import CONFIG_DIR
 from tests.palmares.leaderboard.planning.configs import KNOWN, LLAMA
 
-MUSA = load_settings(DEFAULT_CONFIG_DIR).cluster("musa")
+MUSA = load_settings(CONFIG_DIR).cluster("musa")
 FIELDS = sorted(
     {name for one in KNOWN.values() for name in one["config"]}
     | {name for one in KNOWN.values() for name in one["config"].get("text_config", {})}

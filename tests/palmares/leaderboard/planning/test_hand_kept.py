@@ -7,9 +7,10 @@ from palmares.leaderboard.errors import RefusedError
 from palmares.leaderboard.planning import plan_job
 from palmares.leaderboard.planning.placement import Placement, is_legal
 from palmares.leaderboard.planning.reading import read_model_config
-from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
+from palmares.leaderboard.settings import load_settings
 
 from performance.hand_kept_table import compare, facts_of, models, musa, ratios, submission_of
+from tests.fixtures.config import CONFIG_DIR
 
 
 def test_half_of_the_gpus_are_reserved_or_six_tenths_by_whole_nodes():
@@ -35,7 +36,7 @@ def test_every_placement_of_the_comparison_is_legal_and_holds_several_sequences(
 
 def test_what_the_table_calls_too_large_is_too_large():
     model = "allenai/Llama-3.1-Tulu-3-405B"
-    suite = load_settings(DEFAULT_CONFIG_DIR).suite()
+    suite = load_settings(CONFIG_DIR).suite()
 
     with pytest.raises(RefusedError, match="too_large"):
         plan_job(facts_of(models()[model]), submission_of(model), suite, musa(allocation="node"))
@@ -47,7 +48,7 @@ def test_what_no_placement_allows_is_refused_by_the_rule_that_is_broken():
     quantized = facts_of(
         models()[model], config={**(facts.config or {}), "quantization_config": {"quant_method": "fp8"}}
     )
-    settings = load_settings(DEFAULT_CONFIG_DIR)
+    settings = load_settings(CONFIG_DIR)
 
     with pytest.raises(RefusedError, match=r"incompatible.*fp8 on the backend hf \(B1\)"):
         plan_job(quantized, submission_of(model), settings.suite(), settings.cluster("local"))

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from palmares.leaderboard.clusters import minutes
 from palmares.leaderboard.planning import plan_job
 from palmares.leaderboard.planning.duration import LEAST_MARGIN, Correction, History, HistoryRow
-from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
+from palmares.leaderboard.settings import load_settings
 
 from performance.hand_kept_table import facts_of, models, submission_of
+from tests.fixtures.config import CONFIG_DIR
 
-SETTINGS = load_settings(DEFAULT_CONFIG_DIR)
+SETTINGS = load_settings(CONFIG_DIR)
 LLAMA = facts_of(models()["meta-llama/Llama-3.1-8B-Instruct"])
 
 

@@ -16,11 +16,12 @@ from palmares.leaderboard.planning.memory import (
 )
 from palmares.leaderboard.planning.placement import Placement
 from palmares.leaderboard.planning.reading import read_model_config
-from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
+from palmares.leaderboard.settings import load_settings
 
+from tests.fixtures.config import CONFIG_DIR
 from tests.palmares.leaderboard.planning.configs import KNOWN, LLAMA, known
 
-SETTINGS = load_settings(DEFAULT_CONFIG_DIR)
+SETTINGS = load_settings(CONFIG_DIR)
 ONE = Placement(nodes=1, tensor_parallel=1, pipeline_parallel=1)
 TWO = Placement(nodes=1, tensor_parallel=2, pipeline_parallel=1)
 STAGES = Placement(nodes=2, tensor_parallel=1, pipeline_parallel=2)

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from palmares.leaderboard.errors import RefusedError, SettingsError
 from palmares.leaderboard.planning import JobPlan, plan_job
 from palmares.leaderboard.planning.overrides import Override, Overrides, load_overrides
-from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
+from palmares.leaderboard.settings import load_settings
 
 from performance.hand_kept_table import facts_of, models, submission_of
+from tests.fixtures.config import CONFIG_DIR
 
-SETTINGS = load_settings(DEFAULT_CONFIG_DIR)
-EXAMPLE = DEFAULT_CONFIG_DIR / "overrides.example.yaml"
+SETTINGS = load_settings(CONFIG_DIR)
+EXAMPLE = CONFIG_DIR / "overrides.example.yaml"
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
 REASONING = "EpistemeAI/ReasoningCore-Llama-3.2-3B-R01-1.1"
 

@@ -11,11 +11,12 @@ from palmares.leaderboard.planning.placement import (
     run_checks,
 )
 from palmares.leaderboard.planning.reading import read_model_config
-from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
+from palmares.leaderboard.settings import load_settings
 
+from tests.fixtures.config import CONFIG_DIR
 from tests.palmares.leaderboard.planning.configs import KNOWN, LLAMA, known
 
-SETTINGS = load_settings(DEFAULT_CONFIG_DIR)
+SETTINGS = load_settings(CONFIG_DIR)
 EIGHT = SETTINGS.cluster("musa").model_copy(update={"gpus_per_node": 8})
 GPTQ = {"quant_method": "gptq", "bits": 4, "group_size": 128}
 FP8 = {"quant_method": "fp8", "weight_block_size": [128, 128]}

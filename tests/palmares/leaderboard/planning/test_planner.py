@@ -14,13 +14,15 @@ from palmares.leaderboard.planning import JobPlan, hyperparameters, plan_job
 from palmares.leaderboard.planning.memory import budget, kv_bytes_per_token, weights_of
 from palmares.leaderboard.planning.placement import Placement, run_checks
 from palmares.leaderboard.planning.reading import read_model_config
-from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
+from palmares.leaderboard.settings import load_settings
 from palmares.leaderboard.submissions.model_facts import ModelFacts
+
+from tests.fixtures.config import CONFIG_DIR
 
 MODELS = Path(__file__).parents[3] / "data" / "models.csv"
 ROWS = list(csv.DictReader(MODELS.read_text(encoding="utf-8").splitlines()))
 DECODERS = [row for row in ROWS if row["architecture"].endswith("ForCausalLM")]
-SETTINGS = load_settings(DEFAULT_CONFIG_DIR)
+SETTINGS = load_settings(CONFIG_DIR)
 
 
 def facts_of(row: dict[str, str], **changes: Any) -> ModelFacts:

@@ -11,13 +11,14 @@ from palmares.leaderboard.errors import RefusedError
 from palmares.leaderboard.planning import JobPlan, plan_job
 from palmares.leaderboard.planning.placement import Placement, is_legal
 from palmares.leaderboard.planning.reading import read_model_config
-from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
+from palmares.leaderboard.settings import load_settings
 from palmares.leaderboard.submissions.model_facts import ModelFacts
 from palmares.leaderboard.suites import Suite
 
 from performance.hand_kept_table import facts_of, models, musa, submission_of
+from tests.fixtures.config import CONFIG_DIR
 
-SETTINGS = load_settings(DEFAULT_CONFIG_DIR)
+SETTINGS = load_settings(CONFIG_DIR)
 SUITE = SETTINGS.suite()
 GIB = 2**30
 CLUSTERS = {

@@ -7,14 +7,16 @@ import pytest
 import yaml
 from palmares.leaderboard.errors import SettingsError
 from palmares.leaderboard.publishing.settings import PublishingSettings
-from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
+from palmares.leaderboard.settings import load_settings
+
+from tests.fixtures.config import CONFIG_DIR
 
 
 @pytest.fixture
 def load(tmp_path: Path):
     def load(publishing, results_repo="org/results"):
         for name in ("leaderboard.yaml", "clusters.yaml"):
-            shutil.copy(DEFAULT_CONFIG_DIR / name, tmp_path / name)
+            shutil.copy(CONFIG_DIR / name, tmp_path / name)
         path = tmp_path / "leaderboard.yaml"
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
         data["hub"]["results_repo"] = results_repo

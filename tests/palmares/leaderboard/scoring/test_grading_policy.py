@@ -9,13 +9,15 @@ from dataclasses import fields
 import pytest
 from french_answers import DEFAULT, GradingPolicy
 from palmares.leaderboard.errors import SettingsError
-from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, PROJECT_ROOT, load_settings
+from palmares.leaderboard.settings import PROJECT_ROOT, load_settings
+
+from tests.fixtures.config import CONFIG_DIR
 
 
 @pytest.fixture
 def config(tmp_path):
     folder = tmp_path / "config"
-    shutil.copytree(DEFAULT_CONFIG_DIR, folder)
+    shutil.copytree(CONFIG_DIR, folder)
     return folder
 
 
@@ -26,10 +28,6 @@ def test_a_leaderboard_sets_its_policy(config):
     )
 
     assert load_settings(config).grading == GradingPolicy(units=False)
-
-
-def test_the_shipped_policy_is_the_default():
-    assert load_settings(DEFAULT_CONFIG_DIR).grading == DEFAULT
 
 
 def test_an_unknown_policy_is_refused_by_name(config):

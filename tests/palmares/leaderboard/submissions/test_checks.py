@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from palmares.leaderboard.errors import RefusedError
-from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
+from palmares.leaderboard.settings import load_settings
 from palmares.leaderboard.submissions.admission import admit
 from palmares.leaderboard.submissions.checks import CHECKS
 from palmares.leaderboard.submissions.model_facts import facts_of_config
@@ -21,6 +21,8 @@ from palmares.leaderboard.submissions.refusals import MESSAGES
 from palmares.leaderboard.submissions.refusals import refusal as refusal_of
 from palmares.leaderboard.submissions.request_file import parse_request
 from palmares.leaderboard.submissions.submission import Submission
+
+from tests.fixtures.config import CONFIG_DIR
 
 LLAMA = {
     "architectures": ["LlamaForCausalLM"],
@@ -92,7 +94,7 @@ USUAL = {
     )
 )
 def test_whatever_a_request_holds_is_a_submission_or_a_reason(fields):
-    settings, content = load_settings(DEFAULT_CONFIG_DIR), json.dumps(fields).encode()
+    settings, content = load_settings(CONFIG_DIR), json.dumps(fields).encode()
     facts = facts_of_config(LLAMA, model_id="org/model", weights_bytes=280_000)
     known = dataclasses.replace(facts, commit="a" * 40, weights_format="safetensors")
     try:
