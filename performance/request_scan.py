@@ -59,7 +59,7 @@ def main() -> None:
 def scan(endpoint: str, token: str, store_url: str) -> dict[str, float]:
     """Read and parse everything at the head."""
     with Store.connect(store_url) as store:
-        hub = Hub(endpoint=endpoint, token=token, blobs=store)
+        hub = Hub(endpoint=endpoint, token=token, blobs=store.request_files)
         hub.head(REPO)  # the client's modules are loaded
         started, processor = time.monotonic(), time.process_time()
         files = hub.read_json_files(REPO, commit=hub.head(REPO))

@@ -13,7 +13,7 @@ import psycopg
 from palmares.hub import Hub
 from palmares.hub.commit import MARK
 from palmares.leaderboard.settings import HubSettings, Settings, load_settings
-from palmares.store.hub_commits import HOUR_S
+from palmares.store.outbox.commit_log import HOUR_S
 
 from performance.publishing.faulty_hub import FAULTS, TOKEN, FaultyHub, SecondWriter
 from performance.publishing.models import files_of, request_file, request_path

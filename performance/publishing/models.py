@@ -6,7 +6,7 @@ import json
 import random
 
 from palmares.leaderboard.settings import HubSettings
-from palmares.store.outbox import OutboxEntry
+from palmares.store.outbox.queue import OutboxEntry
 
 PUBLIC_FILES = tuple(f"{kind}_2026-01-01.json" for kind in ("results", "lm_eval", "provenance"))
 PRIVATE_FILES = tuple(

@@ -38,7 +38,7 @@ def publish(services: Services, number: int) -> None:
     """
     hub = services.settings.hub
     entries = entries_of(number, hub)
-    services.store.add_to_outbox(entries)
+    services.store.outbox.add(entries)
     for repo_id in (hub.details_repo, hub.results_repo, hub.requests_repo):
         write_out(services, repo_id, with_siblings=True)
     check_written(services, [entry.key for entry in entries])

@@ -40,7 +40,7 @@ def note_enqueued(context: Context) -> None:
     job_key = own_job_key(context)
     with open_services() as services:
         try:
-            services.store.update(job_key, held_by=context["dag_run"].run_id)
+            services.store.evaluations.assert_held(job_key, context["dag_run"].run_id)
         except ClaimLostError as lost:
             log.warning("%s", lost)
             return

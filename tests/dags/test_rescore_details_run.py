@@ -102,7 +102,7 @@ def test_a_new_scorer_is_told_of_once_and_a_stale_model_is_published_once(
     results = list(published_json(services).values())
     assert len(results) == 2
     assert results[-1]["results"]["community|bac-fr|0"]["bac-fr-qem"] == pytest.approx(0.75)
-    evaluation = services.store.get(petit.job_key)
+    evaluation = services.store.evaluations.get(petit.job_key)
     assert evaluation is not None
     assert evaluation.scores is not None
     assert evaluation.scores["bac-fr"]["scorer_version"] == BacFrScorer.version

@@ -73,8 +73,8 @@ def test_airflow_shows_a_green_group_a_model_by_name(sweep: FinishedSweep) -> No
 def test_a_killed_job_is_tried_again_and_its_second_attempt_counts(sweep: FinishedSweep) -> None:
     assert len(sweep.killed_pids) == 1
     with Store.connect(sweep.state.database_url("palmares")) as store:
-        evaluations = store.evaluations(state=EvaluationState.PUBLISHED)
-        attempts = [store.attempts(evaluation.job_key) for evaluation in evaluations]
+        evaluations = store.evaluations.find(state=EvaluationState.PUBLISHED)
+        attempts = [store.evaluations.attempts(evaluation.job_key) for evaluation in evaluations]
 
     endings = sorted([attempt.failure_class for attempt in one] for one in attempts)
     assert endings == [["node_lost", "succeeded"], ["succeeded"], ["succeeded"]]

@@ -105,16 +105,18 @@ class Outcome:
 def observe(place: Place, row: Row, seen: Seen) -> Outcome:
     """Look at everything that the scenario left."""
     store = place.services.store
-    evaluation = store.get(seen.job_key)
+    evaluation = store.evaluations.get(seen.job_key)
     assert evaluation is not None
-    accepted = store.accepted_results(seen.job_key)
+    accepted = store.results.accepted(seen.job_key)
     return Outcome(
         id=row.id,
         step=row.step,
         what=row.what,
         happened="; ".join(_counted([_words(text) for text in (*seen.said, *seen.tries)])),
         final=f"{evaluation.state.value}, {_status(place, seen)}",
-        attempts=tuple(attempt.failure_class or "not judged" for attempt in store.attempts(seen.job_key)),
+        attempts=tuple(
+            attempt.failure_class or "not judged" for attempt in store.evaluations.attempts(seen.job_key)
+        ),
         jobs=seen.jobs,
         accepted=int(accepted is not None),
         publications=_publications(place, seen),

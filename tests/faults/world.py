@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR
 from palmares.steps.services import Services
-from palmares.store.outbox import OutboxLimits
+from palmares.store.outbox.pacing import OutboxLimits
 
 from devstack.demo.seed import MODELS_DIRECTORY, REQUESTS_REPO
 from tests.faults.jobs import JobHost

@@ -12,9 +12,9 @@ KEPT_BYTES = 64 * 1024 * 1024
 
 
 class Blobs(Protocol):
-    """A place for contents that outlives a process; `palmares.store.Store` in production."""
+    """A place for contents that outlives a process; `store.request_files` in production."""
 
-    def known_contents(self, oids: Collection[str]) -> Mapping[str, bytes]:
+    def contents(self, oids: Collection[str]) -> Mapping[str, bytes]:
         """Those of *oids* that are there, with their content."""
         ...
 
@@ -32,7 +32,7 @@ class BlobsInMemory:
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
 
-    def known_contents(self, oids: Collection[str]) -> dict[str, bytes]:
+    def contents(self, oids: Collection[str]) -> dict[str, bytes]:
         with self._lock:
             return {oid: self._kept[oid] for oid in oids if oid in self._kept}
 

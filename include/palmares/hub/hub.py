@@ -87,7 +87,7 @@ class Hub(HubWriter):
             if file.path.endswith(".json") and earlier.get(file.path) != file.blob_id
         ]
         wanted = {file.blob_id: file for file in listed if file.size <= max_bytes}
-        contents = dict(self._blobs.known_contents(wanted.keys()))
+        contents = dict(self._blobs.contents(wanted.keys()))
         missing = [file for oid, file in wanted.items() if oid not in contents]
         with ThreadPoolExecutor(min(_THREADS, max(1, len(missing)))) as pool:
             try:

@@ -91,7 +91,7 @@ def add_request(services: Services, wish: Wish, *, again: bool = False, now: dat
         HubUnavailableError: The Hub is out of reach, or others committed first every time.
     """
     validate_model_id(wish.model_id)  # before its name is part of a path
-    moderation = services.store.moderation()
+    moderation = services.store.moderation.current()
     wish = _normalised(wish, moderation)
     moment = (now or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     repo = services.settings.hub.requests_repo

@@ -78,9 +78,9 @@ def admit_submissions(
     services.settings.cluster(options.cluster)  # a misspelt name is better told before anything is refused
     most = min(options.max_models, services.settings.limits.max_models_per_run)
     with one_admission_at_a_time(services):
-        moderation = services.store.moderation()
+        moderation = services.store.moderation.current()
         # A retry of this very task, after it had written RUNNING, finds its own claims.
-        claims = services.store.evaluations(dag_run_id=dag_run_id)
+        claims = services.store.evaluations.find(dag_run_id=dag_run_id)
         own = frozenset(evaluation.request_path for evaluation in claims)
         examined = examine_requests(
             services, commit, dag_run_id=dag_run_id, options=options, moderation=moderation, own=own
@@ -158,7 +158,7 @@ def _claim(
         return False
     # Before the claim: a retry that finds the older one closed asks for the same number again.
     replace_older(services, submission, dag_run_id=dag_run_id, cancel_job=cancel_job)
-    outcome = services.store.claim(submission.to_json(), dag_run_id=dag_run_id)
+    outcome = services.store.evaluations.claim(submission.to_json(), dag_run_id=dag_run_id)
     if outcome is ClaimOutcome.CLAIMED:
         queue_request_edit(
             services,
@@ -167,7 +167,7 @@ def _claim(
             dag_run_id=dag_run_id,
         )
         return True
-    known = services.store.get(submission.job_key)
+    known = services.store.evaluations.get(submission.job_key)
     changes = None if known is None else settled_changes(known)
     if changes is not None:  # the request waits though this is settled: its sender is told again
         queue_request_edit(services, submission, changes, dag_run_id=dag_run_id)

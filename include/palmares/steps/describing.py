@@ -21,12 +21,12 @@ def describe(services: Services, name: str) -> list[dict[str, Any]]:
         JSON, one a request: ``request`` (see `overview.Row`), ``evaluations``, ``moderation`` (every
         decision, oldest first).
     """
-    moderation = services.store.moderation()
+    moderation = services.store.moderation.current()
     names = all_names(name, moderation)
     rows = [row for row in overview(services).rows if row.path == name or row.model in names]
     if not rows:
         return []
-    evaluations = services.store.evaluations()
+    evaluations = services.store.evaluations.find()
     return [
         {
             "request": row.to_json(),
@@ -36,7 +36,7 @@ def describe(services: Services, name: str) -> list[dict[str, Any]]:
             "moderation": [
                 _decision(one)
                 for model in sorted(all_names(row.model, moderation))
-                for one in services.store.moderation_history(model)
+                for one in services.store.moderation.history(model)
             ],
         }
         for row in rows
@@ -55,7 +55,7 @@ def _evaluation(services: Services, one: Evaluation) -> dict[str, Any]:
         "limit_samples": one.submission.get("limit_samples"),
         "dag_run_id": one.dag_run_id,
         "clearml_task_id": one.clearml_task_id,
-        "attempts": len(services.store.attempts(one.job_key)),
+        "attempts": len(services.store.evaluations.attempts(one.job_key)),
         "cluster": plan.get("cluster"),
         "gpu_hours": plan.get("gpu_hours"),
         "failure_class": one.failure_class,

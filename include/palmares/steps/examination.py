@@ -50,7 +50,7 @@ def one_admission_at_a_time(services: Services) -> AbstractContextManager[None]:
         StoreError: Another run admits for longer than anybody waits.
     """
     name = f"admission {services.settings.hub.requests_repo}"
-    return services.store.advisory_lock(name, timeout_s=ADMISSION_PATIENCE_S)
+    return services.store.database.advisory_lock(name, timeout_s=ADMISSION_PATIENCE_S)
 
 
 class SweepOptions(BaseModel):
@@ -146,7 +146,7 @@ def examine_requests(
         own: Paths that this run claimed before: a retry finds them RUNNING.
     """
     files = services.hub.read_json_files(services.settings.hub.requests_repo, commit=commit)
-    known = services.store.known_blobs()
+    known = services.store.request_files.refused_blobs()
     named: set[str] = set()
     due: list[_Due] = []
     turned: list[Turned] = []
@@ -257,7 +257,7 @@ def _waiting(
         force=options.force,
         rerun=request.status in ASKS_AGAIN,
     )
-    known = services.store.get(submission.job_key)
+    known = services.store.evaluations.get(submission.job_key)
     return Waiting(
         submission=submission,
         gpu_hours=found.plan.gpu_hours,

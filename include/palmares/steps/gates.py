@@ -20,7 +20,7 @@ def parking(services: Services, job_key: str, *, dag_run_id: str | None) -> Iter
         yield
     except GateError as error:
         log.error("parked: %s", error)  # noqa: TRY400 - evidence, and the traceback follows
-        services.store.update(
+        services.store.evaluations.update(
             job_key,
             state=EvaluationState.PARKED,
             held_by=dag_run_id,

@@ -19,7 +19,7 @@ def history_of(store: Store, *, cluster: str) -> History:
             predicted_s=job.estimated_s,
             actual_s=job.duration_s,
         )
-        for job in store.finished_jobs(cluster=cluster)
+        for job in store.ledger.finished_jobs(cluster=cluster)
     )
     log.info("forecasts on %s are corrected by %s past jobs", cluster, len(history.rows))
     return history

@@ -51,10 +51,10 @@ def leaderboard_rows(services: Services) -> list[dict[str, Any]]:
     """Make one row for each request file at the requests dataset's head."""
     requests_repo = services.settings.hub.requests_repo
     commit = services.hub.head(requests_repo)
-    refusals = {refusal.request_path: refusal for refusal in services.store.refusals()}
+    refusals = {refusal.request_path: refusal for refusal in services.store.request_files.refusals()}
     published = {
         evaluation.request_path: evaluation
-        for evaluation in services.store.evaluations(state=EvaluationState.PUBLISHED)
+        for evaluation in services.store.evaluations.find(state=EvaluationState.PUBLISHED)
     }
     rows = []
     for file in services.hub.read_json_files(requests_repo, commit=commit):

@@ -67,15 +67,15 @@ def moderate(services: Services, decision: Moderation) -> Moderated:
 
 def _carry_out(services: Services, decision: Moderation) -> Moderated:
     repo = services.settings.hub.requests_repo
-    names = all_names(decision.model_id, services.store.moderation())
+    names = all_names(decision.model_id, services.store.moderation.current())
     entries: dict[str, OutboxEntry] = {}
     if decision.action is ModerationAction.WITHDRAWN:
         entries = _cancelling(services, decision, names)
     elif decision.action is ModerationAction.RENAMED:
         entries = _renaming(services, decision)
-    is_new = services.store.moderate(decision, entries=list(entries.values()))
+    is_new = services.store.moderation.decide(decision, entries=list(entries.values()))
     if not is_new:  # a first try may have died before it wrote these; known keys are not added again
-        services.store.add_to_outbox(list(entries.values()))
+        services.store.outbox.add(list(entries.values()))
     cancelled: list[str] = []
     if decision.action is ModerationAction.WITHDRAWN:
         cancelled = _close(services, decision, names)
@@ -90,7 +90,7 @@ def check_lifts(services: Services, decision: Moderation, action: ModerationActi
     Raises:
         ModerationError: The model is not flagged, or not withdrawn.
     """
-    held = services.store.moderation().get(decision.model_id)
+    held = services.store.moderation.current().get(decision.model_id)
     if held is None or held.action is not action:
         what = "nothing holds" if held is None else f"it is {held.action}"
         raise ModerationError(
@@ -151,19 +151,19 @@ def _renaming(services: Services, decision: Moderation) -> dict[str, OutboxEntry
 def _close(services: Services, decision: Moderation, names: frozenset[str]) -> list[str]:
     closed: list[str] = []
     open_states = LIVE | {EvaluationState.FAILED, EvaluationState.PARKED}
-    for evaluation in services.store.evaluations(state=open_states):
+    for evaluation in services.store.evaluations.find(state=open_states):
         if evaluation.model_id not in names:
             continue
         seen = evaluation
         while seen.state in open_states:  # a step may move it meanwhile
-            services.store.settle(
+            services.store.evaluations.update_if_unchanged(
                 seen,
                 state=EvaluationState.CANCELLED,
                 failure_class="cancelled",
                 reason_code=WITHDRAWN,
                 reason=f"The model was withdrawn: {decision.reason}",
             )
-            seen = services.store.get(seen.job_key) or seen
+            seen = services.store.evaluations.get(seen.job_key) or seen
         if seen.is_closed:
             closed.append(f"{seen.model_id} at {seen.revision}")
             log.info("evaluation %s of %s: withdrawn", seen.job_key, seen.model_id)

@@ -11,8 +11,10 @@ from typing import Any
 from palmares.leaderboard.errors import HubError, LockHeldError, OutboxWaitError
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.steps.services import Services
-from palmares.store.outbox import OutboxEntry, OutboxLimits, drain_outbox, drain_when_due
-from palmares.store.store import Obstacle, OutboxStatus
+from palmares.store.outbox.pacing import OutboxLimits
+from palmares.store.outbox.queue import OutboxEntry
+from palmares.store.outbox.writer import drain_outbox, drain_when_due
+from palmares.store.store import Blocker, OutboxStatus
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +31,7 @@ def queue_request_edit(
     """Queue a change of the submission's request file; a preliminary run changes no request."""
     if submission.limit_samples is not None:
         return
-    services.store.add_to_outbox(
+    services.store.outbox.add(
         [
             request_edit(
                 services,
@@ -125,7 +127,7 @@ def write_everything(services: Services) -> dict[str, list[str]]:
     """
     written: dict[str, list[str]] = {}
     for _ in range(2):  # a status waits for its model's files, whichever repository comes first
-        for repo_id in services.store.outbox_repositories():
+        for repo_id in services.store.outbox.repositories():
             written.setdefault(repo_id, []).extend(write_out(services, repo_id))
     return {repo_id: commits for repo_id, commits in written.items() if commits}
 
@@ -138,20 +140,20 @@ def check_written(services: Services, keys: Sequence[str]) -> None:
         HubError: One can never be applied.
     """
     waiting: list[str] = []
-    for key, (status, reason) in services.store.outbox_status(keys).items():
+    for key, (status, reason) in services.store.outbox.status(keys).items():
         if status is OutboxStatus.FAILED:
             raise HubError(f"{key} cannot be written: {reason}. Clear this task to try again.")
         if status is OutboxStatus.PENDING:
             waiting.append(key)
     if not waiting:
         return
-    repositories = services.store.outbox_repositories_of(waiting)
-    met = [
-        obstacle
+    repositories = services.store.outbox.repositories_of(waiting)
+    blockers = [
+        blocker
         for repo_id in repositories
-        if (obstacle := services.store.obstacle(services.hub.endpoint, repo_id)) is not None
+        if (blocker := services.store.blockers.of(services.hub.endpoint, repo_id)) is not None
     ]
-    if not met:
+    if not blockers:
         raise OutboxWaitError(
             f"{len(waiting)} of {len(keys)} files wait for {', '.join(repositories)}, to share a commit with "
             "others. Nothing is lost.",
@@ -159,15 +161,15 @@ def check_written(services: Services, keys: Sequence[str]) -> None:
         )
     raise OutboxWaitError(
         f"{len(waiting)} of {len(keys)} files wait for {', '.join(repositories)}. "
-        + " ".join(describe_obstacle(one) for one in met)
+        + " ".join(describe_blocker(one) for one in blockers)
         + " Nothing is lost: they are written when this is over.",
-        retry_after_s=max(LEAST_WAIT_S, *(one.retry_in_s for one in met)),
+        retry_after_s=max(LEAST_WAIT_S, *(one.retry_in_s for one in blockers)),
     )
 
 
-def describe_obstacle(obstacle: Obstacle) -> str:
+def describe_blocker(blocker: Blocker) -> str:
     """Say in a line what is in the way, since when, and when somebody looks again."""
     return (
-        f"[{obstacle.code}] {obstacle.reason} (since {obstacle.since:%Y-%m-%d %H:%M} UTC, "
-        f"next look in {obstacle.retry_in_s:.0f} s)"
+        f"[{blocker.code}] {blocker.reason} (since {blocker.since:%Y-%m-%d %H:%M} UTC, "
+        f"next look in {blocker.retry_in_s:.0f} s)"
     )

@@ -186,9 +186,9 @@ def _model_config(services: Services, general: Mapping[str, str]) -> ModelConfig
 
 def record_enqueued(services: Services, job_key: str, clearml_task_id: str) -> None:
     """Note which ClearML task runs a submission's job; late news never takes an evaluation back."""
-    evaluation = services.store.get(job_key)
+    evaluation = services.store.evaluations.get(job_key)
     is_before = evaluation is not None and evaluation.state in BEFORE_THE_QUEUE
-    services.store.update(
+    services.store.evaluations.update(
         job_key, state=EvaluationState.ENQUEUED if is_before else None, clearml_task_id=clearml_task_id
     )
 
@@ -207,13 +207,13 @@ def record_outcome(
     job_key = user_properties["idempotency_key"]
     plan = json.loads(user_properties.get("plan") or "{}")
     store = services.store
-    store.record_attempt(job_key, attempt=attempt, clearml_task_id=clearml_task_id, plan=plan)
-    store.end_attempt(job_key, attempt=attempt, failure_class=failure_class, reason=reason)
+    store.evaluations.record_attempt(job_key, attempt=attempt, clearml_task_id=clearml_task_id, plan=plan)
+    store.evaluations.end_attempt(job_key, attempt=attempt, failure_class=failure_class, reason=reason)
     if decision == "succeeded":
-        store.update(job_key, state=EvaluationState.ENQUEUED, clearml_task_id=clearml_task_id)
+        store.evaluations.update(job_key, state=EvaluationState.ENQUEUED, clearml_task_id=clearml_task_id)
         return
     settled = {"skip": EvaluationState.REFUSED, "cancelled": EvaluationState.CANCELLED}.get(decision)
-    store.update(
+    store.evaluations.update(
         job_key,
         state=settled,
         failure_class=failure_class,

@@ -85,7 +85,7 @@ def overview(services: Services, *, now: datetime | None = None) -> Overview:
     now = now or datetime.now(UTC)
     repo, settings, store = services.settings.hub.requests_repo, services.settings, services.store
     commit = services.hub.head(repo)
-    moderation = store.moderation()
+    moderation = store.moderation.current()
     examined = examine_requests(
         services, commit, dag_run_id=READER, options=SweepOptions(), moderation=moderation
     )
@@ -97,7 +97,7 @@ def overview(services: Services, *, now: datetime | None = None) -> Overview:
         queued.submission.request_path: (queued, start) for queued, start in zip(queue, starts, strict=True)
     }
     turned = _turned(services, examined, losers)
-    evaluations = _latest(store.evaluations())
+    evaluations = _latest(store.evaluations.find())
     files = [file for file in services.hub.read_json_files(repo, commit=commit) if is_request_path(file.path)]
     rows = [
         _row(
@@ -118,7 +118,7 @@ def _turned(
     services: Services, examined: Examined, losers: Sequence[tuple[Submission, Refusal]]
 ) -> Mapping[str, Refusal]:
     """Refusals by path: those of before, and those that the next sweep will make."""
-    found = {one.request_path: one.refusal for one in services.store.refusals()}
+    found = {one.request_path: one.refusal for one in services.store.request_files.refusals()}
     found |= {one.file.path: one.refusal for one in examined.refused}
     return found | {submission.request_path: refusal for submission, refusal in losers}
 
@@ -130,8 +130,8 @@ def _latest(evaluations: Sequence[Evaluation]) -> dict[str, Evaluation]:
 
 
 def _running(services: Services) -> Iterator[Running]:
-    for one in services.store.evaluations(state=LIVE):
-        attempts = services.store.attempts(one.job_key)
+    for one in services.store.evaluations.find(state=LIVE):
+        attempts = services.store.evaluations.attempts(one.job_key)
         yield Running(
             plan=JobPlan.from_json(one.plan) if one.plan else None,
             began=attempts[-1].started_at if attempts else one.created_at,

@@ -21,8 +21,8 @@ UNPARKED = "unparked"
 
 def find_parked(services: Services, name: str) -> Sequence[Evaluation]:
     """Parked evaluations of a model (under any of its names) or of a request file."""
-    names = all_names(name, services.store.moderation())
-    parked = services.store.evaluations(state=EvaluationState.PARKED)
+    names = all_names(name, services.store.moderation.current())
+    parked = services.store.evaluations.find(state=EvaluationState.PARKED)
     return [one for one in parked if one.model_id in names or one.request_path == name]
 
 
@@ -58,7 +58,7 @@ def unpark(services: Services, name: str, *, by: str) -> Sequence[Evaluation]:
                     job_key=evaluation.job_key,
                 )
             )
-        if services.store.settle(
+        if services.store.evaluations.update_if_unchanged(
             evaluation,
             state=EvaluationState.FAILED,
             entries=entries,

@@ -50,14 +50,14 @@ def plan_resources(
         RefusedError: The model fits nowhere or cannot be served; its request says so already.
     """
     submission = Submission.from_json(submission_json)
-    services.store.update(submission.job_key, held_by=dag_run_id)
+    services.store.evaluations.assert_held(submission.job_key, dag_run_id)
     settings = services.settings
     suite = settings.suite(submission.suite)
     facts = services.hub.model_facts(submission.model_id, submission.revision)
     try:
         plan = best_plan(services, submission, facts, cluster=cluster, queue_depths=queue_depths)
     except RefusedError as error:
-        services.store.update(
+        services.store.evaluations.update(
             submission.job_key,
             state=EvaluationState.REFUSED,
             held_by=dag_run_id,
@@ -67,7 +67,7 @@ def plan_resources(
         refuse(services, error.refusal, submission=submission, dag_run_id=dag_run_id)
         write_out(services, settings.hub.requests_repo, with_siblings=True)
         raise
-    services.store.update(
+    services.store.evaluations.update(
         submission.job_key, state=EvaluationState.PLANNED, held_by=dag_run_id, plan=plan.to_json()
     )
     for reason in plan.reasons:

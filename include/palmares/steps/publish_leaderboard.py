@@ -25,7 +25,7 @@ from palmares.leaderboard.results import Manifest
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.steps.outbox import check_written, write_everything
 from palmares.steps.services import Services
-from palmares.store.outbox import OutboxEntry
+from palmares.store.outbox.queue import OutboxEntry
 from palmares.store.store import PublishedRecord
 
 log = logging.getLogger(__name__)
@@ -42,17 +42,17 @@ def is_quiet(services: Services, *, waited_s: float) -> bool:
         waited_s: How long the rebuild has waited; its patience ends.
     """
     publishing = services.settings.publishing
-    last_s = services.store.last_published_s()
+    last_s = services.store.results.last_published_s()
     return last_s is None or last_s >= publishing.quiet_s or waited_s >= publishing.patience_s
 
 
 def read_contents(services: Services) -> Contents:
     """Put the leaderboard together from the store alone: whoever missed an event misses nothing."""
-    found = [_result(services, record) for record in services.store.published_results()]
+    found = [_result(services, record) for record in services.store.results.published()]
     return contents_of(
         [result for result in found if result is not None],
         suite=services.settings.suite(),
-        moderation=services.store.moderation(),
+        moderation=services.store.moderation.current(),
     )
 
 
@@ -69,10 +69,10 @@ def publish_leaderboard(services: Services) -> dict[str, Any]:
     """
     repo_id = services.settings.contents_repo
     # One rebuild at a time, also by hand: an older leaderboard must not be queued after a newer one.
-    with services.store.advisory_lock(f"leaderboard {repo_id}", timeout_s=120):
+    with services.store.database.advisory_lock(f"leaderboard {repo_id}", timeout_s=120):
         contents = read_contents(services)
         entries = _entries(services, contents, repo_id)
-        services.store.add_to_outbox(entries)
+        services.store.outbox.add(entries)
     commits = write_everything(services)
     check_written(services, [entry.key for entry in entries])
     changed = [entry.path for entry in entries]

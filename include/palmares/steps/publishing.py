@@ -21,7 +21,7 @@ from palmares.leaderboard.suites import Suite
 from palmares.steps.gates import parking
 from palmares.steps.outbox import check_written, request_edit, write_out
 from palmares.steps.services import Services
-from palmares.store.outbox import OutboxEntry
+from palmares.store.outbox.queue import OutboxEntry
 from palmares.store.store import Evaluation, EvaluationState, OutboxStatus
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def publish(
         log.info("%s: preliminary run, not published", submission.model_id)
         return {"commits": {}, "preliminary": True}
     settings = services.settings
-    evaluation = services.store.get(submission.job_key)
+    evaluation = services.store.evaluations.get(submission.job_key)
     if evaluation is None or evaluation.plan is None:
         raise StoreError(
             f"No plan is known for {submission.job_key}. Clear plan_resources of this model with downstream."
@@ -63,19 +63,21 @@ def publish(
     )
     keys = _queued_before(services, submission, finished)
     if keys:
-        services.store.update(submission.job_key, held_by=dag_run_id)
+        services.store.evaluations.assert_held(submission.job_key, dag_run_id)
     else:
         entries = _entries(services, submission, evaluation, raw_url=raw_url, dag_run_id=dag_run_id)
         keys = [entry.key for entry in entries]
         # In the transaction that checks the claim: a run that lost it publishes nothing.
-        services.store.update(submission.job_key, held_by=dag_run_id, entries=[*entries, finished])
+        services.store.evaluations.update(
+            submission.job_key, held_by=dag_run_id, entries=[*entries, finished]
+        )
     # Details first, the status last: a reader who sees FINISHED finds everything.
     commits = {
         repo_id: write_out(services, repo_id, with_siblings=True)
         for repo_id in (settings.hub.details_repo, settings.hub.results_repo, settings.hub.requests_repo)
     }
     check_written(services, keys)
-    services.store.update(submission.job_key, state=EvaluationState.PUBLISHED, held_by=dag_run_id)
+    services.store.evaluations.update(submission.job_key, state=EvaluationState.PUBLISHED, held_by=dag_run_id)
     return {"commits": commits, "preliminary": False}
 
 
@@ -85,9 +87,9 @@ def _queued_before(services: Services, submission: Submission, finished: OutboxE
     Such a task only waits for them: it may look for a day, and scores nothing again. Empty: they are to be
     made, for the first time, or because one of them could not be written.
     """
-    if not services.store.outbox_status([finished.key]):
+    if not services.store.outbox.status([finished.key]):
         return []
-    files = services.store.outbox_files(submission.job_key)
+    files = services.store.outbox.files(submission.job_key)
     return [] if OutboxStatus.FAILED in files.values() else list(files)
 
 
@@ -182,7 +184,7 @@ def _check_as_stored(scored: ScoredResults, evaluation: Evaluation) -> None:
 
 def _accepted_plan(services: Services, evaluation: Evaluation, manifest: Manifest) -> JobPlan:
     """The plan of the attempt whose outputs these are; a later one never ran."""
-    for attempt in services.store.attempts(evaluation.job_key):
+    for attempt in services.store.evaluations.attempts(evaluation.job_key):
         if attempt.attempt == manifest.attempt:
             return JobPlan.from_json(attempt.plan)
     return JobPlan.from_json(evaluation.plan or {})

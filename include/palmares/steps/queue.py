@@ -113,7 +113,7 @@ def in_order(
 
 def _taken(services: Services, candidates: set[str], *, now: datetime, with_past: bool) -> Iterator[Taken]:
     """What is under way; for quotas, also what was begun in the last day."""
-    evaluations = services.store.evaluations(state=None if with_past else LIVE)
+    evaluations = services.store.evaluations.find(state=None if with_past else LIVE)
     for one in evaluations:
         is_live = one.state in LIVE
         is_trial = one.submission.get("limit_samples") is not None
@@ -137,13 +137,13 @@ def _of_any_name(
     hub_name: str | None = None,
 ) -> Iterator[Evaluation]:
     """Evaluations of the same thing: under its own key, and of any run under the model's other names."""
-    if (known := services.store.get(submission.job_key)) is not None:
+    if (known := services.store.evaluations.get(submission.job_key)) is not None:
         yield known
     if is_again:
         return  # a new result is asked for, whatever there is
     others = {*former_names(submission.model_id, moderation), *([hub_name] if hub_name else [])}
     for name in sorted(others - {submission.model_id}):
         former = dataclasses.replace(submission, model_id=name, run_number=1)
-        while (known := services.store.get(former.job_key)) is not None:
+        while (known := services.store.evaluations.get(former.job_key)) is not None:
             yield known
             former = dataclasses.replace(former, run_number=former.run_number + 1)

@@ -49,7 +49,7 @@ def refuse(
     writable = submission is not None or request is not None or is_writable(file)
     changes = told(refusal)
     entries = [request_edit(services, path, changes, dag_run_id=dag_run_id)] if writable else []
-    is_new = services.store.add_refusal(
+    is_new = services.store.request_files.refuse(
         request_path=path,
         blob_oid=oid,
         model_id=model_id,
@@ -58,7 +58,7 @@ def refuse(
         entries=entries,
     )
     if not is_new:  # the very same content waits again: its sender has to be told again
-        services.store.add_to_outbox(entries)
+        services.store.outbox.add(entries)
 
 
 def told(refusal: Refusal) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def published_evaluation(services: Services, job_key: str) -> Evaluation:
     Raises:
         ClaimLostError: It is being evaluated, or was taken off.
     """
-    evaluation = services.store.get(job_key)
+    evaluation = services.store.evaluations.get(job_key)
     if evaluation is None or evaluation.state is not EvaluationState.PUBLISHED:
         state = "unknown" if evaluation is None else evaluation.state.value
         raise ClaimLostError(f"Evaluation {job_key} is {state}, no longer published: left to the next run.")
@@ -54,7 +54,7 @@ def grade_again(
     evaluation = published_evaluation(services, job_key)
     submission = Submission.from_json(evaluation.submission)
     suite = services.settings.suite(submission.suite)
-    accepted = services.store.accepted_results(job_key)
+    accepted = services.store.results.accepted(job_key)
     if accepted is None or evaluation.scores is None:
         raise StoreError(f"Evaluation {job_key} is published without accepted results. Evaluate again.")
     previous = evaluation.scores
@@ -66,7 +66,7 @@ def grade_again(
             scored = score_results(folder, manifest, suite, scorers=text_scorers(services.settings.grading))
         except GateError as error:
             if not dry_run:
-                services.store.record_rescoring(
+                services.store.rescorings.record(
                     job_key,
                     dag_run_id=dag_run_id,
                     outcome=RescoringOutcome.PARKED,
@@ -81,7 +81,7 @@ def grade_again(
         for task, records in scored.graded.items():
             lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
             services.raw.put_derived(accepted.raw_url, graded_name(task, scores[task]), lines.encode())
-        services.store.record_rescoring(
+        services.store.rescorings.record(
             job_key,
             dag_run_id=dag_run_id,
             outcome=RescoringOutcome.GRADED,

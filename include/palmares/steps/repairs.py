@@ -12,7 +12,7 @@ from palmares.leaderboard.errors import HubNotFoundError, RefusedError
 from palmares.leaderboard.publishing.status import cancelled_changes, pending_changes
 from palmares.leaderboard.submissions.request_file import RequestStatus, is_request_path, parse_request
 from palmares.leaderboard.submissions.submission import Submission
-from palmares.steps.outbox import describe_obstacle, request_edit, write_everything, write_out
+from palmares.steps.outbox import describe_blocker, request_edit, write_everything, write_out
 from palmares.steps.reconcile import Repair, RepairKind, decide, runs_that_matter
 from palmares.steps.services import Services
 from palmares.steps.worlds import Job, RunFacts, Worlds
@@ -86,10 +86,10 @@ def reconcile(
         StoreError: Our database is.
     """
     repos = services.settings.hub
-    waiting = len(services.store.outbox_pending())
+    waiting = len(services.store.outbox.pending())
     if not dry_run:
         write_everything(services)
-    unwritten = services.store.outbox_pending()
+    unwritten = services.store.outbox.pending()
     commit, running = running_requests(services, before)
     # What waits to be written is no disagreement: it would be queued again each time while the Hub is away.
     told = {entry.path for entry in unwritten if entry.repo_id == repos.requests_repo}
@@ -132,7 +132,7 @@ def look(
     what they show without an evaluation has none.
     """
     jobs = cluster.jobs()
-    evaluations = services.store.evaluations()
+    evaluations = services.store.evaluations.find()
     runs = runs_of(runs_that_matter(evaluations, jobs, running))
     return Worlds(
         running_requests=running,
@@ -184,12 +184,12 @@ def running_requests(services: Services, before: Mapping[str, Any] | None = None
 def _what_waits(services: Services) -> list[str]:
     """Lines on what stands in the way of writing to the Hub, and on what can never be written."""
     lines = [
-        f"{one.repo_id} is not written to: {describe_obstacle(one)}"
-        for one in services.store.obstacles(services.hub.endpoint)
+        f"{one.repo_id} is not written to: {describe_blocker(one)}"
+        for one in services.store.blockers.find(services.hub.endpoint)
     ]
     lines += [
         f"{key} cannot be written to {repo_id}: {reason}"
-        for key, repo_id, reason in services.store.outbox_failed(limit=LINES_AT_MOST)
+        for key, repo_id, reason in services.store.outbox.failed(limit=LINES_AT_MOST)
     ]
     for line in lines:
         log.error("%s", line)
@@ -202,7 +202,7 @@ def _mend(services: Services, cluster: Cluster, worlds: Worlds, repair: Repair, 
     if evaluation is None:
         assert repair.path is not None
         waits = pending_changes(INFRASTRUCTURE, repair.reason)
-        services.store.add_to_outbox([request_edit(services, repair.path, waits, dag_run_id=dag_run_id)])
+        services.store.outbox.add([request_edit(services, repair.path, waits, dag_run_id=dag_run_id)])
         return True
     if repair.kind is RepairKind.ORPHAN:
         assert job is not None
@@ -225,7 +225,7 @@ def _mend(services: Services, cluster: Cluster, worlds: Worlds, repair: Repair, 
                 job_key=evaluation.job_key,
             )
         )
-    return services.store.settle(evaluation, state=state, entries=entries, **fields)
+    return services.store.evaluations.update_if_unchanged(evaluation, state=state, entries=entries, **fields)
 
 
 def _settlement(
@@ -242,4 +242,4 @@ def _settlement(
 
 
 def _is_as_seen(services: Services, seen: Evaluation) -> bool:
-    return services.store.get(seen.job_key) == seen
+    return services.store.evaluations.get(seen.job_key) == seen

@@ -21,7 +21,7 @@ from palmares.steps.outbox import check_written, request_edit, write_out
 from palmares.steps.publishing import model_files
 from palmares.steps.regrading import graded_name, is_changed, published_evaluation
 from palmares.steps.services import Services
-from palmares.store.outbox import OutboxEntry
+from palmares.store.outbox.queue import OutboxEntry
 from palmares.store.store import Evaluation, Rescoring, RescoringOutcome
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def republish(services: Services, job_key: str, *, dag_run_id: str) -> dict[str,
         HubUnavailableError: The Hub is out of reach; the entries stay queued, a retry writes them.
         StoreError: This run has not graded the model.
     """
-    rescoring = services.store.rescoring(job_key, dag_run_id=dag_run_id)
+    rescoring = services.store.rescorings.get(job_key, dag_run_id=dag_run_id)
     if rescoring.settled_at is not None:
         return {"outcome": rescoring.outcome.value, "commits": {}}
     if rescoring.scores is None:
@@ -56,13 +56,13 @@ def republish(services: Services, job_key: str, *, dag_run_id: str) -> dict[str,
     submission = Submission.from_json(evaluation.submission)
     if not is_changed(rescoring.previous_scores, rescoring.scores, rescoring.flips or {}):
         _adopt(services, rescoring, [])
-        services.store.settle_rescoring(rescoring, RescoringOutcome.UNCHANGED)
+        services.store.rescorings.finalize(rescoring, RescoringOutcome.UNCHANGED)
         return {"outcome": RescoringOutcome.UNCHANGED.value, "commits": {}}
     _check_request(services, submission, rescoring)
     try:
         files = _file_entries(services, evaluation, submission, rescoring)
     except GateError as error:
-        services.store.settle_rescoring(rescoring, RescoringOutcome.PARKED, reason=str(error))
+        services.store.rescorings.finalize(rescoring, RescoringOutcome.PARKED, reason=str(error))
         raise
     entries = [
         *files,
@@ -82,12 +82,12 @@ def republish(services: Services, job_key: str, *, dag_run_id: str) -> dict[str,
         for repo_id in (hub.details_repo, hub.results_repo, hub.requests_repo)
     }
     check_written(services, [entry.key for entry in entries if entry.kind == "put"])
-    services.store.settle_rescoring(rescoring, RescoringOutcome.PUBLISHED)
+    services.store.rescorings.finalize(rescoring, RescoringOutcome.PUBLISHED)
     return {"outcome": RescoringOutcome.PUBLISHED.value, "commits": commits}
 
 
 def _adopt(services: Services, rescoring: Rescoring, entries: list[OutboxEntry]) -> None:
-    if not services.store.adopt_rescoring(rescoring, entries=entries):
+    if not services.store.rescorings.adopt(rescoring, entries=entries):
         _leave_alone(services, rescoring, "It was evaluated or graded again meanwhile.")
 
 
@@ -104,7 +104,7 @@ def _check_request(services: Services, submission: Submission, rescoring: Rescor
 
 
 def _leave_alone(services: Services, rescoring: Rescoring, reason: str) -> None:
-    services.store.settle_rescoring(rescoring, RescoringOutcome.LEFT_ALONE, reason=reason)
+    services.store.rescorings.finalize(rescoring, RescoringOutcome.LEFT_ALONE, reason=reason)
     raise ClaimLostError(f"{rescoring.job_key} is left alone. {reason}")
 
 
@@ -112,7 +112,7 @@ def _file_entries(
     services: Services, evaluation: Evaluation, submission: Submission, rescoring: Rescoring
 ) -> list[OutboxEntry]:
     suite = services.settings.suite(submission.suite)
-    accepted = services.store.accepted_results(rescoring.job_key)
+    accepted = services.store.results.accepted(rescoring.job_key)
     if accepted is None or evaluation.plan is None or rescoring.scores is None:
         raise StoreError(f"{rescoring.job_key} has no accepted results or no plan. Evaluate again.")
     scored = _scored(services, accepted.raw_url, rescoring.scores, suite)
@@ -222,7 +222,7 @@ def _history(services: Services, rescoring: Rescoring) -> list[dict[str, Any]]:
     """Scores that stood before, each under its scorer's version, the oldest first."""
     earlier = [
         one
-        for one in services.store.rescorings(job_key=rescoring.job_key)
+        for one in services.store.rescorings.find(job_key=rescoring.job_key)
         if one.outcome is RescoringOutcome.PUBLISHED and one.id < rescoring.id
     ]
     return [

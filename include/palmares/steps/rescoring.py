@@ -54,7 +54,7 @@ class Selected:
 def note_scorer(services: Services, task: str, *, dag_run_id: str) -> bool:
     """Say whether the scorer of *task* is another than the one that was seen last, and remember it."""
     scorer = all_scorers(services.settings.grading)[task]
-    is_news = services.store.note_scorer(
+    is_news = services.store.rescorings.note_scorer(
         task, name=scorer.name, version=scorer.version, code_hash=scorer.code_hash, dag_run_id=dag_run_id
     )
     log.info(
@@ -70,7 +70,7 @@ def select_models(services: Services, *, options: RescoreOptions) -> Selected:
     Raises:
         LeaderboardError: None of ``options.models`` has published results.
     """
-    found = services.store.rescorable(
+    found = services.store.rescorings.rescorable(
         accepted_after=options.accepted_after, accepted_before=options.accepted_before
     )
     known = {one.evaluation.model_id for one in found}

@@ -43,7 +43,7 @@ def summarize(
             failed=_missing(selected, {one["model_id"] for one in dry_run}),
         )
     done: dict[str, Rescoring] = {
-        one.job_key: one for one in services.store.rescorings(dag_run_id=dag_run_id)
+        one.job_key: one for one in services.store.rescorings.find(dag_run_id=dag_run_id)
     }
     outcomes: dict[str, list[str]] = {name.value: [] for name in _GOOD}
     failed = []
@@ -83,7 +83,7 @@ def comparison_report(services: Services, rescorings: Sequence[Rescoring]) -> Co
     after: dict[str, dict[str, ScoreAt]] = {}
     changes = []
     baselines: dict[str, float] = {}
-    for published in services.store.rescorable():
+    for published in services.store.rescorings.rescorable():
         evaluation = published.evaluation
         name = f"{evaluation.model_id} ({evaluation.precision}, {evaluation.revision[:8]})"
         rescoring = graded.get(evaluation.job_key)
@@ -122,7 +122,7 @@ _GOOD = (RescoringOutcome.PUBLISHED, RescoringOutcome.UNCHANGED, RescoringOutcom
 
 def _without_grading(services: Services, job_key: str) -> RescoringOutcome | None:
     """A model that another run took before its turn came was left alone; else its task failed."""
-    evaluation = services.store.get(job_key)
+    evaluation = services.store.evaluations.get(job_key)
     is_published = evaluation is not None and evaluation.state is EvaluationState.PUBLISHED
     return None if is_published else RescoringOutcome.LEFT_ALONE
 

@@ -48,18 +48,19 @@ def fetch_results(
         ResultsIncompleteError: A task or rows are missing.
     """
     submission = Submission.from_json(submission_json)
-    services.store.update(submission.job_key, held_by=dag_run_id)
+    if dag_run_id is not None:
+        services.store.evaluations.assert_held(submission.job_key, dag_run_id)
     suite = services.settings.suite(submission.suite)
     manifest = verify_results(
         folder, job_key=submission.job_key, attempt=attempt, submission=submission, suite=suite
     )
     raw_url = services.raw.put(folder, job_key=submission.job_key, attempt=attempt)
-    accepted = services.store.accept_results(
+    accepted = services.store.results.accept(
         submission.job_key, attempt=attempt, manifest=manifest.model_dump(mode="json"), raw_url=raw_url
     )
     if accepted.attempt != attempt:
         log.warning("attempt %s was accepted before; attempt %s is discarded", accepted.attempt, attempt)
-    services.store.update(submission.job_key, state=EvaluationState.FETCHED, held_by=dag_run_id)
+    services.store.evaluations.update(submission.job_key, state=EvaluationState.FETCHED, held_by=dag_run_id)
     log.info("%s: %s files verified, kept at %s", submission.model_id, len(manifest.files), accepted.raw_url)
     return {"raw_url": accepted.raw_url, "attempt": accepted.attempt}
 
@@ -78,7 +79,8 @@ def post_process(
             parked for a person.
     """
     submission = Submission.from_json(submission_json)
-    services.store.update(submission.job_key, held_by=dag_run_id)
+    if dag_run_id is not None:
+        services.store.evaluations.assert_held(submission.job_key, dag_run_id)
     suite = services.settings.suite(submission.suite)
     with tempfile.TemporaryDirectory() as scratch:
         folder = services.raw.fetch(raw_url, Path(scratch) / "raw")
@@ -99,7 +101,9 @@ def post_process(
             "%s %s sanity baselines: %s", submission.model_id, task, "; ".join(rate.brief for rate in rates)
         )
     scores = scored.scores_json()
-    services.store.update(submission.job_key, state=EvaluationState.SCORED, held_by=dag_run_id, scores=scores)
+    services.store.evaluations.update(
+        submission.job_key, state=EvaluationState.SCORED, held_by=dag_run_id, scores=scores
+    )
     for task, score in scores.items():
         log.info("%s %s = %.4f ± %s", submission.model_id, task, score["value"], score["stderr"])
     return scores

@@ -32,9 +32,9 @@ def with_run_number(
         rerun: The request's sender does.
     """
     later = dataclasses.replace(submission, run_number=submission.run_number + 1)
-    while services.store.get(later.job_key) is not None:
+    while services.store.evaluations.get(later.job_key) is not None:
         submission, later = later, dataclasses.replace(later, run_number=later.run_number + 1)
-    known = services.store.get(submission.job_key)
+    known = services.store.evaluations.get(submission.job_key)
     if known is None or (known.dag_run_id == dag_run_id and not known.is_replaced):
         return submission
     return later if _wants_new_run(known, submission, force=force, rerun=rerun) else submission
@@ -65,16 +65,16 @@ def replace_older(
     reason = f"Replaced by run {dag_run_id}, which asked for a new result."
     for number in range(submission.run_number - 1, 0, -1):
         older = dataclasses.replace(submission, run_number=number)
-        known = services.store.get(older.job_key)
+        known = services.store.evaluations.get(older.job_key)
         while known is not None and known.state in LIVE:
-            services.store.settle(
+            services.store.evaluations.update_if_unchanged(
                 known,
                 state=EvaluationState.CANCELLED,
                 failure_class="cancelled",
                 reason_code=REPLACED,
                 reason=reason,
             )
-            known = services.store.get(older.job_key)
+            known = services.store.evaluations.get(older.job_key)
         if known is None or not known.is_replaced:
             continue
         log.info("%s, run number %s: %s", submission.model_id, number, known.reason)

@@ -60,7 +60,7 @@ class Services:
         return cls(
             settings=settings,
             store=store,
-            hub=Hub(endpoint=hub_endpoint, token=hub_token, blobs=store),
+            hub=Hub(endpoint=hub_endpoint, token=hub_token, blobs=store.request_files),
             raw=RawOutputs(settings.storage_url),
         )
 

@@ -29,12 +29,12 @@ def record_failure(
 
     The reason reaches the public request file: a stranger's exception, which may quote data, is named only.
     """
-    evaluation = services.store.get(job_key)
+    evaluation = services.store.evaluations.get(job_key)
     if evaluation is None or evaluation.state in SETTLED or evaluation.dag_run_id != dag_run_id:
         return  # decided already, or another run's by now
     if task_id == "poll_status" and evaluation.failure_class and evaluation.reason:
         # How the job ended is stored already, in better words than the exception's.
-        services.store.update(
+        services.store.evaluations.update(
             job_key,
             state=EvaluationState.FAILED,
             failure_class=evaluation.failure_class,
@@ -43,7 +43,7 @@ def record_failure(
         )
         return
     reason = _in_public(error).splitlines()[0][:500]
-    services.store.update(
+    services.store.evaluations.update(
         job_key,
         state=EvaluationState.FAILED,
         failure_class=RESULTS_INCOMPLETE if isinstance(error, ResultsError) else INFRASTRUCTURE,
@@ -78,7 +78,7 @@ def _in_public(error: BaseException | str | None) -> str:
 def without_a_told_end(services: Services, *, dag_run_id: str) -> list[Evaluation]:
     """Evaluations of a run that no step settled: ClearML may know that a person cancelled their jobs."""
     open_states = LIVE | {EvaluationState.FAILED}
-    return services.store.evaluations(dag_run_id=dag_run_id, state=open_states)
+    return services.store.evaluations.find(dag_run_id=dag_run_id, state=open_states)
 
 
 def summarize(
@@ -100,14 +100,14 @@ def summarize(
     """
     published, failed, preliminary = [], [], []
     refused: dict[str, dict[str, str | None]] = {}
-    for evaluation in services.store.evaluations(dag_run_id=dag_run_id):
+    for evaluation in services.store.evaluations.find(dag_run_id=dag_run_id):
         submission = Submission.from_json(dict(evaluation.submission))
         if evaluation.state is EvaluationState.PUBLISHED:
             published.append(evaluation.model_id)
         elif submission.limit_samples is not None and evaluation.state is EvaluationState.SCORED:
             preliminary.append(evaluation.model_id)
             # Not a result: whoever asks for the same again gets it.
-            services.store.settle(
+            services.store.evaluations.update_if_unchanged(
                 evaluation, state=EvaluationState.FAILED, reason="preliminary run, not published"
             )
         elif evaluation.state is EvaluationState.REFUSED:
@@ -119,7 +119,7 @@ def summarize(
             failed.append(
                 {"model": ended.model_id, "class": _class_of(ended), "reason": ended.reason or "no reason"}
             )
-    for refusal in services.store.refusals(dag_run_id=dag_run_id):
+    for refusal in services.store.request_files.refusals(dag_run_id=dag_run_id):
         refused[refusal.request_path] = {
             "model": refusal.model_id or refusal.request_path,
             "reason": refusal.refusal.message_en,
@@ -146,7 +146,7 @@ def _settled(services: Services, evaluation: Evaluation, *, killed: str | None) 
     if evaluation.state in SETTLED:
         return evaluation
     if killed is not None:
-        services.store.settle(
+        services.store.evaluations.update_if_unchanged(
             evaluation,
             state=EvaluationState.CANCELLED,
             failure_class="cancelled",
@@ -154,13 +154,13 @@ def _settled(services: Services, evaluation: Evaluation, *, killed: str | None) 
             reason=killed,
         )
     elif evaluation.state is not EvaluationState.FAILED:
-        services.store.settle(
+        services.store.evaluations.update_if_unchanged(
             evaluation,
             state=EvaluationState.FAILED,
             failure_class=evaluation.failure_class or INFRASTRUCTURE,
             reason=evaluation.reason or f"stopped after {evaluation.state.value}: see the red task's log",
         )
-    return services.store.get(evaluation.job_key) or evaluation
+    return services.store.evaluations.get(evaluation.job_key) or evaluation
 
 
 def _class_of(evaluation: Evaluation) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from palmares.leaderboard.errors import LockHeldError, StoreError
-from palmares.store.tables import SCHEMA_REVISION
+from palmares.store.schema import SCHEMA_REVISION
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def lock_number(name: str) -> int:
 
 
 class Database:
-    """Connections to our database; the base of `Store`."""
+    """Connections to our database."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -1,43 +1,98 @@
-"""Evaluations: claims by compare-and-set, and moves from state to state."""
+"""Evaluations and their attempts: claims by compare-and-set, and moves from state to state."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from palmares.leaderboard.errors import ClaimLostError, StoreError
-from palmares.store import tables
-from palmares.store.attempts import locked_evaluation
+from palmares.store import schema
 from palmares.store.database import Database
-from palmares.store.outbox_entries import OutboxEntry
-from palmares.store.outbox_table import insert_entries
-from palmares.store.records import Evaluation, evaluation_from
+from palmares.store.outbox.queue import OutboxEntry, insert_entries
 from palmares.store.states import (
     CLOSED_CODES,
     LIVE,
     RECHECKED_CODES,
+    REPLACED,
     STOPPED,
     ClaimOutcome,
     EvaluationState,
     may_follow,
     reached_after,
 )
-from palmares.store.values import clean_json, clean_text
+from palmares.store.values import clean_json, clean_text, utc_times
 
 log = logging.getLogger(__name__)
 
-_EVALUATIONS = tables.evaluations
+_EVALUATIONS = schema.evaluations
+_ATTEMPTS = schema.attempts
 
 _FAILURE_FIELDS = ("failure_class", "reason_code", "reason")
 _UPDATABLE = frozenset({"clearml_task_id", "attempt", "plan", "scores", *_FAILURE_FIELDS})
 
 
-class Evaluations(Database):
-    """Rows of `evaluations`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """One submission on its way, as the store knows it."""
+
+    job_key: str
+    request_path: str
+    model_id: str
+    revision: str
+    precision: str
+    submission: dict[str, Any]
+    state: EvaluationState
+    reached: EvaluationState
+    """The last state on the way to published; differs from `state` once it stopped."""
+    dag_run_id: str
+    """The run that holds the claim."""
+    clearml_task_id: str | None
+    attempt: int | None
+    plan: dict[str, Any] | None
+    failure_class: str | None
+    reason_code: str | None
+    reason: str | None
+    scores: dict[str, Any] | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether a later run number took its place: nothing moves it any more."""
+        return self.state is EvaluationState.CANCELLED and self.reason_code == REPLACED
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was replaced, or its model withdrawn: nothing moves it any more."""
+        return self.state is EvaluationState.CANCELLED and self.reason_code in CLOSED_CODES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try of an evaluation on the cluster."""
+
+    job_key: str
+    attempt: int
+    clearml_task_id: str
+    plan: dict[str, Any]
+    failure_class: str | None
+    """How it ended; None while it runs."""
+    reason: str | None
+    started_at: datetime
+    ended_at: datetime | None
+
+
+class Evaluations:
+    """Rows of `evaluations` and `attempts`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def claim(self, submission: Mapping[str, Any], *, dag_run_id: str) -> ClaimOutcome:
         """Let this run evaluate *submission*, if nobody does or did: compare-and-set, safe to run twice.
@@ -58,7 +113,7 @@ class Evaluations(Database):
             "state": EvaluationState.CLAIMED.value,
             "reached": EvaluationState.CLAIMED.value,
         }
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             inserted = (
                 insert(_EVALUATIONS).values(fresh).on_conflict_do_nothing().returning(_EVALUATIONS.c.job_key)
             )
@@ -75,10 +130,10 @@ class Evaluations(Database):
                     )
             if outcome is ClaimOutcome.CLAIMED:
                 connection.execute(
-                    tables.refusals.update()
+                    schema.refusals.update()
                     .where(
-                        tables.refusals.c.request_path == stored["request_path"],
-                        tables.refusals.c.lifted_at.is_(None),
+                        schema.refusals.c.request_path == stored["request_path"],
+                        schema.refusals.c.lifted_at.is_(None),
                     )
                     .values(lifted_at=func.now())
                 )
@@ -86,11 +141,11 @@ class Evaluations(Database):
         return outcome
 
     def get(self, job_key: str) -> Evaluation | None:
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             row = connection.execute(select(_EVALUATIONS).where(_EVALUATIONS.c.job_key == job_key)).first()
         return None if row is None else evaluation_from(row._mapping)
 
-    def evaluations(
+    def find(
         self,
         *,
         dag_run_id: str | None = None,
@@ -103,7 +158,7 @@ class Evaluations(Database):
         if state is not None:
             wanted = [state] if isinstance(state, str) else list(state)
             query = query.where(_EVALUATIONS.c.state.in_([EvaluationState(one).value for one in wanted]))
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             return [evaluation_from(row._mapping) for row in connection.execute(query)]
 
     def update(
@@ -124,32 +179,33 @@ class Evaluations(Database):
             entries: Added to the outbox in the same transaction, so that neither happens without the other.
             fields: Any of ``clearml_task_id, attempt, plan, failure_class, reason_code, reason, scores``.
 
-        Without anything to change it only checks the holder. News of an evaluation that was replaced or
-        withdrawn (`Evaluation.is_closed`) is let go.
+        An update of an evaluation that was replaced or withdrawn (`Evaluation.is_closed`) changes nothing.
 
         Raises:
             ClaimLostError: Another holder than *held_by*, or the evaluation was closed.
             StoreError: No such evaluation, or a move that `states.may_follow` forbids.
         """
         values = _cleaned(job_key, fields)
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             row = locked_evaluation(connection, job_key)
-            if held_by is not None and row.dag_run_id != held_by:
-                raise ClaimLostError(
-                    f"Evaluation {job_key} is held by run {row.dag_run_id}, not {held_by}. "
-                    "Leave it to that run; this one's task has nothing left to do."
-                )
-            if row.state == EvaluationState.CANCELLED and row.reason_code in CLOSED_CODES:
-                if held_by is not None:
-                    raise ClaimLostError(
-                        f"Evaluation {job_key} is closed: {row.reason} "
-                        "Leave it to that run; this one's task has nothing left to do."
-                    )
-                log.info("evaluation %s is closed (%s): news of it is let go", job_key, row.reason)
+            if held_by is not None:
+                _check_holder(row, held_by)
+            if _is_closed(row):
+                log.info("evaluation %s is closed (%s): the update is ignored", job_key, row.reason)
                 return
             _write(connection, row, state=state, values=values, entries=entries)
 
-    def settle(
+    def assert_held(self, job_key: str, dag_run_id: str) -> None:
+        """Check that the run still holds the claim: fences the tasks of an older run.
+
+        Raises:
+            ClaimLostError: Another run holds it, or the evaluation was closed.
+            StoreError: No such evaluation.
+        """
+        with self._database.transaction() as connection:
+            _check_holder(locked_evaluation(connection, job_key), dag_run_id)
+
+    def update_if_unchanged(
         self,
         seen: Evaluation,
         *,
@@ -166,7 +222,7 @@ class Evaluations(Database):
             StoreError: No such evaluation, or a move that `states.may_follow` forbids.
         """
         values = _cleaned(seen.job_key, fields)
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             row = locked_evaluation(connection, seen.job_key)
             now = (row.dag_run_id, row.state, row.updated_at)
             if now != (seen.dag_run_id, seen.state.value, seen.updated_at):
@@ -187,7 +243,7 @@ class Evaluations(Database):
             The job keys released.
         """
         live = _EVALUATIONS.c.state.in_([state.value for state in LIVE])
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             rows = connection.execute(
                 _EVALUATIONS.update()
                 .where(_EVALUATIONS.c.dag_run_id == dag_run_id, live)
@@ -195,6 +251,108 @@ class Evaluations(Database):
                 .returning(_EVALUATIONS.c.job_key)
             )
             return sorted(rows.scalars())
+
+    def record_attempt(
+        self, job_key: str, *, attempt: int, clearml_task_id: str, plan: Mapping[str, Any]
+    ) -> None:
+        """Note that *attempt* was enqueued, and make it the evaluation's current one; safe to run twice.
+
+        A late repetition of an older attempt leaves the current one alone. The same number with another
+        ClearML task (the first was deleted) starts that attempt afresh.
+        """
+        stored = clean_json(plan, what=f"{job_key}: plan of attempt {attempt}")
+        row = {"job_key": job_key, "attempt": attempt, "clearml_task_id": clearml_task_id, "plan": stored}
+        with self._database.transaction() as connection:
+            current = locked_evaluation(connection, job_key)
+            known = connection.execute(
+                select(_ATTEMPTS.c.clearml_task_id).where(
+                    _ATTEMPTS.c.job_key == job_key, _ATTEMPTS.c.attempt == attempt
+                )
+            ).scalar()
+            if known == clearml_task_id:
+                changed: dict[str, Any] = {"plan": stored}
+            else:
+                changed = row | {
+                    "started_at": func.now(),
+                    "ended_at": None,
+                    "failure_class": None,
+                    "reason": None,
+                }
+            connection.execute(
+                insert(_ATTEMPTS)
+                .values(row)
+                .on_conflict_do_update(index_elements=["job_key", "attempt"], set_=changed)
+            )
+            if current.clearml_task_id != clearml_task_id or attempt >= (current.attempt or 0):
+                connection.execute(
+                    _EVALUATIONS.update()
+                    .where(_EVALUATIONS.c.job_key == job_key)
+                    .values(
+                        attempt=attempt, clearml_task_id=clearml_task_id, plan=stored, updated_at=func.now()
+                    )
+                )
+
+    def end_attempt(self, job_key: str, *, attempt: int, failure_class: str, reason: str) -> None:
+        """Note how *attempt* ended. Said again, the later words count and the first time stays.
+
+        Raises:
+            StoreError: No such attempt was recorded.
+        """
+        with self._database.transaction() as connection:
+            ended = connection.execute(
+                _ATTEMPTS.update()
+                .where(_ATTEMPTS.c.job_key == job_key, _ATTEMPTS.c.attempt == attempt)
+                .values(
+                    failure_class=failure_class,
+                    reason=clean_text(reason),
+                    ended_at=func.coalesce(_ATTEMPTS.c.ended_at, func.now()),
+                )
+            )
+            if ended.rowcount != 1:
+                raise StoreError(f"Evaluation {job_key} has no attempt {attempt}. Call record_attempt first.")
+
+    def attempts(self, job_key: str) -> list[Attempt]:
+        query = select(_ATTEMPTS).where(_ATTEMPTS.c.job_key == job_key).order_by(_ATTEMPTS.c.attempt)
+        with self._database.transaction() as connection:
+            return [Attempt(**utc_times(row._mapping)) for row in connection.execute(query)]
+
+
+def locked_evaluation(connection: Connection, job_key: str) -> Row[Any]:
+    """The row of *job_key*, locked until the transaction ends.
+
+    Raises:
+        StoreError: No such evaluation.
+    """
+    row = connection.execute(
+        select(_EVALUATIONS).where(_EVALUATIONS.c.job_key == job_key).with_for_update()
+    ).first()
+    if row is None:
+        raise StoreError(f"No evaluation has the key {job_key!r}. Claim its submission first.")
+    return row
+
+
+def evaluation_from(columns: Mapping[Any, Any]) -> Evaluation:
+    values = utc_times(columns)
+    for name in ("state", "reached"):
+        values[name] = EvaluationState(values[name])
+    return Evaluation(**values)
+
+
+def _is_closed(row: Row[Any]) -> bool:
+    return bool(row.state == EvaluationState.CANCELLED and row.reason_code in CLOSED_CODES)
+
+
+def _check_holder(row: Row[Any], dag_run_id: str) -> None:
+    if row.dag_run_id != dag_run_id:
+        raise ClaimLostError(
+            f"Evaluation {row.job_key} is held by run {row.dag_run_id}, not {dag_run_id}. "
+            "Leave it to that run; this one's task has nothing left to do."
+        )
+    if _is_closed(row):
+        raise ClaimLostError(
+            f"Evaluation {row.job_key} is closed: {row.reason} "
+            "Leave it to that run; this one's task has nothing left to do."
+        )
 
 
 def _cleaned(job_key: str, fields: Mapping[str, Any]) -> dict[str, Any]:

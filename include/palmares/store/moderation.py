@@ -10,21 +10,23 @@ from sqlalchemy import Connection, Row, select, text
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from palmares.leaderboard.submissions.moderation import Moderation, ModerationAction, checked, follow
-from palmares.store import tables
+from palmares.store import schema
 from palmares.store.database import Database
-from palmares.store.outbox_entries import OutboxEntry
-from palmares.store.outbox_table import insert_entries
-from palmares.store.records import utc_times
+from palmares.store.outbox.queue import OutboxEntry, insert_entries
+from palmares.store.values import utc_times
 
 log = logging.getLogger(__name__)
 
-_MODERATION = tables.moderation
+_MODERATION = schema.moderation
 
 
-class Moderations(Database):
+class ModerationLog:
     """Rows of `moderation`: one a decision, never changed; the last one of a name holds."""
 
-    def moderate(self, decision: Moderation, *, entries: Sequence[OutboxEntry] = ()) -> bool:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def decide(self, decision: Moderation, *, entries: Sequence[OutboxEntry] = ()) -> bool:
         """Note a decision, and what follows for the model's other names.
 
         Args:
@@ -38,7 +40,7 @@ class Moderations(Database):
             ModerationError: It is unusable, or contradicts what holds.
         """
         decision = checked(decision)
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             # One decision at a time: each is judged by those before it. Readers are not stopped.
             connection.execute(text("LOCK TABLE moderation IN SHARE ROW EXCLUSIVE MODE"))
             added = follow(_holding(connection), decision)
@@ -50,15 +52,15 @@ class Moderations(Database):
             log.info("%s: %s by %s", one.model_id, one.action, one.by)
         return bool(added)
 
-    def moderation(self) -> Mapping[str, Moderation]:
+    def current(self) -> Mapping[str, Moderation]:
         """The decision that holds for each name; names whose flag or withdrawal was lifted are left out."""
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             return _holding(connection)
 
-    def moderation_history(self, model_id: str) -> Sequence[Moderation]:
+    def history(self, model_id: str) -> Sequence[Moderation]:
         """Every decision about a name, oldest first."""
         query = select(_MODERATION).where(_MODERATION.c.model_id == model_id).order_by(_MODERATION.c.id)
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             return [_decision(row) for row in connection.execute(query)]
 
 

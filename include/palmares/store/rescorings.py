@@ -13,21 +13,19 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from palmares.leaderboard.errors import StoreError
-from palmares.store import tables
-from palmares.store.attempts import locked_evaluation
+from palmares.store import schema
 from palmares.store.database import Database
-from palmares.store.outbox_entries import OutboxEntry
-from palmares.store.outbox_table import insert_entries
-from palmares.store.records import Evaluation, evaluation_from, utc_times
+from palmares.store.evaluations import Evaluation, evaluation_from, locked_evaluation
+from palmares.store.outbox.queue import OutboxEntry, insert_entries
 from palmares.store.states import EvaluationState
-from palmares.store.values import clean_json, clean_text
+from palmares.store.values import clean_json, clean_text, utc_times
 
 log = logging.getLogger(__name__)
 
-_EVALUATIONS = tables.evaluations
-_ACCEPTED = tables.accepted_results
-_RESCORINGS = tables.rescorings
-_SCORERS = tables.scorers
+_EVALUATIONS = schema.evaluations
+_ACCEPTED = schema.accepted_results
+_RESCORINGS = schema.rescorings
+_SCORERS = schema.scorers
 
 _OVER = (EvaluationState.REFUSED.value, EvaluationState.CANCELLED.value)
 """A newer evaluation that ended so says nothing about the older one."""
@@ -79,8 +77,11 @@ class Rescorable:
     last: Rescoring | None
 
 
-class Rescorings(Database):
+class Rescorings:
     """Rows of `rescorings` and `scorers`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def note_scorer(self, task: str, *, name: str, version: str, code_hash: str, dag_run_id: str) -> bool:
         """Remember who grades *task*, and say whether that is news.
@@ -90,7 +91,7 @@ class Rescorings(Database):
             that a retry after a crash tells the same.
         """
         row = {"name": name, "version": version, "code_hash": code_hash, "dag_run_id": dag_run_id}
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             written = connection.execute(
                 insert(_SCORERS)
                 .values(task=task, **row)
@@ -142,7 +143,7 @@ class Rescorings(Database):
             query = query.where(_ACCEPTED.c.accepted_at >= accepted_after)
         if accepted_before is not None:
             query = query.where(_ACCEPTED.c.accepted_at < accepted_before)
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             rows = [dict(row._mapping) for row in connection.execute(query)]
             last = _last(connection, [row["job_key"] for row in rows])
         return [
@@ -155,7 +156,7 @@ class Rescorings(Database):
             for row in rows
         ]
 
-    def record_rescoring(
+    def record(
         self,
         job_key: str,
         *,
@@ -176,7 +177,7 @@ class Rescorings(Database):
             "flips": None if flips is None else clean_json(flips, what=f"{job_key}: flips"),
             "reason": None if reason is None else clean_text(reason),
         }
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             connection.execute(
                 insert(_RESCORINGS)
                 .values(job_key=job_key, dag_run_id=dag_run_id, **row)
@@ -189,26 +190,26 @@ class Rescorings(Database):
             )
             return _one(connection, job_key, dag_run_id)
 
-    def rescoring(self, job_key: str, *, dag_run_id: str) -> Rescoring:
+    def get(self, job_key: str, *, dag_run_id: str) -> Rescoring:
         """What *dag_run_id* made of *job_key*.
 
         Raises:
             StoreError: It has not graded it.
         """
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             return _one(connection, job_key, dag_run_id)
 
-    def rescorings(self, *, job_key: str | None = None, dag_run_id: str | None = None) -> list[Rescoring]:
+    def find(self, *, job_key: str | None = None, dag_run_id: str | None = None) -> list[Rescoring]:
         """Of one evaluation, of one run, or all; oldest first."""
         query = select(_RESCORINGS).order_by(_RESCORINGS.c.id)
         if job_key is not None:
             query = query.where(_RESCORINGS.c.job_key == job_key)
         if dag_run_id is not None:
             query = query.where(_RESCORINGS.c.dag_run_id == dag_run_id)
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             return [_rescoring(row._mapping) for row in connection.execute(query)]
 
-    def adopt_rescoring(self, rescoring: Rescoring, *, entries: Sequence[OutboxEntry] = ()) -> bool:
+    def adopt(self, rescoring: Rescoring, *, entries: Sequence[OutboxEntry] = ()) -> bool:
         """Make its scores the evaluation's, and queue what tells of them: both or neither.
 
         Returns:
@@ -220,7 +221,7 @@ class Rescorings(Database):
         """
         if rescoring.scores is None:
             raise StoreError(f"Re-scoring {rescoring.id} of {rescoring.job_key} was stopped: no scores.")
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             row = locked_evaluation(connection, rescoring.job_key)
             newer = select(_EVALUATIONS.c.job_key).where(
                 _EVALUATIONS.c.request_path == row.request_path,
@@ -249,12 +250,10 @@ class Rescorings(Database):
             )
         return True
 
-    def settle_rescoring(
-        self, rescoring: Rescoring, outcome: RescoringOutcome, *, reason: str | None = None
-    ) -> None:
+    def finalize(self, rescoring: Rescoring, outcome: RescoringOutcome, *, reason: str | None = None) -> None:
         """Say what came of it. Published and unchanged are final; what was left alone may be graded again."""
         is_final = outcome in {RescoringOutcome.PUBLISHED, RescoringOutcome.UNCHANGED}
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             connection.execute(
                 _RESCORINGS.update()
                 .where(_RESCORINGS.c.id == rescoring.id)

@@ -1,20 +1,20 @@
-"""All durable state of the leaderboard, behind one door."""
+"""All durable state of the leaderboard, behind one façade."""
 
 from __future__ import annotations
 
-from palmares.store.attempts import Attempts
-from palmares.store.blobs import Blobs
-from palmares.store.evaluations import Evaluations
-from palmares.store.finished_jobs import FinishedJobs
-from palmares.store.hub_commits import HubCommits
-from palmares.store.hub_obstacles import HubObstacles, Obstacle
-from palmares.store.moderation import Moderations
-from palmares.store.outbox_entries import OutboxEntry, OutboxStatus, PendingEntry
-from palmares.store.outbox_table import OutboxTable
-from palmares.store.published import PublishedRecord, PublishedResults
-from palmares.store.records import AcceptedResults, Attempt, Evaluation, FinishedJob, StoredRefusal
-from palmares.store.refusals import Refusals
+from types import TracebackType
+from typing import Self
+
+from palmares.store.database import Database
+from palmares.store.evaluations import Attempt, Evaluation, Evaluations
+from palmares.store.ledger import FinishedJob, Ledger
+from palmares.store.moderation import ModerationLog
+from palmares.store.outbox.commit_log import CommitLog
+from palmares.store.outbox.pacing import Blocker, Blockers
+from palmares.store.outbox.queue import Outbox, OutboxEntry, OutboxStatus, PendingEntry
+from palmares.store.request_files import RequestFiles, StoredRefusal
 from palmares.store.rescorings import Rescorable, Rescoring, RescoringOutcome, Rescorings
+from palmares.store.results import AcceptedResults, PublishedRecord, Results
 from palmares.store.states import LIVE, REPLACED, STOPPED, WITHDRAWN, ClaimOutcome, EvaluationState
 
 __all__ = [
@@ -24,11 +24,11 @@ __all__ = [
     "WITHDRAWN",
     "AcceptedResults",
     "Attempt",
+    "Blocker",
     "ClaimOutcome",
     "Evaluation",
     "EvaluationState",
     "FinishedJob",
-    "Obstacle",
     "OutboxEntry",
     "OutboxStatus",
     "PendingEntry",
@@ -41,21 +41,46 @@ __all__ = [
 ]
 
 
-class Store(
-    Evaluations,
-    Attempts,
-    FinishedJobs,
-    Refusals,
-    Moderations,
-    Blobs,
-    PublishedResults,
-    Rescorings,
-    OutboxTable,
-    HubCommits,
-    HubObstacles,
-):
+class Store:
     """One PostgreSQL database: all that is known of evaluations, their results and their publication.
 
-    Every method is one transaction, is safe to run twice, and raises `StoreError` when the database is
-    unreachable. A store may be shared by threads; open one in each process.
+    Each attribute is the manager of some tables. Each of their methods is one transaction, is safe to run
+    twice, and raises `StoreError` when the database is unreachable. A store may be shared by threads; open
+    one in each process.
     """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.evaluations = Evaluations(database)
+        self.results = Results(database)
+        self.ledger = Ledger(database)
+        self.request_files = RequestFiles(database)
+        self.moderation = ModerationLog(database)
+        self.rescorings = Rescorings(database)
+        self.outbox = Outbox(database)
+        self.commit_log = CommitLog(database)
+        self.blockers = Blockers(database)
+
+    @classmethod
+    def connect(cls, url: str) -> Self:
+        """Open the database, and check that its schema is the one this code was written for.
+
+        Args:
+            url: ``postgresql://`` or ``postgres://`` address.
+
+        Raises:
+            StoreError: It cannot be reached, or is not at the newest migration; says what to do.
+        """
+        return cls(Database.connect(url))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

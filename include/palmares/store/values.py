@@ -1,10 +1,11 @@
-"""What may go into a column: text that PostgreSQL takes, and JSON with one spelling."""
+"""Conversion of values to columns (text that PostgreSQL takes, one spelling of JSON), and times to UTC."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from palmares.leaderboard.errors import StoreError
@@ -36,6 +37,14 @@ def json_sha256(value: Any) -> str:
     """Hash of a cleaned JSON value, the same whatever the order of its keys."""
     spelled = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(spelled.encode()).hexdigest()
+
+
+def utc_times(columns: Mapping[Any, Any]) -> dict[str, Any]:
+    """A row's *columns* by name, times in UTC whatever the session's time zone."""
+    return {
+        name: value.astimezone(UTC) if isinstance(value, datetime) else value
+        for name, value in columns.items()
+    }
 
 
 def _plain(value: object) -> object:

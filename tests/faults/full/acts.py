@@ -113,7 +113,7 @@ def forced(drive: Drive) -> Drive:
     drive.said.append(f"a second run {second.run_id} asked for a new result (force)")
     assert second.job_key != key
     assert second.wait_until_over() == "success"
-    evaluation = drive.stack.services.store.get(key)
+    evaluation = drive.stack.services.store.evaluations.get(key)
     assert evaluation is not None
     assert evaluation.state.value == "cancelled", evaluation
     tasks = drive.stack.rest.call("tasks.get_all", tags=[f"key:{key}"])["tasks"]

@@ -67,7 +67,7 @@ class Drive:
         store = self.stack.services.store
 
         def claimed() -> str | None:
-            found = store.evaluations(dag_run_id=self.run_id)
+            found = store.evaluations.find(dag_run_id=self.run_id)
             return found[0].job_key if found else None
 
         key: str = wait_for(claimed, f"{self.run_id} claims the model", STEP_DEADLINE_S)

@@ -6,7 +6,7 @@ import pytest
 from palmares.hub import Hub
 from palmares.hub.commit import MARK
 from palmares.leaderboard.errors import HubNotFoundError, HubRefusedError, StaleCommitError
-from palmares.store.outbox_hub import is_content
+from palmares.store.outbox.writer import is_content
 
 from tests.fixtures.hub_server import cutting_proxy
 

@@ -58,7 +58,7 @@ def test_a_fresh_process_downloads_only_what_changed(hub_server, hub, new_datase
     second = _write(hub, repo_id, {"3.json": b"changed", "new.json": b"new"})
     with cutting_proxy(hub_server.port, cut=lambda line: False) as proxy:
         for commit, downloads in ((first, 20), (second, 22), (second, 22)):
-            reader = Hub(endpoint=proxy.endpoint, token=hub_server.token, blobs=store)
+            reader = Hub(endpoint=proxy.endpoint, token=hub_server.token, blobs=store.request_files)
             files = {file.path: file.content for file in reader.read_json_files(repo_id, commit=commit)}
             assert sum("/resolve/" in line for line in proxy.requests) == downloads
     assert (len(files), files["3.json"], files["4.json"]) == (21, b"changed", b"4")

@@ -24,7 +24,9 @@ def decision(action: str, model: str = "palmares-demo/petit", **changes: Any) ->
 def publish(services: Services, job_key: str) -> None:
     """Bring an evaluation to its end in the store, without a job."""
     for state in ("planned", "enqueued", "fetched", "scored", "published"):
-        services.store.update(job_key, state=EvaluationState(state), scores={"bac-fr": {"value": 0.5}})
+        services.store.evaluations.update(
+            job_key, state=EvaluationState(state), scores={"bac-fr": {"value": 0.5}}
+        )
 
 
 def edit(services: Services, path: str, **changes: Any) -> None:

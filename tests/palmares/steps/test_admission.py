@@ -35,7 +35,9 @@ def test_the_twelve_requests_are_claimed_or_refused_each_for_its_own_reason(serv
     admitted = admit(services)
 
     assert set(claimed(admitted)) == ADMITTED
-    reasons = {refusal.request_path: refusal.refusal.code for refusal in services.store.refusals()}
+    reasons = {
+        refusal.request_path: refusal.refusal.code for refusal in services.store.request_files.refusals()
+    }
     assert reasons == REFUSED | {BROKEN: "invalid_json"}
     assert len(request_files(services)) == 12
 
@@ -116,15 +118,15 @@ def test_a_dry_run_writes_and_claims_nothing(services: Services) -> None:
     assert admit(services, dry_run=True).claimed == []
 
     assert request_files(services) == files
-    assert services.store.evaluations() == []
-    assert services.store.refusals() == []
+    assert services.store.evaluations.find() == []
+    assert services.store.request_files.refusals() == []
 
 
 def test_only_named_models_are_touched(services: Services) -> None:
     admitted = admit(services, models=["palmares-demo/petit"])
 
     assert set(claimed(admitted)) == {"petit"}
-    assert services.store.refusals() == []
+    assert services.store.request_files.refusals() == []
 
 
 def test_a_backfill_selects_by_the_time_of_submission(services: Services) -> None:
@@ -191,7 +193,7 @@ def test_a_rerun_that_failed_goes_on_and_is_not_called_finished(services: Servic
     _publish(services, first.job_key)
     _set_status(services, PETIT, "RERUN")
     rerun = claimed(admit(services, run="night-2", models=["palmares-demo/petit"]))["petit"]
-    services.store.update(rerun.job_key, state=EvaluationState.FAILED)
+    services.store.evaluations.update(rerun.job_key, state=EvaluationState.FAILED)
     _set_status(services, PETIT, "PENDING")
 
     again = claimed(admit(services, run="night-3", models=["palmares-demo/petit"]))["petit"]
@@ -201,7 +203,7 @@ def test_a_rerun_that_failed_goes_on_and_is_not_called_finished(services: Servic
 
 def test_a_model_refused_for_its_own_fault_has_another_chance_once_resubmitted(services: Services) -> None:
     first = claimed(admit(services, models=["palmares-demo/petit"]))["petit"]
-    services.store.update(first.job_key, state=EvaluationState.REFUSED, failure_class="bad_model")
+    services.store.evaluations.update(first.job_key, state=EvaluationState.REFUSED, failure_class="bad_model")
     _set_status(services, PETIT, "PENDING")
 
     again = claimed(admit(services, run="night-2", models=["palmares-demo/petit"]))["petit"]
@@ -211,7 +213,7 @@ def test_a_model_refused_for_its_own_fault_has_another_chance_once_resubmitted(s
 
 def test_a_duplicate_of_a_cancelled_request_has_its_turn(services: Services) -> None:
     first = claimed(admit(services, models=["palmares-demo/grand"]))["grand"]
-    services.store.update(first.job_key, state=EvaluationState.CANCELLED)
+    services.store.evaluations.update(first.job_key, state=EvaluationState.CANCELLED)
     _set_status(services, GRAND, "CANCELLED")
     _set_status(services, GRAND.replace("_bfloat16_", "_torch.bfloat16_"), "PENDING")
 
@@ -267,12 +269,14 @@ def test_an_unknown_cluster_is_named_before_anything_is_refused(services: Servic
     with pytest.raises(SettingsError, match="nowhere"):
         admit(services, cluster="nowhere")
 
-    assert services.store.refusals() == []
+    assert services.store.request_files.refusals() == []
 
 
 def _publish(services: Services, job_key: str) -> None:
     for state in ("planned", "enqueued", "fetched", "scored", "published"):
-        services.store.update(job_key, state=EvaluationState(state), scores={"bac-fr": {"value": 0.5}})
+        services.store.evaluations.update(
+            job_key, state=EvaluationState(state), scores={"bac-fr": {"value": 0.5}}
+        )
 
 
 def _set_status(services: Services, path: str, status: str) -> None:

@@ -19,7 +19,7 @@ def test_what_a_gate_stops_is_parked_with_the_evidence_in_the_store_and_in_the_l
     with pytest.raises(GateError), parking(services, petit.job_key, dag_run_id=RUN):
         raise GateError("bac-fr: empty: 3 of 48, at most 0 (rows a, b, c)")
 
-    evaluation = services.store.get(petit.job_key)
+    evaluation = services.store.evaluations.get(petit.job_key)
     assert evaluation is not None
     assert (evaluation.state, evaluation.reason_code, evaluation.reason) == (
         EvaluationState.PARKED,
@@ -36,6 +36,6 @@ def test_another_error_parks_nothing(services: Services) -> None:
     with pytest.raises(ResultsFormatError), parking(services, petit.job_key, dag_run_id=RUN):
         raise ResultsFormatError("details.parquet: not parquet")
 
-    evaluation = services.store.get(petit.job_key)
+    evaluation = services.store.evaluations.get(petit.job_key)
     assert evaluation is not None
     assert evaluation.state is EvaluationState.CLAIMED

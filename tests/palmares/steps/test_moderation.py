@@ -50,7 +50,7 @@ def test_a_model_that_is_submitted_after_its_withdrawal_is_told_so(services: Ser
     assert admit(services, **PETITS).claimed == []
 
     assert request(services, PETIT)["status"] == "CANCELLED"
-    assert [one.refusal.code for one in services.store.refusals()] == ["withdrawn"]
+    assert [one.refusal.code for one in services.store.request_files.refusals()] == ["withdrawn"]
 
 
 def test_what_is_under_way_of_a_withdrawn_model_is_closed_for_its_run(services: Services) -> None:
@@ -59,7 +59,7 @@ def test_what_is_under_way_of_a_withdrawn_model_is_closed_for_its_run(services: 
     done = moderate(services, decision("withdrawn"))
 
     assert done.cancelled == (f"palmares-demo/petit at {petit.revision}",)
-    known = services.store.get(petit.job_key)
+    known = services.store.evaluations.get(petit.job_key)
     assert known is not None
     assert (known.state, known.reason_code, known.is_closed) == (EvaluationState.CANCELLED, "withdrawn", True)
     with pytest.raises(ClaimLostError, match="was withdrawn"):
@@ -74,7 +74,7 @@ def test_a_withdrawal_waits_for_the_sweep_that_may_be_claiming_the_model(
     with one_admission_at_a_time(services):
         with pytest.raises(StoreError, match="held the lock"):
             moderate(services, decision("withdrawn"))
-        assert services.store.moderation() == {}
+        assert services.store.moderation.current() == {}
 
     assert moderate(services, decision("withdrawn")).is_new
 

@@ -63,7 +63,9 @@ def test_a_sweep_over_all_of_them_decides_each_and_changes_nothing_else(
     assert all(submission.model_id.startswith("palmares-demo/") for submission in admitted.claimed)
     assert not {submission.request_path for submission in admitted.claimed} & {one.path for one in CORPUS}
 
-    codes = {refusal.request_path: refusal.refusal.code for refusal in services.store.refusals()}
+    codes = {
+        refusal.request_path: refusal.refusal.code for refusal in services.store.request_files.refusals()
+    }
     assert {one.name: codes.get(one.path, LEFT_ALONE) for one in CORPUS} == {
         one.name: one.expected for one in CORPUS
     }

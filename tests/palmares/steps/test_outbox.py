@@ -11,7 +11,7 @@ from palmares.leaderboard.errors import HubError, OutboxWaitError
 from palmares.steps.outbox import check_written, outbox_limits, write_everything, write_out
 from palmares.steps.repairs import _what_waits
 from palmares.steps.services import Services
-from palmares.store.outbox import OutboxEntry
+from palmares.store.outbox.queue import OutboxEntry
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def put(services, path, *, key=None, private=False):
     entry = OutboxEntry(
         key=key or path, repo_id=repo_id, private=private, kind="put", path=path, content=b"{}", message=path
     )
-    services.store.add_to_outbox([entry])
+    services.store.outbox.add([entry])
     return repo_id
 
 
@@ -53,7 +53,7 @@ def test_everything_that_waits_is_written_to_every_repository(services):
 
 def test_a_task_that_left_its_files_to_a_sibling_is_told_to_come_again(services):
     repo_id = put(services, "a/x.json")
-    with services.store.advisory_lock(f"outbox:{repo_id}", timeout_s=1):
+    with services.store.database.advisory_lock(f"outbox:{repo_id}", timeout_s=1):
         assert write_out(services, repo_id, with_siblings=True) == []
     with pytest.raises(OutboxWaitError, match=r"1 of 1 files wait for .*, to share a commit") as waits:
         check_written(services, ["a/x.json"])

@@ -186,7 +186,7 @@ def test_each_attempt_is_kept_with_the_plan_it_ran_by(services: Services, tmp_pa
             user_properties={**first, "plan": json.dumps(plan_of(max_num_seqs=sequences))},
         )
 
-    kept = services.store.attempts(petit.job_key)
+    kept = services.store.evaluations.attempts(petit.job_key)
 
     assert [(one.attempt, one.plan["max_num_seqs"]) for one in kept] == [(1, 64), (2, 16)]
     assert {one.failure_class for one in kept} == {"out_of_memory"}
@@ -208,6 +208,6 @@ def test_a_retry_settles_nothing_in_the_store(services: Services) -> None:
         user_properties={"idempotency_key": petit.job_key},
     )
 
-    evaluation = services.store.get(petit.job_key)
+    evaluation = services.store.evaluations.get(petit.job_key)
     assert evaluation is not None
     assert (evaluation.state, evaluation.failure_class) == (EvaluationState.CLAIMED, "node_lost")

@@ -25,8 +25,8 @@ PETIT = "palmares-demo/petit_eval_request_False_False_False.json"
 def parked(services: Services) -> Submission:
     petit = claimed(admit(services, models=["palmares-demo/petit"]))["petit"]
     for state in ("planned", "enqueued", "fetched"):
-        services.store.update(petit.job_key, state=EvaluationState(state))
-    services.store.update(
+        services.store.evaluations.update(petit.job_key, state=EvaluationState(state))
+    services.store.evaluations.update(
         petit.job_key, state=EvaluationState.PARKED, reason_code="parked", reason="The canary failed."
     )
     summarize(services, dag_run_id="night-1")
@@ -47,7 +47,7 @@ def test_an_unparked_evaluation_is_the_first_of_the_next_run_under_the_same_key(
 
     waits = request(services, PETIT)
     assert (waits["status"], waits["error_msg"].split(":")[0]) == ("PENDING", "unparked")
-    known = services.store.get(petit.job_key)
+    known = services.store.evaluations.get(petit.job_key)
     assert known is not None
     assert known.reason is not None
     assert "as amelie decided" in known.reason
@@ -61,7 +61,9 @@ def test_it_may_be_parked_and_unparked_again(services: Services) -> None:
     petit = parked(services)
     unpark(services, PETIT, by="amelie")
     claimed(admit(services, run="night-2", models=["palmares-demo/petit"]))
-    services.store.update(petit.job_key, state=EvaluationState.PARKED, reason_code="parked", reason="Still.")
+    services.store.evaluations.update(
+        petit.job_key, state=EvaluationState.PARKED, reason_code="parked", reason="Still."
+    )
     summarize(services, dag_run_id="night-2")
 
     assert [one.job_key for one in find_parked(services, PETIT)] == [petit.job_key]
@@ -99,15 +101,15 @@ def test_once_the_gate_is_content_the_next_run_publishes_what_was_computed_befor
         with pytest.raises(GateError):
             evaluate("night-1")
     summarize(services, dag_run_id="night-1")
-    before = services.store.accepted_results(petit.job_key)
+    before = services.store.results.accepted(petit.job_key)
     unpark(services, "palmares-demo/petit", by="amelie")
     again = claimed(admit(services, run="night-2", models=["palmares-demo/petit"]))["petit"]
     assert again.job_key == petit.job_key
 
     evaluate("night-2")
 
-    known = services.store.get(petit.job_key)
+    known = services.store.evaluations.get(petit.job_key)
     assert known is not None
     assert known.state is EvaluationState.PUBLISHED
-    assert services.store.accepted_results(petit.job_key) == before
+    assert services.store.results.accepted(petit.job_key) == before
     assert request(services, PETIT)["status"] == "FINISHED"

@@ -142,10 +142,10 @@ def test_an_override_that_matches_no_request_is_told_with_the_nearest_name(servi
 def _finish(services: Services, like: Submission, number: int, *, plan: JobPlan, took: float) -> None:
     """Accept a job of another model that took so many times its forecast."""
     submission = dataclasses.replace(like, model_id=f"org/m{number}", request_path=f"org/m{number}.json")
-    services.store.claim(submission.to_json(), dag_run_id=RUN)
-    services.store.record_attempt(
+    services.store.evaluations.claim(submission.to_json(), dag_run_id=RUN)
+    services.store.evaluations.record_attempt(
         submission.job_key, attempt=1, clearml_task_id="c" * 32, plan=plan.to_json()
     )
-    services.store.accept_results(
+    services.store.results.accept(
         submission.job_key, attempt=1, manifest={"duration_s": took * plan.estimated_s}, raw_url="file:///r"
     )

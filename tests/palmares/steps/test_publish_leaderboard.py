@@ -85,7 +85,7 @@ def rows_of(services: Services) -> list[dict[str, Any]]:
 
 
 def decide(services: Services, model_id: str, action: ModerationAction, new: str | None = None) -> None:
-    services.store.moderate(
+    services.store.moderation.decide(
         Moderation(
             model_id=model_id,
             action=action,
@@ -181,13 +181,13 @@ def test_what_a_person_wrote_in_the_card_stays_even_while_a_rebuild_waits(
 
     write_by_hand("<!-- palmares:begin", "# Bienvenue\n\n<!-- palmares:begin")
     publish_model("grand")
-    real = services.store.add_to_outbox
+    real = services.store.outbox.add
 
     def and_then_a_person_writes(entries: Any) -> None:
         real(entries)
         write_by_hand("# Bienvenue", "# Bienvenue à tous")
 
-    monkeypatch.setattr(services.store, "add_to_outbox", and_then_a_person_writes)
+    monkeypatch.setattr(services.store.outbox, "add", and_then_a_person_writes)
     publish_leaderboard(services)
 
     card = hub_files(services, repo)["README.md"].decode()
@@ -205,7 +205,7 @@ def test_what_was_not_published_is_no_number(
     publish_model("petit")
     publish_model("grand", until="post_process")  # scored, and not yet through the last gate
     if stopped is not None:
-        services.store.update(submissions["grand"].job_key, state=stopped, reason="canary")
+        services.store.evaluations.update(submissions["grand"].job_key, state=stopped, reason="canary")
 
     publish_leaderboard(services)
 
@@ -226,7 +226,7 @@ def test_a_failed_canary_parks_the_model_and_publishes_nothing_of_it(
     with pytest.raises(GateError):
         publish_model("petit")
 
-    evaluation = services.store.get(submissions["petit"].job_key)
+    evaluation = services.store.evaluations.get(submissions["petit"].job_key)
     assert evaluation is not None
     assert evaluation.state is EvaluationState.PARKED
     with pytest.raises(HubNotFoundError):
@@ -252,7 +252,7 @@ def test_the_published_numbers_are_those_that_were_stored_or_a_person_looks(
     with pytest.raises(GateError, match=r"it is 0\.250000, post_process stored 0\.750000"):
         publish_model("petit")
 
-    evaluation = services.store.get(submissions["petit"].job_key)
+    evaluation = services.store.evaluations.get(submissions["petit"].job_key)
     assert evaluation is not None
     assert evaluation.state is EvaluationState.PARKED
     with pytest.raises(HubNotFoundError):
@@ -343,7 +343,7 @@ def test_other_things_that_wait_for_the_hub_are_written_too(
     entry = OutboxEntry(
         key="left", repo_id=repo, private=False, kind="put", path="left.json", content=b"{}", message="Left"
     )
-    services.store.add_to_outbox([entry])
+    services.store.outbox.add([entry])
 
     done = publish_leaderboard(services)
 

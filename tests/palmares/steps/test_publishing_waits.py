@@ -56,7 +56,7 @@ def test_a_publication_without_a_valid_token_waits_and_ends_with_a_new_one(
 ) -> None:
     with pytest.raises(OutboxWaitError, match=r"\[token\] .*put a new one into the connection"):
         publish(without_token, petit.to_json(), raw_url=raw_url, dag_run_id=RUN)
-    evaluation = services.store.get(petit.job_key)
+    evaluation = services.store.evaluations.get(petit.job_key)
     assert evaluation is not None
     assert evaluation.state is EvaluationState.SCORED
     assert request(services, petit.request_path)["status"] == "RUNNING"
@@ -64,9 +64,9 @@ def test_a_publication_without_a_valid_token_waits_and_ends_with_a_new_one(
     later(store_url)
     publish(services, petit.to_json(), raw_url=raw_url, dag_run_id=RUN)
 
-    assert len(services.store.outbox_files(petit.job_key)) == FILES_A_MODEL  # what the load test publishes
+    assert len(services.store.outbox.files(petit.job_key)) == FILES_A_MODEL  # what the load test publishes
     assert request(services, petit.request_path)["status"] == "FINISHED"
-    evaluation = services.store.get(petit.job_key)
+    evaluation = services.store.evaluations.get(petit.job_key)
     assert evaluation is not None
     assert evaluation.state is EvaluationState.PUBLISHED
 

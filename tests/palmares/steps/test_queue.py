@@ -56,7 +56,9 @@ def test_votes_of_a_front_end_count_and_nonsense_does_not(services: Services) ->
 
 def test_what_the_machines_failed_is_the_first_of_the_next_night(services: Services) -> None:
     petit = claimed(admit(services, models=["palmares-demo/petit"]))["petit"]
-    services.store.update(petit.job_key, state=EvaluationState.FAILED, failure_class="node_lost", reason="x")
+    services.store.evaluations.update(
+        petit.job_key, state=EvaluationState.FAILED, failure_class="node_lost", reason="x"
+    )
     edit(services, PETIT, status="PENDING", error_msg="node_lost: x")
 
     assert names(admit(services, run="night-2"))[0] == "petit"
@@ -145,7 +147,7 @@ def test_a_file_too_large_to_be_a_request_is_refused_and_left_as_it_is(services:
 
     admit(services)
 
-    refusals = {one.request_path: one.refusal for one in services.store.refusals()}
+    refusals = {one.request_path: one.refusal for one in services.store.request_files.refusals()}
     assert refusals[path].code == "invalid_json"
     assert request_files(services)[path] in {b"", content}  # too large to be read back
 
@@ -234,7 +236,7 @@ def test_a_settled_evaluation_is_told_again_to_a_request_that_is_put_back_as_it_
 ) -> None:
     before = request_files(services)[PETIT]
     petit = claimed(admit(services, models=["palmares-demo/petit"]))["petit"]
-    services.store.update(
+    services.store.evaluations.update(
         petit.job_key,
         state=EvaluationState.REFUSED,
         failure_class="bad_model",

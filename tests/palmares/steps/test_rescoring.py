@@ -146,11 +146,11 @@ def test_graded_records_the_pointer_and_the_status_come_with_the_results(service
 def test_the_store_keeps_the_old_scores_under_their_scorers_version(services, petit):
     rescored(services, petit)
 
-    evaluation = services.store.get(petit.job_key)
+    evaluation = services.store.evaluations.get(petit.job_key)
     assert evaluation is not None
     assert evaluation.scores is not None
     assert evaluation.scores["bac-fr"]["scorer_version"] == BacFrScorer.version
-    (kept,) = services.store.rescorings(job_key=petit.job_key)
+    (kept,) = services.store.rescorings.find(job_key=petit.job_key)
     assert kept.previous_scores["bac-fr"]["scorer_version"] == "0"
     assert (kept.outcome, kept.scores) == (RescoringOutcome.PUBLISHED, evaluation.scores)
     assert kept.flips is not None
@@ -185,7 +185,7 @@ def test_a_crash_between_the_queue_and_the_hub_is_mended_by_a_retry(services, pe
 
     assert ended["outcome"] == "published"
     assert len(published_json(services)) == 2
-    assert services.store.outbox_pending() == []
+    assert services.store.outbox.pending() == []
 
 
 def test_what_nobody_would_see_is_not_published(services, petit):
@@ -218,7 +218,7 @@ def test_a_dry_run_counts_and_writes_nothing(services, petit):
 
     assert counted["changed"] is True
     assert counted["tasks"]["bac-fr"]["to_right"] == 1
-    assert services.store.rescorings() == []
+    assert services.store.rescorings.find() == []
     assert heads(services) == before
     assert len(select(services).models) == 1
 
@@ -232,11 +232,11 @@ def test_a_gate_parks_the_new_scores_and_the_old_ones_stand(services, petit, mon
     with pytest.raises(GateError):
         grade_again(services, petit.job_key, dag_run_id=AGAIN)
 
-    (parked,) = services.store.rescorings()
+    (parked,) = services.store.rescorings.find()
     assert parked.outcome is RescoringOutcome.PARKED
     assert parked.reason
     assert CANARY not in parked.reason
-    evaluation = services.store.get(petit.job_key)
+    evaluation = services.store.evaluations.get(petit.job_key)
     assert evaluation is not None
     assert evaluation.scores is not None
     assert evaluation.scores["bac-fr"]["scorer_version"] == "0"
@@ -259,7 +259,9 @@ def test_a_model_that_is_evaluated_anew_is_left_alone(services, petit):
         republish(services, petit.job_key, dag_run_id=AGAIN)
 
     assert heads(services) == before
-    assert services.store.rescoring(petit.job_key, dag_run_id=AGAIN).outcome is RescoringOutcome.LEFT_ALONE
+    assert (
+        services.store.rescorings.get(petit.job_key, dag_run_id=AGAIN).outcome is RescoringOutcome.LEFT_ALONE
+    )
 
 
 def test_a_request_that_waits_for_a_new_evaluation_keeps_its_status(services, petit):
@@ -361,7 +363,7 @@ def test_the_comparison_report_is_logged_with_ids_and_without_texts(services, pe
 
 def test_ranks_before_and_after_are_of_all_published_models(services, petit, tmp_path):
     """Another model, graded by the present scorer, is passed."""
-    (claim,) = [one for one in services.store.evaluations() if one.model_id == "palmares-demo/moyen"]
+    (claim,) = [one for one in services.store.evaluations.find() if one.model_id == "palmares-demo/moyen"]
     other = Submission.from_json(claim.submission)
     plan_resources(services, other.to_json(), dag_run_id=RUN, cluster=None)
     record_enqueued(services, other.job_key, "d" * 32)
@@ -370,7 +372,7 @@ def test_ranks_before_and_after_are_of_all_published_models(services, petit, tmp
     scores = post_process(services, other.to_json(), raw_url=raw["raw_url"])
     between = {**scores, "bac-fr": {**scores["bac-fr"], "value": 0.6}}
     publish(services, other.to_json(), raw_url=raw["raw_url"], dag_run_id=RUN)
-    services.store.update(other.job_key, scores=between)
+    services.store.evaluations.update(other.job_key, scores=between)
     selected = select(services, models=[MODEL]).models
     rescored(services, petit)
 

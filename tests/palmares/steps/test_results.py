@@ -55,7 +55,7 @@ def test_a_plan_is_the_clearml_task_to_create_with_the_names_that_workers_read(
     assert all(isinstance(value, str) for value in general.values())
     assert "hf_" not in json.dumps(job["task_spec"]["hyperparams"])
     assert job["task_spec"]["script"]["diff"].strip()
-    evaluation = services.store.get(petit.job_key)
+    evaluation = services.store.evaluations.get(petit.job_key)
     assert evaluation is not None
     assert (evaluation.plan, evaluation.clearml_task_id) == (job["plan"], "c" * 32)
 
@@ -72,7 +72,7 @@ def test_what_fits_nowhere_any_more_is_refused_in_its_request(services: Services
     written = request(services, submission.request_path)
     assert written["status"] == "FAILED"
     assert written["error_msg"].startswith("too_large: ")
-    evaluation = services.store.get(submission.job_key)
+    evaluation = services.store.evaluations.get(submission.job_key)
     assert evaluation is not None
     assert evaluation.state is EvaluationState.REFUSED
 
@@ -165,7 +165,7 @@ def test_numbers_that_contradict_the_rows_are_parked(
     with pytest.raises(GateError):
         post_process(services, petit.to_json(), raw_url=raw["raw_url"])
 
-    evaluation = services.store.get(petit.job_key)
+    evaluation = services.store.evaluations.get(petit.job_key)
     assert evaluation is not None
     assert (evaluation.state, evaluation.reason) == (
         EvaluationState.PARKED,
@@ -190,7 +190,7 @@ def test_a_broken_scorer_parks_the_model_before_anything_is_published(
     with pytest.raises(GateError, match=f"scorer {mistake} 0 fails its sanity baselines"):
         post_process(services, petit.to_json(), raw_url=raw["raw_url"], dag_run_id=RUN)
 
-    evaluation = services.store.get(petit.job_key)
+    evaluation = services.store.evaluations.get(petit.job_key)
     assert evaluation is not None
     assert (evaluation.state, evaluation.reason_code) == (EvaluationState.PARKED, "parked")
     assert evaluation.reason is not None

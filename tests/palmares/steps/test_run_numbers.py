@@ -38,7 +38,7 @@ def set_status(services: Services, status: str) -> None:
 
 
 def state(services: Services, submission: Submission) -> EvaluationState:
-    evaluation = services.store.get(submission.job_key)
+    evaluation = services.store.evaluations.get(submission.job_key)
     assert evaluation is not None
     return evaluation.state
 

@@ -81,7 +81,7 @@ def test_an_older_runs_failure_does_not_touch_the_run_that_holds_the_model(servi
 
     record_failure(services, petit.job_key, dag_run_id="night-0", task_id="publish", error="late")
 
-    evaluation = services.store.get(petit.job_key)
+    evaluation = services.store.evaluations.get(petit.job_key)
     assert evaluation is not None
     assert evaluation.state is EvaluationState.CLAIMED
 
@@ -172,7 +172,7 @@ def test_a_job_that_was_cancelled_from_airflow_is_cancelled_not_tried_again(serv
 
 def test_a_parked_model_stays_running_with_the_evidence(services: Services) -> None:
     petit = claimed(admit(services, run=RUN, models=["palmares-demo/petit"]))["petit"]
-    services.store.update(
+    services.store.evaluations.update(
         petit.job_key, state=EvaluationState.PARKED, reason_code="parked", reason="0.5 is not 0.9"
     )
 

@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 from palmares.store.migrate import migrate
+from palmares.store.schema import metadata
 from palmares.store.store import Store
-from palmares.store.tables import metadata
 
 from tests.fixtures.postgres import temporary_postgres
 

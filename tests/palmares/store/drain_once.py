@@ -7,7 +7,7 @@ import signal
 import sys
 
 from palmares.hub import Hub
-from palmares.store.outbox import drain_outbox
+from palmares.store.outbox.writer import drain_outbox
 from palmares.store.store import Store
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from palmares.store.outbox import OutboxEntry
+from palmares.store.outbox.queue import OutboxEntry
 
 REPO = "org/requests"
 REQUEST = b'{\n  "model": "org/model",\n  "status": "PENDING",\n  "extra": 1\n}\n'

@@ -50,25 +50,25 @@ def test_a_wrong_password_is_told_plainly(store_url):
 
 
 def test_a_database_without_tables_says_how_to_migrate(empty_url):
-    with pytest.raises(StoreError, match=r"no tables yet.*python -m include\.store\.migrate"):
+    with pytest.raises(StoreError, match=r"no tables yet.*python -m palmares\.store\.migrate"):
         Store.connect(empty_url)
 
 
 def test_connections_cut_by_a_restart_of_the_server_are_replaced(store, store_url, submission):
-    assert store.evaluations() == []
+    assert store.evaluations.find() == []
     with psycopg.connect(store_url, autocommit=True) as other:
         other.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'palmares'"
         )
-    assert store.claim(submission, dag_run_id="run") is ClaimOutcome.CLAIMED
+    assert store.evaluations.claim(submission, dag_run_id="run") is ClaimOutcome.CLAIMED
 
 
 def test_a_lock_is_held_by_one_session_at_a_time(store, store_url):
-    with Store.connect(store_url) as other, store.advisory_lock("thing", timeout_s=1):
+    with Store.connect(store_url) as other, store.database.advisory_lock("thing", timeout_s=1):
         started = time.monotonic()
         with (
             pytest.raises(StoreError, match=r"thing: another process has held the lock for more than 0\.1 s"),
-            other.advisory_lock("thing", timeout_s=0.1),
+            other.database.advisory_lock("thing", timeout_s=0.1),
         ):
             pass
         assert time.monotonic() - started < 5
@@ -77,8 +77,8 @@ def test_a_lock_is_held_by_one_session_at_a_time(store, store_url):
 def test_locks_of_different_names_do_not_meet(store, store_url):
     with (
         Store.connect(store_url) as other,
-        store.advisory_lock("one", timeout_s=1),
-        other.advisory_lock("two", timeout_s=0.1),
+        store.database.advisory_lock("one", timeout_s=1),
+        other.database.advisory_lock("two", timeout_s=0.1),
     ):
         pass
 
@@ -89,11 +89,11 @@ def test_a_waiting_session_gets_the_lock_when_it_is_freed(store, store_url):
     def wait():
         with Store.connect(store_url) as other:
             waiting.set()
-            with other.advisory_lock("thing", timeout_s=20):
+            with other.database.advisory_lock("thing", timeout_s=20):
                 entered.set()
 
     thread = threading.Thread(target=wait)
-    with store.advisory_lock("thing", timeout_s=1):
+    with store.database.advisory_lock("thing", timeout_s=1):
         thread.start()
         assert waiting.wait(10)
         assert not entered.is_set()
@@ -102,17 +102,19 @@ def test_a_waiting_session_gets_the_lock_when_it_is_freed(store, store_url):
 
 
 def test_a_lock_is_freed_when_its_holder_fails(store):
-    with pytest.raises(ZeroDivisionError), store.advisory_lock("thing", timeout_s=1):
+    with pytest.raises(ZeroDivisionError), store.database.advisory_lock("thing", timeout_s=1):
         raise ZeroDivisionError
-    with store.advisory_lock("thing", timeout_s=5):
+    with store.database.advisory_lock("thing", timeout_s=5):
         pass
 
 
 def test_messages_never_quote_rows(store, submission):
     canary = "canary-7f3a"
-    store.claim(submission | {"model_id": canary}, dag_run_id="run")
+    store.evaluations.claim(submission | {"model_id": canary}, dag_run_id="run")
     with pytest.raises(StoreError) as caught:
-        store.update(submission["job_key"], attempt=0)  # the schema refuses it, and PostgreSQL quotes the row
+        store.evaluations.update(
+            submission["job_key"], attempt=0
+        )  # the schema refuses it, and PostgreSQL quotes the row
     assert "attempt_from_one" in str(caught.value)
     assert canary not in "".join(traceback.format_exception(caught.value))
 
@@ -121,7 +123,7 @@ def test_messages_never_quote_parameters(store):
     canary = "canary-9c1d"
 
     def slow_statement():
-        with store.transaction() as connection:
+        with store.database.transaction() as connection:
             connection.execute(text("SET LOCAL statement_timeout = 20"))
             connection.execute(text("SELECT pg_sleep(20), :hidden"), {"hidden": canary})
 

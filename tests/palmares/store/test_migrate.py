@@ -14,15 +14,15 @@ from alembic.script import ScriptDirectory
 from palmares.leaderboard.errors import StoreError
 from palmares.store.database import open_engine
 from palmares.store.migrate import MIGRATIONS, URL_VARIABLE, migrate
+from palmares.store.schema import SCHEMA_REVISION, metadata
 from palmares.store.store import Store
-from palmares.store.tables import SCHEMA_REVISION, metadata
 from psycopg import sql
 
 
 def test_an_empty_database_becomes_usable(empty_url):
     migrate(empty_url)
     with Store.connect(empty_url) as store:
-        assert store.evaluations() == []
+        assert store.evaluations.find() == []
 
 
 def dump(url: str) -> dict[str, list[Any]]:
@@ -47,7 +47,7 @@ def dump(url: str) -> dict[str, list[Any]]:
 
 
 def test_migrating_twice_changes_nothing(store_url, store, submission):
-    store.claim(submission, dag_run_id="run")
+    store.evaluations.claim(submission, dag_run_id="run")
     before = dump(store_url)
     migrate(store_url)
     assert dump(store_url) == before

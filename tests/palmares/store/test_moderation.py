@@ -25,42 +25,44 @@ def decision(**changes: Any) -> Moderation:
 
 
 def test_a_decision_comes_back_as_it_was_said(store: Store) -> None:
-    assert store.moderate(decision())
+    assert store.moderation.decide(decision())
 
-    assert store.moderation() == {"org/model": decision()}
+    assert store.moderation.current() == {"org/model": decision()}
 
 
 def test_saying_it_again_adds_nothing(store: Store) -> None:
-    store.moderate(decision())
+    store.moderation.decide(decision())
 
-    assert not store.moderate(decision(by="basile", at=AT.replace(day=3)))
-    assert store.moderation_history("org/model") == [decision()]
+    assert not store.moderation.decide(decision(by="basile", at=AT.replace(day=3)))
+    assert store.moderation.history("org/model") == [decision()]
 
 
 def test_the_last_decision_holds_and_the_earlier_ones_are_kept(store: Store) -> None:
     lifted = decision(action=ModerationAction.LIFTED, reason="It was an error.", link=None)
-    store.moderate(decision())
-    store.moderate(lifted)
+    store.moderation.decide(decision())
+    store.moderation.decide(lifted)
 
-    assert store.moderation() == {}
-    assert store.moderation_history("org/model") == [decision(), lifted]
+    assert store.moderation.current() == {}
+    assert store.moderation.history("org/model") == [decision(), lifted]
 
 
 def test_a_flag_follows_a_rename(store: Store) -> None:
-    store.moderate(decision())
-    store.moderate(decision(action=ModerationAction.RENAMED, new_model_id="org/new", reason="Moved."))
+    store.moderation.decide(decision())
+    store.moderation.decide(
+        decision(action=ModerationAction.RENAMED, new_model_id="org/new", reason="Moved.")
+    )
 
-    held = store.moderation()
+    held = store.moderation.current()
     assert held["org/new"].action is ModerationAction.FLAGGED
     assert held["org/model"].new_model_id == "org/new"
 
 
 def test_a_contradiction_writes_nothing(store: Store) -> None:
-    store.moderate(decision(action=ModerationAction.WITHDRAWN))
+    store.moderation.decide(decision(action=ModerationAction.WITHDRAWN))
 
     with pytest.raises(ModerationError, match="reinstate"):
-        store.moderate(decision())
-    assert len(store.moderation_history("org/model")) == 1
+        store.moderation.decide(decision())
+    assert len(store.moderation.history("org/model")) == 1
 
 
 def test_what_tells_the_hub_is_added_with_a_new_decision_only(store: Store) -> None:
@@ -71,10 +73,10 @@ def test_what_tells_the_hub_is_added_with_a_new_decision_only(store: Store) -> N
         )  # fmt: skip
 
     withdrawn = decision(action=ModerationAction.WITHDRAWN)
-    store.moderate(withdrawn, entries=[entry("one")])
-    store.moderate(withdrawn, entries=[entry("two")])
+    store.moderation.decide(withdrawn, entries=[entry("one")])
+    store.moderation.decide(withdrawn, entries=[entry("two")])
 
-    assert [one.key for one in store.outbox_pending()] == ["one"]
+    assert [one.key for one in store.outbox.pending()] == ["one"]
 
 
 def test_of_two_renames_at_once_one_is_told_that_it_came_late(store: Store) -> None:
@@ -82,7 +84,7 @@ def test_of_two_renames_at_once_one_is_told_that_it_came_late(store: Store) -> N
 
     def rename(new: str) -> None:
         try:
-            store.moderate(decision(action=ModerationAction.RENAMED, new_model_id=new))
+            store.moderation.decide(decision(action=ModerationAction.RENAMED, new_model_id=new))
         except ModerationError as error:
             told.append(str(error))
 

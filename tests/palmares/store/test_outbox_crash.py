@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from palmares.hub import Hub
-from palmares.store.outbox import drain_outbox
+from palmares.store.outbox.writer import drain_outbox
 
 from tests.fixtures.hub_server import DEMO_USER, HubServer, running_hub
 from tests.palmares.store.test_outbox_on_hub import REQUEST, edit, put
@@ -63,30 +63,30 @@ def commits(hub, repo_id):
 
 
 def test_what_a_killed_process_committed_is_found_and_not_committed_again(store, hub, repo, drain_and_die):
-    store.add_to_outbox([edit(repo, "org/a.json", status="RUNNING"), put(repo, "results/x.json", b"{}")])
+    store.outbox.add([edit(repo, "org/a.json", status="RUNNING"), put(repo, "results/x.json", b"{}")])
     before = commits(hub, repo)
     drain_and_die("after")
     made = hub.head(repo)
     assert commits(hub, repo) == before + 1
-    assert len(store.outbox_pending()) == 2
+    assert len(store.outbox.pending()) == 2
     # Somebody moves on from there, before anyone of ours looks.
     theirs = REQUEST.replace(b"PENDING", b"CANCELLED")
     hub.commit_files(repo, {"org/a.json": theirs}, message="Cancel", parent_commit=made)
     report = drain_outbox(store, hub, repo)
     assert (report.committed, report.commits) == (2, [made])
-    assert store.outbox_pending() == []
+    assert store.outbox.pending() == []
     assert commits(hub, repo) == before + 2
     assert hub.read_file(repo, "org/a.json", commit=hub.head(repo)) == theirs
 
 
 def test_what_a_killed_process_only_announced_is_committed_by_the_next(store, hub, repo, drain_and_die):
-    store.add_to_outbox([edit(repo, "org/a.json", status="RUNNING")])
+    store.outbox.add([edit(repo, "org/a.json", status="RUNNING")])
     before = commits(hub, repo)
     drain_and_die("before")
     assert commits(hub, repo) == before
-    assert store.commit_use(hub.endpoint).used == 1  # nobody knows yet
+    assert store.commit_log.use(hub.endpoint).used == 1  # nobody knows yet
     assert drain_outbox(store, hub, repo).commits == [hub.head(repo)]
-    store.add_to_outbox([edit(repo, "org/a.json", status="FINISHED")])
+    store.outbox.add([edit(repo, "org/a.json", status="FINISHED")])
     drain_outbox(store, hub, repo)
-    assert store.unsettled_commits(hub.endpoint, repo) == []
-    assert store.commit_use(hub.endpoint).used == 2
+    assert store.commit_log.unfinished(hub.endpoint, repo) == []
+    assert store.commit_log.use(hub.endpoint).used == 2

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from palmares.leaderboard.errors import LockHeldError
-from palmares.store.hub_commits import CommitUse
-from palmares.store.outbox import OutboxLimits, drain_when_due
-from palmares.store.outbox_entries import QueueState
-from palmares.store.outbox_gathering import is_due, spacing_s
+from palmares.store.outbox.commit_log import CommitUse
+from palmares.store.outbox.pacing import OutboxLimits, is_due, spacing_s
+from palmares.store.outbox.queue import QueueState
+from palmares.store.outbox.writer import drain_when_due
 from palmares.store.store import Store
 
 from tests.palmares.store.entries import REPO, put
@@ -82,7 +82,7 @@ def wait_until_held(store):
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
-            with store.advisory_lock(f"outbox:{REPO}", timeout_s=0.01):
+            with store.database.advisory_lock(f"outbox:{REPO}", timeout_s=0.01):
                 time.sleep(0.01)
         except LockHeldError:
             return
@@ -91,7 +91,7 @@ def wait_until_held(store):
 
 def test_siblings_that_come_in_time_share_one_commit(store, store_url, hub):
     limits = OutboxLimits(quiet_s=2, at_most_s=60)
-    store.add_to_outbox([put("0")])
+    store.outbox.add([put("0")])
     reports = []
 
     def lead():
@@ -103,7 +103,7 @@ def test_siblings_that_come_in_time_share_one_commit(store, store_url, hub):
     wait_until_held(store)
     held = 0
     for number in range(1, 6):
-        store.add_to_outbox([put(str(number))])
+        store.outbox.add([put(str(number))])
         try:
             drain_when_due(store, hub, REPO, limits=limits, lock_timeout_s=0.05)
         except LockHeldError:
@@ -116,13 +116,13 @@ def test_siblings_that_come_in_time_share_one_commit(store, store_url, hub):
 
 def test_a_full_commit_waits_for_nobody(store, hub):
     limits = OutboxLimits(files_per_commit=3, quiet_s=60, at_most_s=0.2)
-    store.add_to_outbox([put(str(number)) for number in range(7)])
+    store.outbox.add([put(str(number)) for number in range(7)])
     assert len(drain_when_due(store, hub, REPO, limits=limits).commits) == 3
 
 
 def test_an_old_entry_is_written_though_siblings_keep_coming(store, store_url, hub):
     limits = OutboxLimits(quiet_s=1, at_most_s=0.5)
-    store.add_to_outbox([put("first")])
+    store.outbox.add([put("first")])
     stopped = threading.Event()
 
     def keep_coming():
@@ -130,7 +130,7 @@ def test_an_old_entry_is_written_though_siblings_keep_coming(store, store_url, h
             for number in range(1000):
                 if stopped.wait(0.02):
                     return
-                own.add_to_outbox([put(f"more-{number}")])
+                own.outbox.add([put(f"more-{number}")])
 
     sibling = threading.Thread(target=keep_coming)
     sibling.start()
@@ -145,8 +145,8 @@ def test_an_old_entry_is_written_though_siblings_keep_coming(store, store_url, h
 
 def test_when_commits_are_short_a_drain_leaves_the_rest_to_a_later_one(store, hub):
     limits = OutboxLimits(commits_per_hour=3, files_per_commit=2, quiet_s=0, at_most_s=0)
-    store.add_to_outbox([put(str(number)) for number in range(5)])
+    store.outbox.add([put(str(number)) for number in range(5)])
     report = drain_when_due(store, hub, REPO, limits=limits)
     assert (report.committed, len(report.commits)) == (4, 2)
-    assert len(store.outbox_pending()) == 1
-    assert store.obstacles(hub.endpoint) == []
+    assert len(store.outbox.pending()) == 1
+    assert store.blockers.find(hub.endpoint) == []

@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from palmares.leaderboard.errors import HubError, HubUnavailableError, StaleCommitError
 from palmares.leaderboard.submissions.request_file import edit_request
-from palmares.store.outbox import OutboxEntry, OutboxLimits, drain_outbox
+from palmares.store.outbox.commit_log import CommitLog
+from palmares.store.outbox.pacing import OutboxLimits
+from palmares.store.outbox.queue import OutboxEntry
+from palmares.store.outbox.writer import drain_outbox
+from palmares.store.schema import metadata
 from palmares.store.store import Store
-from palmares.store.tables import metadata
 
 from tests.palmares.store.entries import REPO, edit, put
 from tests.palmares.store.fake_committer import FakeCommitter
@@ -89,7 +92,7 @@ class Outbox(RuleBasedStateMachine):
 
     def _add(self, entry):
         self.said[entry.key] = entry
-        self.store.add_to_outbox([entry])
+        self.store.outbox.add([entry])
 
     @rule(path=PATHS, value=NUMBERS)
     def others_write(self, path, value):
@@ -121,7 +124,7 @@ class Outbox(RuleBasedStateMachine):
                 case "lost":
                     hub.lose_answers = 1
                 case "killed_after":
-                    stack.enter_context(patch.object(Store, "finish_commit", _killed_at(at)))
+                    stack.enter_context(patch.object(CommitLog, "finish", _killed_at(at)))
                 case "killed_under_way":
                     hub.send_late = 1
                 case "away":
@@ -134,7 +137,7 @@ class Outbox(RuleBasedStateMachine):
                     hub.after_read = self._once_overtaken
                 case "overtaken_for_good":
                     hub.after_read = lambda: hub.theirs("theirs.json", b"%d" % next(self.numbers))
-                    stack.enter_context(patch("palmares.store.outbox_writer.MAX_TRIES", 2))
+                    stack.enter_context(patch("palmares.store.outbox.writer.MAX_TRIES", 2))
             drain_outbox(self.store, hub, REPO, limits=LIMITS)
 
     def _once_overtaken(self):
@@ -151,7 +154,7 @@ class Outbox(RuleBasedStateMachine):
         self._all_well()
         drain_outbox(self.store, self.hub, REPO, limits=LIMITS)
         self.what_was_under_way_arrives()  # too late, whatever it is
-        assert self.store.outbox_pending() == []
+        assert self.store.outbox.pending() == []
         made, entries = self._noted()
         tree = {"a.json": b'{"from": "a"}'}
         times: Counter[int] = Counter()
@@ -184,9 +187,9 @@ class Outbox(RuleBasedStateMachine):
 
 
 def _killed_at(at):
-    """`Store.finish_commit`, of a process that is killed when it comes there for the *at*-th time."""
+    """`CommitLog.finish`, of a process that is killed when it comes there for the *at*-th time."""
     calls = itertools.count()
-    real = Store.finish_commit
+    real = CommitLog.finish
 
     def finish(self, *args, **options):
         if next(calls) == at:

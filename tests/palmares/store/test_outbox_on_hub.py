@@ -17,8 +17,9 @@ from palmares.leaderboard.errors import (
     HubUnavailableError,
     OutboxWaitError,
 )
-from palmares.store.outbox import Committer, OutboxEntry, OutboxLimits, drain_outbox
-from palmares.store.outbox_hub import is_content
+from palmares.store.outbox.pacing import OutboxLimits
+from palmares.store.outbox.queue import OutboxEntry
+from palmares.store.outbox.writer import Committer, drain_outbox, is_content
 from palmares.store.store import Store
 
 from devstack.servers.fault_plan import Fault
@@ -72,7 +73,7 @@ def test_the_adapter_is_what_the_outbox_needs(hub):
 
 def test_entries_become_one_commit_on_the_hub(store, hub, repo):
     before = hub.head(repo)
-    store.add_to_outbox([edit(repo, "org/a.json", status="RUNNING"), put(repo, "results/x.json", b"{}")])
+    store.outbox.add([edit(repo, "org/a.json", status="RUNNING"), put(repo, "results/x.json", b"{}")])
     report = drain_outbox(store, hub, repo)
     assert report.commits == [hub.head(repo)] != [before]
     assert hub.read_file(repo, "org/a.json", commit=hub.head(repo)) == REQUEST.replace(b"PENDING", b"RUNNING")
@@ -81,7 +82,7 @@ def test_entries_become_one_commit_on_the_hub(store, hub, repo):
 
 def test_writing_again_what_is_there_makes_no_commit(store, hub, repo):
     before = hub.head(repo)
-    store.add_to_outbox([edit(repo, "org/a.json", status="PENDING"), put(repo, "org/b.json", REQUEST)])
+    store.outbox.add([edit(repo, "org/a.json", status="PENDING"), put(repo, "org/b.json", REQUEST)])
     assert drain_outbox(store, hub, repo).committed == 2
     assert hub.head(repo) == before
 
@@ -95,7 +96,7 @@ def test_another_writers_change_survives_a_stale_parent(store, hub, repo, monkey
         commit_files(hub, repo_id, {"org/a.json": theirs}, message="Theirs", parent_commit=parent_commit)
         return commit_files(self, repo_id, files, message=message, parent_commit=parent_commit, mark=mark)
 
-    store.add_to_outbox([edit(repo, "org/a.json", status="RUNNING")])
+    store.outbox.add([edit(repo, "org/a.json", status="RUNNING")])
     monkeypatch.setattr(Hub, "commit_files", overtaken)
     drain_outbox(store, hub, repo)
     found = hub.read_file(repo, "org/a.json", commit=hub.head(repo))
@@ -106,7 +107,7 @@ def test_two_processes_that_drain_at_once_write_everything_once(store_url, serve
     def work(number):
         own = Hub(endpoint=server.endpoint, token=server.token)
         with Store.connect(store_url) as store:
-            store.add_to_outbox([put(repo, f"{number}/{i}.txt", b"x") for i in range(10)])
+            store.outbox.add([put(repo, f"{number}/{i}.txt", b"x") for i in range(10)])
             return drain_outbox(store, own, repo)
 
     with ThreadPoolExecutor(2) as pool:
@@ -118,7 +119,7 @@ def test_two_processes_that_drain_at_once_write_everything_once(store_url, serve
 
 def test_a_commit_whose_answer_is_lost_happens_once(store, server, hub, repo):
     before = hub.head(repo)
-    store.add_to_outbox([edit(repo, "org/a.json", status="RUNNING")])
+    store.outbox.add([edit(repo, "org/a.json", status="RUNNING")])
     with cutting_proxy(server.port, cut=lambda line: b"/commit/" in line, times=1) as proxy:
         report = drain_outbox(store, Hub(endpoint=proxy.endpoint, token=server.token), repo)
     assert proxy.cuts == 1
@@ -130,16 +131,16 @@ def test_a_commit_whose_answer_is_lost_happens_once(store, server, hub, repo):
 
 def test_a_private_file_never_enters_a_public_dataset(store, hub, repo):
     before = hub.head(repo)
-    store.add_to_outbox([put(repo, "details.parquet", b"hidden", private=True)])
+    store.outbox.add([put(repo, "details.parquet", b"hidden", private=True)])
     with pytest.raises(HubError, match="is public"):
         drain_outbox(store, hub, repo)
     assert hub.head(repo) == before
-    assert len(store.outbox_pending()) == 1
+    assert len(store.outbox.pending()) == 1
 
 
 def test_a_missing_private_dataset_is_created_private(store, hub):
     repo = f"{DEMO_USER}/details"
-    store.add_to_outbox([put(repo, "details.parquet", b"hidden", private=True)])
+    store.outbox.add([put(repo, "details.parquet", b"hidden", private=True)])
     drain_outbox(store, hub, repo)
     with pytest.raises(HubError):
         Hub(endpoint=hub._endpoint, token=None).head(repo)
@@ -162,7 +163,7 @@ def faulty(server) -> Iterator[FaultyHub]:
 
 def test_a_renamed_dataset_is_written_under_its_new_name(store, hub, repo, api, caplog):
     api.move_repo(repo, f"{repo}-new", repo_type="dataset")
-    store.add_to_outbox([edit(repo, "org/a.json", status="RUNNING"), put(repo, "x.json", b"{}")])
+    store.outbox.add([edit(repo, "org/a.json", status="RUNNING"), put(repo, "x.json", b"{}")])
     assert drain_outbox(store, hub, repo).committed == 2
     assert f"{repo} is called {repo}-new now" in caplog.text
     found = hub.read_file(f"{repo}-new", "org/a.json", commit=hub.head(f"{repo}-new"))
@@ -170,25 +171,25 @@ def test_a_renamed_dataset_is_written_under_its_new_name(store, hub, repo, api, 
 
 
 def test_a_deleted_dataset_loses_nothing_and_is_filled_when_it_is_back(store, hub, repo, api):
-    store.add_to_outbox([put(repo, "first.json", b"1")])
+    store.outbox.add([put(repo, "first.json", b"1")])
     drain_outbox(store, hub, repo)
     api.delete_repo(repo, repo_type="dataset")
-    store.add_to_outbox([put(repo, "second.json", b"2")])
+    store.outbox.add([put(repo, "second.json", b"2")])
     with pytest.raises(HubNotFoundError, match="is not there any more: deleted, renamed, or hidden"):
         drain_outbox(store, hub, repo, limits=NO_PAUSE)
-    assert [one.code for one in store.obstacles(hub.endpoint)] == ["missing"]
+    assert [one.code for one in store.blockers.find(hub.endpoint)] == ["missing"]
     api.create_repo(repo, repo_type="dataset")  # by a person, who decides so
     assert drain_outbox(store, hub, repo).committed == 1
     assert hub.read_file(repo, "second.json", commit=hub.head(repo)) == b"2"
-    assert store.obstacles(hub.endpoint) == []
+    assert store.blockers.find(hub.endpoint) == []
 
 
 def test_a_revoked_token_is_told_and_a_new_one_goes_on(store, server, hub, repo):
-    store.add_to_outbox([edit(repo, "org/a.json", status="RUNNING")])
+    store.outbox.add([edit(repo, "org/a.json", status="RUNNING")])
     revoked = Hub(endpoint=server.endpoint, token="hf_revoked")
     with pytest.raises(HubRefusedError, match="put a new one into the connection huggingface_hub"):
         drain_outbox(store, revoked, repo, limits=NO_PAUSE)
-    (met,) = store.obstacles(hub.endpoint)
+    (met,) = store.blockers.find(hub.endpoint)
     assert (met.code, met.repo_id) == ("token", "*")
     assert "hf_revoked" not in met.reason
     assert drain_outbox(store, hub, repo).committed == 1
@@ -198,10 +199,10 @@ def test_a_full_storage_is_told_and_what_waits_is_written_when_there_is_room(sto
     hub = Hub(endpoint=faulty.endpoint, token=TOKEN)
     full = "Private repository storage limit reached, please upgrade your plan"
     faulty.plan([Fault(endpoint=COMMIT, kind="status", status=403, message=full, count=None)])
-    store.add_to_outbox([put(f"{DEMO_USER}/details", "x.parquet", b"x", private=True)])
+    store.outbox.add([put(f"{DEMO_USER}/details", "x.parquet", b"x", private=True)])
     with pytest.raises(HubRefusedError, match=f"{full}. The storage is full: make room"):
         drain_outbox(store, hub, f"{DEMO_USER}/details", limits=NO_PAUSE)
-    assert [one.code for one in store.obstacles(hub.endpoint)] == ["quota"]
+    assert [one.code for one in store.blockers.find(hub.endpoint)] == ["quota"]
     faulty.plan([])
     assert drain_outbox(store, hub, f"{DEMO_USER}/details").committed == 1
 
@@ -210,7 +211,7 @@ def test_a_full_storage_is_told_and_what_waits_is_written_when_there_is_room(sto
 def test_a_long_wait_that_the_hub_asks_for_holds_no_worker_and_is_kept_by_all(store, faulty, fault):
     hub = Hub(endpoint=faulty.endpoint, token=TOKEN)
     faulty.plan([Fault(endpoint=COMMIT, kind="status", status=429, count=None, **fault)])
-    store.add_to_outbox([put(f"{DEMO_USER}/a", "x", b"x"), put(f"{DEMO_USER}/b", "x", b"x")])
+    store.outbox.add([put(f"{DEMO_USER}/a", "x", b"x"), put(f"{DEMO_USER}/b", "x", b"x")])
     started = time.monotonic()
     with pytest.raises(HubUnavailableError, match="429"):
         drain_outbox(store, hub, f"{DEMO_USER}/a")
@@ -218,14 +219,14 @@ def test_a_long_wait_that_the_hub_asks_for_holds_no_worker_and_is_kept_by_all(st
     with pytest.raises(OutboxWaitError, match="429"):  # of the other repository, and nobody asked
         drain_outbox(store, hub, f"{DEMO_USER}/b")
     assert time.monotonic() - started < 15
-    (met,) = store.obstacles(hub.endpoint)
+    (met,) = store.blockers.find(hub.endpoint)
     assert (met.code, met.repo_id) == ("rate_limited", "*")
     assert 1700 < met.retry_in_s <= 1801
 
 
 def test_a_path_that_the_hub_does_not_take_fails_alone(store, hub, repo):
     bad = put(repo, "org/a.json/below-a-file.json", b"{}")
-    store.add_to_outbox([bad, *(put(repo, f"good-{number}.json", b"{}") for number in range(5))])
+    store.outbox.add([bad, *(put(repo, f"good-{number}.json", b"{}") for number in range(5))])
     report = drain_outbox(store, hub, repo)
     assert report.committed == 5
     assert "is a file, not a directory" in report.failed[bad.key]

@@ -22,7 +22,7 @@ TOLD = OutboxEntry(
 @pytest.fixture
 def refuse(store):
     def refuse(refusal=INVALID, *, path="a.json", blob="b1", run="run", **other):
-        return store.add_refusal(
+        return store.request_files.refuse(
             request_path=path, blob_oid=blob, model_id="org/model", refusal=refusal, dag_run_id=run, **other
         )
 
@@ -31,7 +31,7 @@ def refuse(store):
 
 def test_a_refusal_is_kept_as_it_was_said(store, refuse):
     assert refuse()
-    (stored,) = store.refusals()
+    (stored,) = store.request_files.refusals()
     assert (stored.refusal, stored.model_id, stored.blob_oid) == (INVALID, "org/model", "b1")
     assert (stored.dag_run_id, stored.lifted_at) == ("run", None)
 
@@ -39,50 +39,50 @@ def test_a_refusal_is_kept_as_it_was_said(store, refuse):
 def test_the_same_content_is_refused_once(store, refuse):
     refuse()
     assert not refuse(run="next run")
-    assert len(store.refusals()) == 1
+    assert len(store.request_files.refusals()) == 1
 
 
 def test_another_content_of_the_file_is_judged_anew(store, refuse):
     refuse()
-    assert not store.is_refused("a.json", "b2")
+    assert not store.request_files.is_refused("a.json", "b2")
     assert refuse(blob="b2")
 
 
 def test_another_reason_for_the_same_content_is_news(store, refuse):
     refuse(NOT_FOUND)
     assert refuse(GATED, run="next run")
-    (stored,) = store.refusals()
+    (stored,) = store.request_files.refusals()
     assert (stored.refusal, stored.dag_run_id) == (GATED, "next run")
 
 
 def test_a_settled_refusal_need_not_be_looked_at_again(store, refuse):
     refuse()
-    assert store.is_refused("a.json", "b1")
-    assert store.known_blobs() == {("a.json", "b1")}
+    assert store.request_files.is_refused("a.json", "b1")
+    assert store.request_files.refused_blobs() == {("a.json", "b1")}
 
 
 @pytest.mark.parametrize("refusal", [GATED, NOT_FOUND])
 def test_what_its_sender_can_cure_is_looked_at_again_but_told_once(store, refuse, refusal):
     assert refuse(refusal)
-    assert not store.is_refused("a.json", "b1")
-    assert store.known_blobs() == set()
+    assert not store.request_files.is_refused("a.json", "b1")
+    assert store.request_files.refused_blobs() == set()
     assert not refuse(refusal, run="next run")
 
 
 def test_refusals_are_found_by_the_run_that_made_them(store, refuse):
     refuse(path="a.json", run="1")
     refuse(path="b.json", run="2")
-    assert [one.request_path for one in store.refusals(dag_run_id="2")] == ["b.json"]
-    assert [one.request_path for one in store.refusals()] == ["a.json", "b.json"]
+    assert [one.request_path for one in store.request_files.refusals(dag_run_id="2")] == ["b.json"]
+    assert [one.request_path for one in store.request_files.refusals()] == ["a.json", "b.json"]
 
 
 def test_its_sender_is_told_in_the_same_transaction_and_once(store, refuse):
     refuse(entries=[TOLD])
     refuse(entries=[TOLD])
-    assert [one.key for one in store.outbox_pending()] == [TOLD.key]
+    assert [one.key for one in store.outbox.pending()] == [TOLD.key]
 
 
 def test_odd_file_names_are_known_again(store, refuse):
     odd = "org/é \udcff.json"
     refuse(path=odd)
-    assert store.is_refused(odd, "b1")
+    assert store.request_files.is_refused(odd, "b1")

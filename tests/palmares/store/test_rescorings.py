@@ -19,12 +19,12 @@ RUN = "rescore-1"
 
 def published(store: Store, submission: dict[str, Any], *, number: int = 1, **changed: Any) -> str:
     one = {**submission, "job_key": f"{number:032d}", "limit_samples": None, **changed}
-    store.claim(one, dag_run_id="night")
+    store.evaluations.claim(one, dag_run_id="night")
     for state in ("planned", "enqueued", "fetched"):
-        store.update(one["job_key"], state=EvaluationState(state))
-    store.accept_results(one["job_key"], attempt=1, manifest={"n": number}, raw_url="file:///raw")
-    store.update(one["job_key"], state=EvaluationState.SCORED, scores=OLD)
-    store.update(one["job_key"], state=EvaluationState.PUBLISHED)
+        store.evaluations.update(one["job_key"], state=EvaluationState(state))
+    store.results.accept(one["job_key"], attempt=1, manifest={"n": number}, raw_url="file:///raw")
+    store.evaluations.update(one["job_key"], state=EvaluationState.SCORED, scores=OLD)
+    store.evaluations.update(one["job_key"], state=EvaluationState.PUBLISHED)
     return str(one["job_key"])
 
 
@@ -35,13 +35,13 @@ def graded(store: Store, key: str, *, run: str = RUN, **changed: Any):
         "previous_scores": OLD,
         "scores": NEW,
     }
-    return store.record_rescoring(key, dag_run_id=run, **{**fields, **changed})
+    return store.rescorings.record(key, dag_run_id=run, **{**fields, **changed})
 
 
 def test_published_results_can_be_graded_again(store, submission):
     key = published(store, submission)
 
-    (found,) = store.rescorable()
+    (found,) = store.rescorings.rescorable()
 
     assert (found.evaluation.job_key, found.evaluation.scores, found.last) == (key, OLD, None)
     assert found.accepted_at.tzinfo is not None
@@ -49,9 +49,11 @@ def test_published_results_can_be_graded_again(store, submission):
 
 def test_limited_runs_and_unfinished_ones_are_not_selected(store, submission):
     published(store, submission, limit_samples=5)
-    store.claim({**submission, "job_key": "9" * 32, "request_path": "b/c.json"}, dag_run_id="night")
+    store.evaluations.claim(
+        {**submission, "job_key": "9" * 32, "request_path": "b/c.json"}, dag_run_id="night"
+    )
 
-    assert store.rescorable() == []
+    assert store.rescorings.rescorable() == []
 
 
 @pytest.mark.parametrize("state", ["claimed", "published", "parked", "failed"])
@@ -61,21 +63,21 @@ def test_an_evaluation_with_a_newer_one_is_left_to_it(store, submission, state):
         newer = published(store, submission, number=2)
     else:
         newer = "2" * 32
-        store.claim({**submission, "job_key": newer, "limit_samples": None}, dag_run_id="night-2")
+        store.evaluations.claim({**submission, "job_key": newer, "limit_samples": None}, dag_run_id="night-2")
         if state != "claimed":
-            store.update(newer, state=EvaluationState(state), reason="r")
+            store.evaluations.update(newer, state=EvaluationState(state), reason="r")
 
     expected = [newer] if state == "published" else []
-    assert [one.evaluation.job_key for one in store.rescorable()] == expected
+    assert [one.evaluation.job_key for one in store.rescorings.rescorable()] == expected
 
 
 @pytest.mark.parametrize("state", ["refused", "cancelled"])
 def test_a_newer_one_that_came_to_nothing_does_not_count(store, submission, state):
     key = published(store, submission)
-    store.claim({**submission, "job_key": "2" * 32}, dag_run_id="night-2")
-    store.update("2" * 32, state=EvaluationState(state), reason="r")
+    store.evaluations.claim({**submission, "job_key": "2" * 32}, dag_run_id="night-2")
+    store.evaluations.update("2" * 32, state=EvaluationState(state), reason="r")
 
-    assert [one.evaluation.job_key for one in store.rescorable()] == [key]
+    assert [one.evaluation.job_key for one in store.rescorings.rescorable()] == [key]
 
 
 def test_a_backfill_selects_by_the_time_of_the_accepted_results(store, submission):
@@ -83,51 +85,51 @@ def test_a_backfill_selects_by_the_time_of_the_accepted_results(store, submissio
     now = datetime.now(UTC)
     hour = timedelta(hours=1)
 
-    assert len(store.rescorable(accepted_after=now - hour, accepted_before=now + hour)) == 1
-    assert store.rescorable(accepted_after=now + hour, accepted_before=now + 2 * hour) == []
-    assert store.rescorable(accepted_after=now - 2 * hour, accepted_before=now - hour) == []
+    assert len(store.rescorings.rescorable(accepted_after=now - hour, accepted_before=now + hour)) == 1
+    assert store.rescorings.rescorable(accepted_after=now + hour, accepted_before=now + 2 * hour) == []
+    assert store.rescorings.rescorable(accepted_after=now - 2 * hour, accepted_before=now - hour) == []
 
 
 def test_new_scores_and_what_tells_of_them_come_together_and_once(store, submission):
     key = published(store, submission)
     rescoring = graded(store, key)
 
-    assert store.adopt_rescoring(rescoring, entries=[put("results.json")])
-    assert store.adopt_rescoring(rescoring, entries=[put("results.json")])
+    assert store.rescorings.adopt(rescoring, entries=[put("results.json")])
+    assert store.rescorings.adopt(rescoring, entries=[put("results.json")])
 
-    evaluation = store.get(key)
+    evaluation = store.evaluations.get(key)
     assert evaluation is not None
     assert (evaluation.scores, evaluation.state) == (NEW, EvaluationState.PUBLISHED)
-    assert len(store.outbox_pending()) == 1
-    assert store.rescoring(key, dag_run_id=RUN).previous_scores == OLD
+    assert len(store.outbox.pending()) == 1
+    assert store.rescorings.get(key, dag_run_id=RUN).previous_scores == OLD
 
 
 def test_of_two_runs_the_second_adopts_nothing(store, submission):
     key = published(store, submission)
     first, second = graded(store, key), graded(store, key, run="rescore-2", scores={"bac-fr": {"value": 1}})
 
-    assert store.adopt_rescoring(first)
-    assert not store.adopt_rescoring(second, entries=[put("results.json")])
+    assert store.rescorings.adopt(first)
+    assert not store.rescorings.adopt(second, entries=[put("results.json")])
 
-    evaluation = store.get(key)
+    evaluation = store.evaluations.get(key)
     assert evaluation is not None
     assert evaluation.scores == NEW
-    assert store.outbox_pending() == []
+    assert store.outbox.pending() == []
 
 
 def test_of_two_runs_with_the_same_scores_only_one_queues_what_tells_of_them(store, submission):
     key = published(store, submission)
     first, second = graded(store, key), graded(store, key, run="rescore-2")
 
-    assert store.adopt_rescoring(first, entries=[put("first.json")])
-    assert not store.adopt_rescoring(second, entries=[put("second.json")])
+    assert store.rescorings.adopt(first, entries=[put("first.json")])
+    assert not store.rescorings.adopt(second, entries=[put("second.json")])
 
-    assert [entry.path for entry in store.outbox_pending()] == ["first.json"]
+    assert [entry.path for entry in store.outbox.pending()] == ["first.json"]
 
 
 def test_queued_scores_are_not_replaced_by_a_repetition(store, submission):
     key = published(store, submission)
-    store.adopt_rescoring(graded(store, key))
+    store.rescorings.adopt(graded(store, key))
 
     again = graded(store, key, scores={"other": 1})
 
@@ -137,10 +139,10 @@ def test_queued_scores_are_not_replaced_by_a_repetition(store, submission):
 def test_a_model_that_is_claimed_anew_meanwhile_is_left_alone(store, submission):
     key = published(store, submission)
     rescoring = graded(store, key)
-    store.claim({**submission, "job_key": "2" * 32}, dag_run_id="night-2")
+    store.evaluations.claim({**submission, "job_key": "2" * 32}, dag_run_id="night-2")
 
-    assert not store.adopt_rescoring(rescoring, entries=[put("results.json")])
-    assert store.outbox_pending() == []
+    assert not store.rescorings.adopt(rescoring, entries=[put("results.json")])
+    assert store.outbox.pending() == []
 
 
 def test_grading_again_in_the_same_run_replaces_until_it_is_settled(store, submission):
@@ -149,14 +151,14 @@ def test_grading_again_in_the_same_run_replaces_until_it_is_settled(store, submi
     again = graded(store, key)
 
     assert (again.outcome, again.reason, again.scores) == (RescoringOutcome.GRADED, None, NEW)
-    store.settle_rescoring(again, RescoringOutcome.PUBLISHED)
+    store.rescorings.finalize(again, RescoringOutcome.PUBLISHED)
     assert graded(store, key, scores={"other": 1}).scores == NEW
-    assert [one.outcome for one in store.rescorings(dag_run_id=RUN)] == [RescoringOutcome.PUBLISHED]
+    assert [one.outcome for one in store.rescorings.find(dag_run_id=RUN)] == [RescoringOutcome.PUBLISHED]
 
 
 def test_what_was_left_alone_may_be_graded_again(store, submission):
     key = published(store, submission)
-    store.settle_rescoring(graded(store, key), RescoringOutcome.LEFT_ALONE, reason="being evaluated")
+    store.rescorings.finalize(graded(store, key), RescoringOutcome.LEFT_ALONE, reason="being evaluated")
 
     assert graded(store, key).outcome is RescoringOutcome.GRADED
 
@@ -166,18 +168,18 @@ def test_stopped_scores_are_never_adopted(store, submission):
     stopped = graded(store, key, outcome=RescoringOutcome.PARKED, scores=None, reason="canary")
 
     with pytest.raises(StoreError, match="no scores"):
-        store.adopt_rescoring(stopped)
-    assert store.rescorable()[0].last == stopped
+        store.rescorings.adopt(stopped)
+    assert store.rescorings.rescorable()[0].last == stopped
 
 
 def test_a_run_that_graded_nothing_is_told_what_to_clear(store, submission):
     with pytest.raises(StoreError, match="Clear grade_again"):
-        store.rescoring(published(store, submission), dag_run_id="other")
+        store.rescorings.get(published(store, submission), dag_run_id="other")
 
 
 def test_a_scorer_is_news_once_and_again_for_the_run_that_saw_it(store):
     def note(code_hash, run, version="1"):
-        return store.note_scorer(
+        return store.rescorings.note_scorer(
             "bac-fr", name="bac-fr", version=version, code_hash=code_hash, dag_run_id=run
         )
 

@@ -25,7 +25,7 @@ JSON = st.recursive(
 @given(value=JSON)
 def test_whatever_json_comes_postgresql_gives_it_back(store, value):
     cleaned = clean_json({"value": value}, what="it")
-    with store.transaction() as connection:
+    with store.database.transaction() as connection:
         assert connection.execute(select(cast(cleaned, JSONB))).scalar_one() == cleaned
 
 

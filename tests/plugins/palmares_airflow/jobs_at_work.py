@@ -65,7 +65,7 @@ def set_property(clearml: Workplace, task_id: str, name: str, value: str) -> Non
 
 
 def stored(services: Services, submission: Submission) -> Evaluation:
-    evaluation = services.store.get(submission.job_key)
+    evaluation = services.store.evaluations.get(submission.job_key)
     assert evaluation is not None
     return evaluation
 

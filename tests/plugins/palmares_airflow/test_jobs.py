@@ -151,8 +151,8 @@ def test_a_model_that_a_sweep_takes_up_in_the_same_moment_is_left_to_it(
     clearml.start()
 
     def a_sweep_is_faster(run_ids: Sequence[str]) -> dict[str, RunFacts]:
-        services.store.update(petit.job_key, state=S.FAILED, reason="the run is over")
-        services.store.claim(petit.to_json(), dag_run_id="night-2")
+        services.store.evaluations.update(petit.job_key, state=S.FAILED, reason="the run is over")
+        services.store.evaluations.claim(petit.to_json(), dag_run_id="night-2")
         return {run_id: RunFacts(run_id=run_id, state=None) for run_id in run_ids}
 
     assert mend(services, clearml, runs_of=a_sweep_is_faster)["counts"] == {}

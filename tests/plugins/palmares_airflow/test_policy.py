@@ -32,8 +32,8 @@ def job_key(services: Services, monkeypatch: pytest.MonkeyPatch) -> str:
 
     monkeypatch.setattr(policy, "open_services", opened)
     key = claimed(admit(services, models=["palmares-demo/petit"]))["petit"].job_key
-    services.store.update(key, state=EvaluationState.PLANNED)
-    services.store.update(key, state=EvaluationState.ENQUEUED)
+    services.store.evaluations.update(key, state=EvaluationState.PLANNED)
+    services.store.evaluations.update(key, state=EvaluationState.ENQUEUED)
     return key
 
 

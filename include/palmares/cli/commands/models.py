@@ -126,7 +126,7 @@ def list_decisions(
     with unusable_input_is_told():
         addresses = find_addresses(hub=hub, store=store, home=home)
         with open_services(addresses) as services:
-            held = services.store.moderation()
+            held = services.store.moderation.current()
     rows = [_json(one) for _, one in sorted(held.items())]
     if as_json:
         print(json.dumps({"models": rows}, indent=2, ensure_ascii=False))

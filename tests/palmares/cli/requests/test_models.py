@@ -20,7 +20,7 @@ def test_a_flag_is_kept_with_who_and_why_and_taken_back(palmares: Palmares, serv
     said = answer(palmares("models", "flag", PETIT, *WHY, "--json"))
 
     assert (said["action"], said["is_new"], said["requests"]) == ("flagged", True, [])
-    held = services.store.moderation()[PETIT]
+    held = services.store.moderation.current()[PETIT]
     assert (held.action, held.reason, held.link, held.by) == (
         ModerationAction.FLAGGED,
         "Trained on the test set.",
@@ -29,8 +29,8 @@ def test_a_flag_is_kept_with_who_and_why_and_taken_back(palmares: Palmares, serv
     )
     assert PETIT in palmares("models", "list").stdout
     assert palmares("models", "unflag", PETIT, "--reason", "An error of ours.").exit_code == 0
-    assert services.store.moderation() == {}
-    assert len(services.store.moderation_history(PETIT)) == 2
+    assert services.store.moderation.current() == {}
+    assert len(services.store.moderation.history(PETIT)) == 2
 
 
 def test_a_withdrawal_cancels_and_says_so(palmares: Palmares, services: Services) -> None:
@@ -71,7 +71,7 @@ def test_saying_it_again_is_told_and_adds_nothing(palmares: Palmares, services: 
     palmares("models", "flag", PETIT, *WHY)
 
     assert "It was so already" in palmares("models", "flag", PETIT, *WHY).stdout
-    assert len(services.store.moderation_history(PETIT)) == 1
+    assert len(services.store.moderation.history(PETIT)) == 1
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_unusable_input_is_one_clear_line(
     palmares: Palmares, services: Services, arguments: list[str], message: str
 ) -> None:
     assert message in complaint(palmares("models", *arguments))
-    assert services.store.moderation() == {}
+    assert services.store.moderation.current() == {}
 
 
 def test_a_decision_without_a_reason_is_not_taken(palmares: Palmares) -> None:

@@ -44,7 +44,11 @@ def test_the_list_holds_the_queue_in_its_order_with_estimates_and_reasons(
     assert others["modele-fantome_eval_request_False_float16_Original.json"]["why"][0].startswith(
         "not_found: "
     )
-    assert (request_files(services), services.store.evaluations(), services.store.refusals()) == (
+    assert (
+        request_files(services),
+        services.store.evaluations.find(),
+        services.store.request_files.refusals(),
+    ) == (
         before,
         [],
         [],
@@ -240,7 +244,7 @@ def test_a_failed_request_waits_again_once_it_is_added(palmares: Palmares, servi
 
 def test_a_parked_evaluation_goes_on(palmares: Palmares, services: Services) -> None:
     petit = claimed(admit(services, models=["palmares-demo/petit"]))["petit"]
-    services.store.update(
+    services.store.evaluations.update(
         petit.job_key, state=EvaluationState.PARKED, reason_code="parked", reason="The canary failed."
     )
 

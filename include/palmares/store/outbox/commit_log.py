@@ -10,12 +10,12 @@ from sqlalchemy import Connection, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from palmares.leaderboard.errors import HubUnavailableError
-from palmares.store import tables
+from palmares.store import schema
 from palmares.store.database import Database, lock_number
-from palmares.store.outbox_table import settle_entries
+from palmares.store.outbox.queue import finalize_entries
 
-_COMMITS = tables.hub_commits
-_REPOSITORIES = tables.hub_repositories
+_COMMITS = schema.hub_commits
+_REPOSITORIES = schema.hub_repositories
 
 HOUR_S = 3600.0
 _KEPT = text("interval '7 days'")
@@ -45,10 +45,13 @@ class CommitUse:
     """Until the oldest of them is an hour old; 0 if there is none."""
 
 
-class HubCommits(Database):
+class CommitLog:
     """Rows of `hub_commits`, and the last commit of each of `hub_repositories`."""
 
-    def begin_commit(
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin(
         self,
         endpoint: str,
         repo_id: str,
@@ -71,7 +74,7 @@ class HubCommits(Database):
             CommitBudgetError: They are used up; says when the next one is free.
         """
         mark = uuid4().hex
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             # One at a time: two workers must not both take the last one.
             connection.execute(
                 text("SELECT pg_advisory_xact_lock(:number)"), {"number": lock_number(f"commits:{endpoint}")}
@@ -101,42 +104,42 @@ class HubCommits(Database):
             retry_after_s=use.frees_in_s,
         )
 
-    def finish_commit(
+    def finish(
         self, mark: str, oid: str, *, done: Collection[int], failed: Mapping[int, str] | None = None
     ) -> None:
         """Note that a commit was made, and settle its entries with it.
 
         Args:
-            mark: Of `begin_commit`.
+            mark: Of `begin`.
             oid: The commit.
             done: Outbox entries that it holds.
             failed: Entries that can never be applied, with the reason.
         """
-        with self.transaction() as connection:
-            settled = connection.execute(
+        with self._database.transaction() as connection:
+            commit = connection.execute(
                 _COMMITS.update()
                 .where(_COMMITS.c.mark == mark)
                 .values(status="made", oid=oid, settled_at=func.now())
                 .returning(_COMMITS.c.endpoint, _COMMITS.c.repo_id)
             ).one()
-            settle_entries(connection, done, commit=oid, failed=failed)
+            finalize_entries(connection, done, commit=oid, failed=failed)
             last = {"last_commit": oid, "last_commit_at": func.now()}
             connection.execute(
                 insert(_REPOSITORIES)
-                .values(endpoint=settled.endpoint, repo_id=settled.repo_id, **last)
+                .values(endpoint=commit.endpoint, repo_id=commit.repo_id, **last)
                 .on_conflict_do_update(index_elements=["endpoint", "repo_id"], set_=last)
             )
 
-    def void_commit(self, mark: str) -> None:
+    def void(self, mark: str) -> None:
         """Note that a commit was not made: it counts no longer, and its entries wait on."""
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             connection.execute(
                 _COMMITS.update()
                 .where(_COMMITS.c.mark == mark, _COMMITS.c.status == "sent")
                 .values(status="void", settled_at=func.now())
             )
 
-    def unsettled_commits(self, endpoint: str, repo_id: str) -> list[SentCommit]:
+    def unfinished(self, endpoint: str, repo_id: str) -> list[SentCommit]:
         """Commits whose sender died, or never heard the answer, oldest first."""
         query = (
             select(_COMMITS.c.mark, _COMMITS.c.parent, _COMMITS.c.entry_ids)
@@ -145,15 +148,15 @@ class HubCommits(Database):
             )
             .order_by(_COMMITS.c.id)
         )
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             return [
                 SentCommit(mark=mark, parent=parent, entry_ids=tuple(entry_ids))
                 for mark, parent, entry_ids in connection.execute(query)
             ]
 
-    def commit_use(self, endpoint: str) -> CommitUse:
+    def use(self, endpoint: str) -> CommitUse:
         """How many commits of the last hour there are at *endpoint*."""
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             return _use(connection, endpoint)
 
     def has_committed(self, endpoint: str, repo_id: str) -> bool:
@@ -161,7 +164,7 @@ class HubCommits(Database):
         query = select(_REPOSITORIES.c.last_commit).where(
             _REPOSITORIES.c.endpoint == endpoint, _REPOSITORIES.c.repo_id == repo_id
         )
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             return connection.execute(query).scalar_one_or_none() is not None
 
 

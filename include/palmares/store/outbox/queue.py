@@ -1,24 +1,117 @@
-"""The outbox's rows: added once a key, read in order, settled once written."""
+"""The outbox's rows: added once a key, read in order, finalized once written."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import Any, Literal
 
 from sqlalchemy import Connection, and_, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from palmares.store import tables
+from palmares.leaderboard.errors import StoreError
+from palmares.store import schema
 from palmares.store.database import Database, lock_number
-from palmares.store.outbox_entries import OutboxEntry, OutboxStatus, PendingEntry, QueueState
-from palmares.store.records import utc_times
-from palmares.store.values import clean_json, clean_text, json_sha256
+from palmares.store.values import clean_json, clean_text, json_sha256, utc_times
 
 log = logging.getLogger(__name__)
 
-_OUTBOX = tables.outbox
+MAX_CONTENT_BYTES = 50_000_000
+"""Largest file that goes through the database."""
+
+EntryKind = Literal["put", "edit_request", "edit_card"]
+
+
+class OutboxStatus(StrEnum):
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+    """It can never be applied (the file is gone, or is no JSON); adding its key again tries again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxEntry:
+    """One file to write, or one edit of a request file or of a card, in a dataset on the Hub."""
+
+    key: str
+    """Names the effect: an entry with a key that is known is not added again."""
+    repo_id: str
+    private: bool
+    """The dataset must be private; it is created so if missing."""
+    kind: EntryKind
+    path: str
+    content: bytes | None = None
+    """The whole file, of a ``put``."""
+    changes: dict[str, Any] | None = None
+    """What to set, of an edit: applied to the file as it is when written. A card may be missing till then."""
+    job_key: str | None = None
+    message: str
+    """Commit message; several entries share a commit."""
+
+    def __post_init__(self) -> None:
+        parts = PurePosixPath(self.path).parts
+        if not parts or self.path != "/".join(parts) or ".." in parts or "\0" in self.path:
+            raise StoreError(
+                f"Outbox entry {self.key}: {self.path!r} is no plain relative path in a repository."
+            )
+        if self.kind == "put" and (self.content is None or self.changes is not None):
+            raise StoreError(f"Outbox entry {self.key}: a put has content and no changes.")
+        if self.kind != "put" and (self.changes is None or self.content is not None):
+            raise StoreError(f"Outbox entry {self.key}: an {self.kind} has changes and no content.")
+        if self.content is not None and len(self.content) > MAX_CONTENT_BYTES:
+            raise StoreError(
+                f"Outbox entry {self.key}: {self.path} has {len(self.content):,} bytes, more than the "
+                f"{MAX_CONTENT_BYTES:,} that go through the database. Split the file."
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingEntry:
+    """An entry as it waits, without its content."""
+
+    id: int
+    """Order of writing."""
+    key: str
+    repo_id: str
+    private: bool
+    kind: EntryKind
+    path: str
+    content_bytes: int
+    """Size of the content; 0 for an edit."""
+    changes: dict[str, Any] | None
+    job_key: str | None
+    message: str
+    created_at: datetime
+    waits_for_files: bool = False
+    """It says that a model is finished, and files of that model wait to be written: they come first."""
+    lost_files: str | None = None
+    """Such a file can never be written: which, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueState:
+    """What could be committed to a repository now."""
+
+    entries: int
+    """0: nothing, and the others mean nothing."""
+    held: int
+    """Entries that wait for their models' files, and will be ready soon after these."""
+    paths: int
+    content_bytes: int
+    oldest_s: float
+    """How long the first of them could have been written."""
+    newest_s: float
+    """Since anything was queued, for whatever repository: a publication goes to several."""
+    newest_id: int
+    """Of what was queued last, for whatever repository."""
+
+
+_OUTBOX = schema.outbox
 _PENDING = _OUTBOX.c.status == OutboxStatus.PENDING.value
 _FILES = (
     select(
@@ -40,18 +133,21 @@ _WITH_FILES = _OUTBOX.outerjoin(_FILES, and_(_OUTBOX.c.job_key == _FILES.c.job_k
 _WAITS = func.coalesce(_FILES.c.waiting_id < _OUTBOX.c.id, False)
 
 
-class OutboxTable(Database):
+class Outbox:
     """Rows of `outbox`."""
 
-    def add_to_outbox(self, entries: Sequence[OutboxEntry]) -> None:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, entries: Sequence[OutboxEntry]) -> None:
         """Add all of *entries*, or none; one whose key waits or is done is left as it was.
 
         An entry that failed is tried again with what is given now.
         """
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             insert_entries(connection, entries)
 
-    def outbox_pending(self, repo_id: str | None = None) -> list[PendingEntry]:
+    def pending(self, repo_id: str | None = None) -> list[PendingEntry]:
         """What waits, of one repository or of all, in the order of writing."""
         computed = {
             "content_bytes": func.coalesce(func.octet_length(_OUTBOX.c.content), 0),
@@ -65,11 +161,11 @@ class OutboxTable(Database):
         query = select(*wanted).select_from(_WITH_FILES).where(_PENDING).order_by(_OUTBOX.c.id)
         if repo_id is not None:
             query = query.where(_OUTBOX.c.repo_id == repo_id)
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             rows = connection.execute(query).mappings()
             return [PendingEntry(**utc_times(row)) for row in rows]
 
-    def outbox_queue(self, repo_id: str) -> QueueState:
+    def state(self, repo_id: str) -> QueueState:
         """How much waits for *repo_id* that could be written now, and for how long."""
         now = func.clock_timestamp()
         ready = ~_WAITS
@@ -88,7 +184,7 @@ class OutboxTable(Database):
             func.extract("epoch", now - func.max(_OUTBOX.c.created_at)).label("newest_s"),
             func.coalesce(func.max(_OUTBOX.c.id), 0).label("newest_id"),
         ).where(_PENDING)
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             row = connection.execute(query).one()
             last = connection.execute(newest).one()
         return QueueState(
@@ -101,27 +197,27 @@ class OutboxTable(Database):
             newest_id=last.newest_id,
         )
 
-    def outbox_files(self, job_key: str) -> dict[str, OutboxStatus]:
+    def files(self, job_key: str) -> dict[str, OutboxStatus]:
         """Status of every file of a model that was ever queued, by the entry's key."""
         query = select(_OUTBOX.c.key, _OUTBOX.c.status).where(
             _OUTBOX.c.job_key == job_key, _OUTBOX.c.kind == "put"
         )
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             return {key: OutboxStatus(status) for key, status in connection.execute(query)}
 
-    def outbox_repositories(self) -> list[str]:
+    def repositories(self) -> list[str]:
         """Repositories that something waits for."""
         query = select(_OUTBOX.c.repo_id).where(_PENDING).distinct().order_by(_OUTBOX.c.repo_id)
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             return list(connection.execute(query).scalars())
 
-    def outbox_repositories_of(self, keys: Collection[str]) -> list[str]:
+    def repositories_of(self, keys: Collection[str]) -> list[str]:
         """Repositories that these entries are for."""
         query = select(_OUTBOX.c.repo_id).where(_OUTBOX.c.key.in_(list(keys))).distinct()
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             return sorted(connection.execute(query).scalars())
 
-    def outbox_failed(self, *, limit: int = 100) -> list[tuple[str, str, str]]:
+    def failed(self, *, limit: int = 100) -> list[tuple[str, str, str]]:
         """Key, repository and reason of entries that can never be applied, the latest first."""
         query = (
             select(_OUTBOX.c.key, _OUTBOX.c.repo_id, _OUTBOX.c.reason)
@@ -129,24 +225,24 @@ class OutboxTable(Database):
             .order_by(_OUTBOX.c.settled_at.desc(), _OUTBOX.c.id.desc())
             .limit(limit)
         )
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             return [(key, repo_id, reason or "") for key, repo_id, reason in connection.execute(query)]
 
-    def outbox_contents(self, ids: Collection[int]) -> dict[int, bytes]:
+    def contents(self, ids: Collection[int]) -> dict[int, bytes]:
         """Contents of pending puts, by entry id."""
         query = select(_OUTBOX.c.id, _OUTBOX.c.content).where(
             _OUTBOX.c.id.in_(list(ids)), _OUTBOX.c.content.is_not(None)
         )
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             return {number: bytes(content) for number, content in connection.execute(query)}
 
-    def outbox_status(self, keys: Collection[str]) -> dict[str, tuple[OutboxStatus, str | None]]:
+    def status(self, keys: Collection[str]) -> dict[str, tuple[OutboxStatus, str | None]]:
         """Status of each known key, and why it failed."""
         query = select(_OUTBOX.c.key, _OUTBOX.c.status, _OUTBOX.c.reason).where(_OUTBOX.c.key.in_(list(keys)))
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             return {key: (OutboxStatus(status), reason) for key, status, reason in connection.execute(query)}
 
-    def settle_outbox(
+    def finalize(
         self, done: Collection[int], *, commit: str | None, failed: Mapping[int, str] | None = None
     ) -> None:
         """Mark entries as written, and free their contents.
@@ -156,24 +252,24 @@ class OutboxTable(Database):
             commit: The commit that holds them; None when nothing had to change.
             failed: Entries that can never be applied, with the reason.
         """
-        with self.transaction() as connection:
-            settle_entries(connection, done, commit=commit, failed=failed)
+        with self._database.transaction() as connection:
+            finalize_entries(connection, done, commit=commit, failed=failed)
 
 
-def settle_entries(
+def finalize_entries(
     connection: Connection,
     done: Collection[int],
     *,
     commit: str | None,
     failed: Mapping[int, str] | None = None,
 ) -> None:
-    """`OutboxTable.settle_outbox` within the caller's transaction."""
-    settled = {"settled_at": func.now()}
+    """`Outbox.finalize` within the caller's transaction."""
+    finalized = {"settled_at": func.now()}
     if done:
         connection.execute(
             _OUTBOX.update()
             .where(_OUTBOX.c.id.in_(list(done)), _PENDING)
-            .values(settled | {"status": OutboxStatus.DONE.value, "commit_oid": commit, "content": None})
+            .values(finalized | {"status": OutboxStatus.DONE.value, "commit_oid": commit, "content": None})
         )
         # What waited for these files is young again: it shares a commit with others of its kind.
         files = (
@@ -190,7 +286,7 @@ def settle_entries(
         connection.execute(
             _OUTBOX.update()
             .where(_OUTBOX.c.id == number, _PENDING)
-            .values(settled | {"status": OutboxStatus.FAILED.value, "reason": clean_text(reason)})
+            .values(finalized | {"status": OutboxStatus.FAILED.value, "reason": clean_text(reason)})
         )
 
 

@@ -1,26 +1,43 @@
-"""How long accepted jobs took, beside what their plans had forecast."""
+"""Durations of accepted jobs, beside what their plans forecast."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
 
-from palmares.store import tables
+from palmares.store import schema
 from palmares.store.database import Database
-from palmares.store.records import FinishedJob
 
-_ATTEMPTS = tables.attempts
-_ACCEPTED = tables.accepted_results
-_EVALUATIONS = tables.evaluations
+_ATTEMPTS = schema.attempts
+_ACCEPTED = schema.accepted_results
+_EVALUATIONS = schema.evaluations
 
 MOST_JOBS = 2_000
 """Newest first: older jobs ran on other constants and other software."""
 
 
-class FinishedJobs(Database):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedJob:
+    """An accepted job's duration, beside its plan's forecast."""
+
+    job_key: str
+    family: str
+    """Of the plan: the model's class."""
+    parameters: int
+    estimated_s: float
+    """What the plan forecast, before any correction by other jobs."""
+    duration_s: float
+    """What the manifest says."""
+
+
+class Ledger:
     """Rows of `accepted_results`, with the plans of their attempts."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def finished_jobs(self, *, cluster: str, limit: int = MOST_JOBS) -> Sequence[FinishedJob]:
         """Return whole jobs of a cluster that succeeded at their first attempt, the newest first.
@@ -50,7 +67,7 @@ class FinishedJobs(Database):
             .order_by(_ACCEPTED.c.accepted_at.desc(), _ACCEPTED.c.job_key)
             .limit(limit)
         )
-        with self.transaction() as connection:
+        with self._database.transaction() as connection:
             rows = connection.execute(query).mappings().all()
         return [job for job in (_job(dict(row)) for row in rows) if job is not None]
 
