@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from palmares.evaluator.failures import EvaluationFailure, resources
 from palmares.evaluator.model_source import ModelSource
 from palmares.evaluator.settings import JobSettings
+from palmares.evaluator.supervision import SHUTDOWN_S, Supervisor, engine_failure
+from palmares.evaluator.weights import CheckedWeights, check_weights
 
 _MESSAGE_CHARACTERS = 300
 
@@ -26,19 +30,27 @@ class LoadedModel:
     """Engine arguments, as recorded in results."""
 
 
-def load_model(settings: JobSettings, source: ModelSource) -> LoadedModel:
-    """Load with the backend that the job names.
+def load_model(settings: JobSettings, source: ModelSource, supervisor: Supervisor) -> LoadedModel:
+    """Load with the backend that the job names; the weights are checked before any engine starts.
+
+    Args:
+        settings: The job.
+        source: The model's files.
+        supervisor: Told of the engine's processes and steps; it stops the engine when the job ends.
 
     Raises:
         EvaluationFailure: ``incompatible``, ``bad_model`` or ``out_of_memory``.
     """
     try:
-        config, tokenizer = _read_config(source), _read_tokenizer(source)
+        config, tokenizer = _read_config(settings, source), _read_tokenizer(source)
         template = _template_hash(settings, source, tokenizer)
+        if settings.backend != "vllm":
+            _check_class(settings, source, config)
+        weights = check_weights(source, config, is_seq2seq=settings.backend == "hf-seq2seq")
         if settings.backend == "vllm":
-            lm, arguments, parameters = _vllm(settings, source, config)
+            lm, arguments = _vllm(settings, source, config, weights, supervisor)
         else:
-            lm, arguments, parameters = _transformers(settings, source, config, tokenizer)
+            lm, arguments = _transformers(settings, source, config, tokenizer, supervisor)
     except EvaluationFailure:
         raise
     except Exception as error:
@@ -47,7 +59,7 @@ def load_model(settings: JobSettings, source: ModelSource) -> LoadedModel:
         raise
     return LoadedModel(
         lm=lm,
-        parameters=parameters,
+        parameters=weights.parameters,
         chat_template_sha256=template,
         description={"model": settings.backend, **arguments},
     )
@@ -63,12 +75,14 @@ def _blame_no_model(error: Exception) -> None:
         raise error
 
 
-def _read_config(source: ModelSource) -> Any:
+def _read_config(settings: JobSettings, source: ModelSource) -> Any:
     from transformers import AutoConfig
 
     try:
         return AutoConfig.from_pretrained(source.folder, trust_remote_code=False)
     except (ValueError, KeyError, ImportError) as error:
+        if settings.backend == "vllm" and (known := _config_of_vllm(source)) is not None:
+            return known
         if isinstance(error, ValueError) and ("JSON" in str(error) or "json" in type(error).__name__.lower()):
             raise EvaluationFailure("bad_model", f"{source.model}: config.json: {_short(error)}") from error
         raise EvaluationFailure(
@@ -77,6 +91,16 @@ def _read_config(source: ModelSource) -> Any:
     except Exception as error:
         _blame_no_model(error)
         raise EvaluationFailure("bad_model", f"{source.model}: config.json: {_short(error)}") from error
+
+
+def _config_of_vllm(source: ModelSource) -> Any:
+    """The configuration of a model type that vLLM's registry has and transformers' has not; None: neither."""
+    try:
+        from vllm.transformers_utils.config import get_config  # type: ignore[import-not-found, unused-ignore]
+
+        return get_config(str(source.folder), trust_remote_code=False)
+    except (ValueError, KeyError, ImportError, OSError):
+        return None
 
 
 def _read_tokenizer(source: ModelSource) -> Any:
@@ -116,32 +140,33 @@ def _context_length(settings: JobSettings, config: Any) -> int:
     return int(min(lengths)) if lengths else 2048
 
 
+def _check_class(settings: JobSettings, source: ModelSource, config: Any) -> None:
+    """Check first what from_pretrained checks first, before any weight is read."""
+    import transformers
+
+    is_seq2seq = settings.backend == "hf-seq2seq"
+    kind = transformers.AutoModelForSeq2SeqLM if is_seq2seq else transformers.AutoModelForCausalLM
+    if type(config) not in kind._model_mapping:
+        raise EvaluationFailure(
+            "incompatible",
+            f"{source.model}: {type(config).__name__} is no model for backend {settings.backend!r}.",
+        )
+
+
 def _transformers(
-    settings: JobSettings, source: ModelSource, config: Any, tokenizer: Any
-) -> tuple[Any, dict[str, Any], int]:
+    settings: JobSettings, source: ModelSource, config: Any, tokenizer: Any, supervisor: Supervisor
+) -> tuple[Any, dict[str, Any]]:
     import torch
     import transformers
     from lm_eval.api.registry import get_model
 
     is_seq2seq = settings.backend == "hf-seq2seq"
     kind = transformers.AutoModelForSeq2SeqLM if is_seq2seq else transformers.AutoModelForCausalLM
-    if (
-        type(config) not in kind._model_mapping
-    ):  # What from_pretrained checks first, before any weight is read.
-        raise EvaluationFailure(
-            "incompatible",
-            f"{source.model}: {type(config).__name__} is no model for backend {settings.backend!r}.",
-        )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = settings.dtype if settings.dtype == "auto" else getattr(torch, settings.dtype)
     try:
-        model, loading = kind.from_pretrained(
-            source.folder,
-            config=config,
-            dtype=dtype,
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
+        model = kind.from_pretrained(
+            source.folder, config=config, dtype=dtype, trust_remote_code=False, use_safetensors=True
         )
         model = model.to(device).eval()
     except Exception as error:
@@ -149,7 +174,7 @@ def _transformers(
         raise EvaluationFailure(
             "bad_model", f"{source.model}: the weights cannot be loaded. {_short(error)}"
         ) from error
-    _check_weights(source, model, loading)
+    model.register_forward_hook(lambda *_: supervisor.progress())
     context = _context_length(settings, config)
     batch_rows = settings.batch_size or (8 if device == "cuda" else 16)
     lm = get_model("hf")(
@@ -167,28 +192,7 @@ def _transformers(
         "batch_size": batch_rows,
         "device": device,
     }
-    return lm, arguments, int(model.num_parameters())
-
-
-def _check_weights(source: ModelSource, model: Any, loading: Any) -> None:
-    """Refuse weights that transformers would have filled with random numbers, or that hold no numbers.
-
-    Raises:
-        EvaluationFailure: ``bad_model``.
-    """
-    import torch
-
-    missing = sorted(loading.get("missing_keys") or [])
-    mismatched = sorted(str(key) for key in loading.get("mismatched_keys") or [])
-    if missing or mismatched:
-        raise EvaluationFailure(
-            "bad_model",
-            f"{source.model}: the weights do not match config.json: {len(missing)} missing {missing[:3]}, "
-            f"{len(mismatched)} of another shape {mismatched[:3]}.",
-        )
-    for name, parameter in model.named_parameters():
-        if not bool(torch.isfinite(parameter).all()):
-            raise EvaluationFailure("bad_model", f"{source.model}: {name} holds NaN or infinity.")
+    return lm, arguments
 
 
 def vllm_arguments(settings: JobSettings, source: ModelSource, context: int) -> dict[str, Any]:
@@ -215,24 +219,59 @@ def vllm_arguments(settings: JobSettings, source: ModelSource, context: int) -> 
     return arguments
 
 
-def _vllm(settings: JobSettings, source: ModelSource, config: Any) -> tuple[Any, dict[str, Any], None]:
+def _vllm(
+    settings: JobSettings,
+    source: ModelSource,
+    config: Any,
+    weights: CheckedWeights,
+    supervisor: Supervisor,
+) -> tuple[Any, dict[str, Any]]:
     from lm_eval.api.registry import get_model
 
+    # A forked process would hold the job's own environment, by which the guardian does not know it.
+    os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "spawn"
     arguments = vllm_arguments(settings, source, _context_length(settings, config))
+    doing = f"starting vLLM for {source.model}"
     try:
         lm = get_model("vllm")(**arguments)
     except ModuleNotFoundError as error:
+        if error.name != "vllm":
+            raise engine_failure(error, supervisor.output.lines, while_doing=doing) from error
         raise EvaluationFailure(
             "evaluator_error",
             "vLLM is not installed here. Install requirements-evaluator.txt, or plan backend hf.",
         ) from error
     except Exception as error:
-        _blame_no_model(error)
-        if "not supported" in str(error) and "architectures" in str(error):
+        lines = supervisor.output.lines
+        if named := _surplus_named(weights, (*lines, str(error))):
             raise EvaluationFailure(
-                "incompatible", f"{source.model}: vLLM does not serve it. {_short(error)}"
+                "bad_model",
+                f"{source.model}: the engine has no place for the tensor {named}. Remove it from the files.",
             ) from error
-        raise EvaluationFailure(
-            "evaluator_error", f"vLLM did not start for {source.model}. {_short(error)}"
-        ) from error
-    return lm, arguments, None
+        raise engine_failure(error, lines, while_doing=doing) from error
+    _supervise(lm.model, supervisor)
+    return lm, arguments
+
+
+def _surplus_named(weights: CheckedWeights, lines: Iterable[str]) -> str | None:
+    """The tensor without a place in the model that the engine failed at; None: it failed otherwise."""
+    text = "\n".join(lines)
+    for name in weights.surplus:
+        if "KeyError" in text and name.split(".")[-2:][0] in text and name.rsplit(".", 1)[-1] in text:
+            return name
+    return None
+
+
+def _supervise(llm: Any, supervisor: Supervisor) -> None:
+    """Note each step of the engine, and stop it when the job ends."""
+    engine = llm.llm_engine
+    step = engine.step
+
+    def noted_step(*arguments: Any, **named: Any) -> Any:
+        done = step(*arguments, **named)
+        supervisor.progress()
+        return done
+
+    engine.step = noted_step
+    supervisor.stop_with(lambda: engine.engine_core.shutdown(timeout=SHUTDOWN_S / 2))
+    supervisor.engine_started()

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from clearml import Task
 
-# As `sdk.development.report_use_subprocess: false` in clearml.conf: with a process of its own for reports,
-# each flush and the exit wait 5 s; 14 s a job.
-Task._report_subprocess_enabled = False  # type: ignore[assignment]
-task: Task = Task.init(
-    auto_connect_arg_parser=False,
-    auto_connect_frameworks=False,
-    auto_resource_monitoring=False,
-)
+if __name__ == "__main__":  # vLLM's processes are spawned, and import this file again
+    # As `sdk.development.report_use_subprocess: false` in clearml.conf: with a process for reports beside it,
+    # each flush and the exit wait 5 s; 14 s a job.
+    Task._report_subprocess_enabled = False  # type: ignore[assignment]
+    task: Task = Task.init(
+        auto_connect_arg_parser=False,
+        auto_connect_frameworks=False,
+        auto_resource_monitoring=False,
+    )
 
-from palmares.evaluator.job import run  # noqa: E402 - so that a missing package is told to ClearML
+    from palmares.evaluator.job import run  # so that a missing package is told to ClearML
 
-run(task)
+    run(task)

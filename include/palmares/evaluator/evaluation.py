@@ -9,7 +9,8 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import packages_distributions, version
+from importlib.util import find_spec
 from pathlib import Path
 
 from palmares.benchmarks import registry
@@ -17,6 +18,7 @@ from palmares.evaluator.artifact import JobFacts, write_artifact
 from palmares.evaluator.environment import job_environment, set_threads
 from palmares.evaluator.failures import EvaluationFailure, unexpected
 from palmares.evaluator.settings import JobSettings, TaskKey
+from palmares.evaluator.supervision import Supervisor
 from palmares.evaluator.version import EVALUATOR_VERSION
 
 Progress = Callable[[str], None]
@@ -66,7 +68,8 @@ def evaluate_model(
 
     with job_environment():
         try:
-            return _evaluate(settings, folder, clearml_task_id, progress, doing_now)
+            with Supervisor() as supervisor:
+                return _evaluate(settings, folder, clearml_task_id, progress, doing_now, supervisor)
         except EvaluationFailure:
             raise
         except Exception as error:
@@ -76,7 +79,12 @@ def evaluate_model(
 
 
 def _evaluate(
-    settings: JobSettings, folder: Path, clearml_task_id: str, progress: Progress, doing_now: Progress
+    settings: JobSettings,
+    folder: Path,
+    clearml_task_id: str,
+    progress: Progress,
+    doing_now: Progress,
+    supervisor: Supervisor,
 ) -> Evaluated:
     started_at = datetime.now(UTC)
     _check_suite(settings)
@@ -94,7 +102,7 @@ def _evaluate(
     doing_now(f"finding {settings.model} at {settings.revision}")
     source = find_model(settings.model, settings.revision)
     doing_now(f"loading {settings.model} ({settings.backend}, {settings.dtype})")
-    model = load_model(settings, source)
+    model = load_model(settings, source, supervisor)
     threads = set_threads(model.parameters)
     progress(f"loaded: {model.parameters or 'unknown'} parameters, {threads} CPU threads")
     versions = _versions()
@@ -107,7 +115,8 @@ def _evaluate(
         outcome = saved_outcome(task_folder, fingerprint)
         if outcome is None:
             doing_now(f"{title}: {expected_rows(settings, task)} rows")
-            outcome = run_task(settings, task, model, manager, task_folder, fingerprint=fingerprint)
+            with supervisor.generating():
+                outcome = run_task(settings, task, model, manager, task_folder, fingerprint=fingerprint)
         else:
             progress(f"{title}: saved by an earlier attempt")
         values = ", ".join(f"{name} {outcome.metrics[name]:.4f}" for name in task.benchmark.metric_names)
@@ -157,7 +166,7 @@ def _versions() -> dict[str, str]:
     import torch
     import transformers
 
-    image, vllm = os.environ.get(IMAGE_VARIABLE), _installed("vllm")
+    image, vllm = os.environ.get(IMAGE_VARIABLE), _vllm_version()
     return {
         "evaluator": EVALUATOR_VERSION,
         **({"image": image} if image else {}),
@@ -169,11 +178,13 @@ def _versions() -> dict[str, str]:
     }
 
 
-def _installed(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
+def _vllm_version() -> str | None:
+    """By its package, whatever its distribution is called (a CPU build's is not ``vllm``)."""
+    if find_spec("vllm") is None:
         return None
+    for name in packages_distributions().get("vllm", ()):
+        return f"{version(name)} ({name})" if name != "vllm" else version(name)
+    return None
 
 
 def _fingerprint(
