@@ -6,6 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+Z_95 = 1.959963984540054
+"""Quantile of the standard normal distribution for 95 % between both sides."""
+
 
 def normalize(score: float, *, baseline: float) -> float:
     """Rescale so that guessing scores 0 and perfection 1; below guessing is 0, too.
@@ -43,6 +46,28 @@ def standard_error(values: Sequence[float]) -> float | None:
         return None
     centre = mean(values)
     return math.sqrt(math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1) / len(values))
+
+
+def wilson_interval(value: float, rows: int, *, z: float = Z_95) -> tuple[float, float]:
+    """Wilson's score interval of a share of right rows (Wilson 1927, doi:10.2307/2276774).
+
+    Unlike the standard error it claims no certainty at 0 and 1: 0 of 200 is 0 to 0.019.
+
+    Args:
+        value: Share, 0 to 1.
+        rows: Rows that it is of.
+        z: Standard normal quantile; the default is of 95 %.
+
+    Raises:
+        ValueError: There are no rows.
+    """
+    if rows < 1:
+        raise ValueError("no rows: a share of nothing has no interval")
+    spread = z * z / rows
+    centre = (value + spread / 2) / (1 + spread)
+    half = z * math.sqrt(value * (1 - value) / rows + spread / (4 * rows)) / (1 + spread)
+    # Exact at the ends, where rounding would leave 1e-18.
+    return 0.0 if value <= 0 else centre - half, 1.0 if value >= 1 else centre + half
 
 
 def ratio_influences(parts: Sequence[Sequence[float]]) -> list[float]:

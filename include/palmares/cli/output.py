@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -45,13 +46,19 @@ def short_name(task: str) -> str:
     return parts[1] if len(parts) == 3 else task
 
 
-def in_per_cent(score: dict[str, float | None] | None) -> str:
-    """``41.2 ± 3.4``; a score without an estimator has no ±, and a task not scored is a dash."""
+def in_per_cent(score: Mapping[str, float | None] | None, *, interval: Sequence[float] | None = None) -> str:
+    """``41.2 ± 3.4``; without a standard error ``0.0 [0.0, 1.9]`` or the value alone; not scored: a dash.
+
+    Args:
+        score: ``value`` and ``stderr``, as fractions. A standard error of 0 claims certainty, and is none.
+        interval: Of the value, 95 %; None: it is not known.
+    """
     if score is None or (value := score["value"]) is None:
         return "–"
     text = f"{100 * value:.1f}"
-    stderr = score.get("stderr")
-    return text if stderr is None else f"{text} ± {100 * stderr:.1f}"
+    if stderr := score.get("stderr"):
+        return f"{text} ± {100 * stderr:.1f}"
+    return text if interval is None else f"{text} [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
 
 
 def printable(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What a re-scoring run came to, file by file."""
+"""What a re-scoring run came to, file by file: graded details, results files, problems."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from palmares.rescoring.counts import VerdictCounts
-from palmares.rescoring.marks import ScorerId
-from palmares.rescoring.naming import DetailsFile
-from palmares.rescoring.problems import Problem
+from palmares.rescoring.files import DetailsFile, Problem
+from palmares.rescoring.records import ScorerId, VerdictCounts
 from palmares.rescoring.update import Change
 
 

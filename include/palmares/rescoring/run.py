@@ -5,26 +5,97 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from palmares.leaderboard.errors import ResultsError
+from french_answers import DEFAULT, GradingPolicy
+
+from palmares.benchmarks import registry
+from palmares.leaderboard.checks.limits import SanitySettings
+from palmares.leaderboard.errors import ResultsError, ResultsFormatError
+from palmares.leaderboard.results.results_file import (
+    ResultsFile,
+    read_results_file,
+    short_name,
+)
 from palmares.rescoring import atomic
-from palmares.rescoring.counts import VerdictCounts
-from palmares.rescoring.examining import Look, Looked, examine
-from palmares.rescoring.grading import grade_part, scorer_of
-from palmares.rescoring.jobs import Advance, Evaluation, Job, Options, Task, unheard
-from palmares.rescoring.marks import ScorerId
-from palmares.rescoring.matching import Matcher, display_name
-from palmares.rescoring.naming import DetailsFile
-from palmares.rescoring.outcome import GradedFile, Outcome
+from palmares.rescoring.files import (
+    NO_USE_GOING_ON,
+    DetailsFile,
+    Matcher,
+    Problem,
+    cannot_write,
+    display_name,
+)
+from palmares.rescoring.grading import Look, Looked, Part, examine, grade_part, scorer_of
+from palmares.rescoring.metrics import metric_of
+from palmares.rescoring.outcome import GradedFile, Outcome, ScoresOutcome
 from palmares.rescoring.pool import Pool
-from palmares.rescoring.problems import NO_USE_GOING_ON, Problem, cannot_write
+from palmares.rescoring.records import Mark, ScorerId, VerdictCounts, read_mark, sha256_of, write_mark
 from palmares.rescoring.sanity import SanityBaselines
-from palmares.rescoring.scores import Scores
-from palmares.rescoring.writing import put_in_place, update_scores
+from palmares.rescoring.update import NewScore, updated
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to re-score."""
+
+    dry_run: bool = False
+    """Grade and tell, write nothing."""
+    force: bool = False
+    """Grade again what is done."""
+    tasks: Collection[str] = ()
+    """Short names; empty: all that have a scorer."""
+    keep_ids: bool = False
+    """Keep the ids of the rows that changed, for a report."""
+    baselines: Mapping[str, float] = field(default_factory=dict)
+    """What guessing scores, by short task name."""
+    policy: GradingPolicy = DEFAULT
+    """What counts as right where that is a choice."""
+    limits: Mapping[str, SanitySettings] | None = None
+    """Of the sanity baselines, by short task name; None: scorers are not tried before they grade."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Evaluation:
+    """The details of one model and time, which belong to one results file."""
+
+    left: int
+    """Files not yet done with."""
+    graded: list[tuple[Path, GradedFile, str | None]] = field(default_factory=list)
+    """Results file, graded details, filter of samples."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Job:
+    """One details file on its way."""
+
+    file: DetailsFile
+    scorer: ScorerId
+    evaluation: Evaluation
+    scores: Path | None
+    """Its results file; None: there is none that matches."""
+    model: str
+    looked: Looked | None = None
+    parts: list[Part] = field(default_factory=list)
+    counts: dict[int, VerdictCounts] = field(default_factory=dict)
+    """By the part's number."""
+    failed: bool = False
+
+
+Task = tuple[Job, Callable[[Any], Any], Any, int]
+"""Job, function, its argument, and the part's number; -1 for the first look."""
+
+Advance = Callable[[DetailsFile, float], None]
+"""Is told of a file the share that was done since it was last told."""
+
+
+def unheard(_file: DetailsFile, _share: float) -> None:
+    """Nobody wants to know how far it is."""
+
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +181,7 @@ class Rescoring:
         matched = self._matcher.match(file)
         if isinstance(matched, Problem):
             self._name(matched)
-        own = matched if isinstance(matched, Scores) else None
+        own = matched if isinstance(matched, ResultsFile) else None
         job = Job(
             file=file,
             scorer=scorer,
@@ -293,3 +364,111 @@ class Rescoring:
 
 
 _REST = "The file was left as it was; the rest went on."
+
+
+def put_in_place(
+    file: DetailsFile, parts: Sequence[Path], counts: VerdictCounts, *, scorer: ScorerId, sha256: str
+) -> None:
+    """Join the parts' records beside the details, then mark them complete.
+
+    Records of an earlier scorer stay, under its version.
+
+    Raises:
+        OSError: The folder cannot be written; what was there is there still.
+    """
+    mark = read_mark(file)
+    if mark is not None and mark.scorer != scorer and file.graded.exists():
+        kept = f"{file.graded.stem}.{mark.scorer.name}-{mark.scorer.version}-{mark.scorer.hash[:8]}.jsonl"
+        with atomic.replacing(file.graded.with_name(kept)) as copy, file.graded.open("rb") as old:
+            while chunk := old.read(1 << 20):
+                copy.write(chunk)
+    atomic.join(list(parts), file.graded)
+    write_mark(
+        file,
+        Mark(
+            details_sha256=sha256,
+            graded_sha256=sha256_of(file.graded),
+            scorer=scorer,
+            counts=counts.to_json(),
+        ),
+    )
+
+
+def update_scores(
+    path: Path,
+    graded: Sequence[tuple[GradedFile, str | None]],
+    outcome: Outcome,
+    baselines: Mapping[str, float],
+    dry_run: bool,
+) -> None:
+    """Carry new scores into a results file, and count what came of it.
+
+    Raises:
+        ResultsFormatError: The file cannot be read any more, or its JSON cannot be edited.
+        OSError: It cannot be written; it is as it was.
+    """
+    scores = read_results_file(path)
+    new = [_new_score(one, samples_filter) for one, samples_filter in graded]
+    try:
+        update = updated(scores, new, baselines)
+    except ValueError as error:
+        raise ResultsFormatError(f"{path.name}: cannot be edited: {error}. It was left as it is.") from error
+    outcome.problems += update.problems
+    outcome.notes += update.notes
+    changed = update.text != scores.text
+    if changed and not dry_run:
+        with atomic.replacing(path) as file:
+            file.write(update.text.encode())
+    before = _shown(scores) | {
+        short_name(one.task_key): (one.before, one.before_stderr)
+        for one in update.changes
+        if one.before is not None
+    }
+    outcome.scores.append(
+        ScoresOutcome(
+            path=path,
+            model=graded[0][0].model,
+            time=graded[0][0].file.time,
+            state="unchanged" if not changed else "would_update" if dry_run else "updated",
+            changes=update.changes,
+            before=before,
+            after=before
+            | {short_name(one.task_key): (one.after, one.after_stderr) for one in update.changes},
+        )
+    )
+
+
+def _new_score(graded: GradedFile, samples_filter: str | None) -> NewScore:
+    file = graded.file
+    return NewScore(
+        task=file.task,
+        metric=metric_of(file.short_task),
+        value=graded.counts.value,
+        stderr=graded.counts.stderr,
+        rows=graded.counts.rows,
+        scorer=graded.scorer,
+        details_name=file.path.name,
+        details_sha256=graded.sha256,
+        value_before=graded.counts.value_before,
+        samples_filter=samples_filter,
+    )
+
+
+def _shown(scores: ResultsFile) -> dict[str, tuple[float, float | None]]:
+    """What the leaderboard shows of a results file, by short task name."""
+    found: dict[str, tuple[float, float | None]] = {}
+    for task, benchmark in registry.benchmarks().items():
+        sets = benchmark.shown_sets
+        for key in scores.task_keys(task)[:1]:
+            entry = {name.partition(",")[0]: value for name, value in scores.results[key].items()}
+            names = next((one for one in sets if all(_is_number(entry.get(name)) for name in one)), None)
+            if names is None:
+                continue
+            stderr = entry.get(f"{names[0]}_stderr") if len(names) == 1 else None
+            value = sum(float(entry[name]) for name in names) / len(names)
+            found[task] = (value, float(stderr) if _is_number(stderr) else None)  # type: ignore[arg-type]
+    return found
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

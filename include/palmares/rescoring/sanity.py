@@ -11,10 +11,9 @@ from french_answers import GradingPolicy
 from palmares.leaderboard.checks.limits import SanitySettings
 from palmares.leaderboard.details.rows import iterate_details
 from palmares.leaderboard.errors import GateError, ResultsFormatError
+from palmares.rescoring.files import DetailsFile, Problem
 from palmares.rescoring.grading import scorer_of
-from palmares.rescoring.naming import DetailsFile
 from palmares.rescoring.pool import Pool
-from palmares.rescoring.problems import Problem
 
 ROWS = 2_000
 """Of the first file: models of one task answer the same rows, so that another file would say the same."""

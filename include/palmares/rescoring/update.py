@@ -1,4 +1,4 @@
-"""Writes new scores into a results JSON: the least change, and the old value kept under its version."""
+"""Works out a results file with new scores: the least change, and the old value kept under its version."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from palmares.benchmarks.benchmark import StoredMetric
+from palmares.benchmarks.statistics import mean, normalize
 from palmares.leaderboard.json_patch import Path as Keys
 from palmares.leaderboard.json_patch import set_members
-from palmares.rescoring.marks import ScorerId
-from palmares.rescoring.naming import short_name
-from palmares.rescoring.notes import other_before, stale_groups
-from palmares.rescoring.own_block import own_block_changes
-from palmares.rescoring.problems import Problem
-from palmares.rescoring.scores import MetricAt, Scores, member, number
+from palmares.leaderboard.results.results_file import (
+    MetricAt,
+    ResultsFile,
+    member,
+    number,
+    short_name,
+)
+from palmares.rescoring.files import Problem
+from palmares.rescoring.records import ScorerId
 
 HISTORY = "palmares_rescoring"
 """Top-level member: by task, who graded what, and what stood there before."""
@@ -54,6 +58,8 @@ class Change:
     rows: int
     already: bool
     """The file said so before: a second run."""
+    rows_of_dataset: int | None = None
+    """Rows of the data set, by the file; None: it does not say."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -64,6 +70,7 @@ class Change:
             "after": self.after,
             "after_stderr": self.after_stderr,
             "rows": self.rows,
+            "of": self.rows_of_dataset,
             "changed": not self.already,
         }
 
@@ -79,7 +86,9 @@ class Update:
     """Numbers that were left as they were though a part of them changed."""
 
 
-def updated(scores: Scores, new: Sequence[NewScore], baselines: Mapping[str, float] | None = None) -> Update:
+def updated(
+    scores: ResultsFile, new: Sequence[NewScore], baselines: Mapping[str, float] | None = None
+) -> Update:
     """Work out a results file's coming content; scores that do not belong there are named and left out.
 
     Args:
@@ -103,6 +112,7 @@ def updated(scores: Scores, new: Sequence[NewScore], baselines: Mapping[str, flo
             edits |= _edits(scores, score, change, at)
             notes += stale_groups(scores, task_key, at)
             notes += other_before(scores, score, change)
+        notes += unscored_rows(scores, score, task_key)
     moved = [change for change in changes if not change.already]
     edits |= _averages(scores, moved, notes)
     edits |= own_block_changes(scores.data, [(change, _of(new, change)) for change in moved], baselines or {})
@@ -114,7 +124,7 @@ def _of(new: Sequence[NewScore], change: Change) -> NewScore:
     return next(one for one in new if short_name(one.task) == short_name(change.task_key))
 
 
-def _place(scores: Scores, score: NewScore) -> tuple[str, MetricAt] | Problem:
+def _place(scores: ResultsFile, score: NewScore) -> tuple[str, MetricAt] | Problem:
     name = scores.path.name
     keys = scores.task_keys(score.task)
     if len(keys) != 1:
@@ -125,7 +135,7 @@ def _place(scores: Scores, score: NewScore) -> tuple[str, MetricAt] | Problem:
             message=f"{name} {has}, found {sorted(scores.results)}; {score.details_name} is of it. "
             "Is it the results file of these details? Its other tasks were updated.",
         )
-    rows = scores.rows_of(keys[0])
+    rows = scores.rows(keys[0])
     if rows is not None and rows != score.rows:
         return Problem(
             kind="mismatch",
@@ -133,7 +143,9 @@ def _place(scores: Scores, score: NewScore) -> tuple[str, MetricAt] | Problem:
             message=f"{name} says that {keys[0]} has {rows:,} rows, but {score.details_name} has "
             f"{score.rows:,}. Its score was left as it is: restore the details.",
         )
-    at = scores.metric_at(keys[0], score.metric, score.samples_filter)
+    at = scores.metric_at(
+        keys[0], score.metric.names, filtered=score.samples_filter, added=score.metric.added
+    )
     if at is None:
         return Problem(
             kind="missing_metric",
@@ -144,7 +156,7 @@ def _place(scores: Scores, score: NewScore) -> tuple[str, MetricAt] | Problem:
     return keys[0], at
 
 
-def _change(scores: Scores, score: NewScore, task_key: str, at: MetricAt) -> Change:
+def _change(scores: ResultsFile, score: NewScore, task_key: str, at: MetricAt) -> Change:
     entry = scores.results[task_key]
     record = _record(scores, task_key)
     already = (
@@ -168,10 +180,11 @@ def _change(scores: Scores, score: NewScore, task_key: str, at: MetricAt) -> Cha
         after_stderr=score.stderr,
         rows=score.rows,
         already=already,
+        rows_of_dataset=scores.rows_of_dataset(task_key),
     )
 
 
-def _edits(scores: Scores, score: NewScore, change: Change, at: MetricAt) -> dict[Keys, Any]:
+def _edits(scores: ResultsFile, score: NewScore, change: Change, at: MetricAt) -> dict[Keys, Any]:
     entry = scores.results[change.task_key]
     edits: dict[Keys, Any] = {}
     if entry.get(at.key) != score.value or not at.there:
@@ -195,7 +208,7 @@ def _edits(scores: Scores, score: NewScore, change: Change, at: MetricAt) -> dic
 
 
 def _history(
-    scores: Scores, task_key: str, entry: Mapping[str, Any], at: MetricAt, score: NewScore
+    scores: ResultsFile, task_key: str, entry: Mapping[str, Any], at: MetricAt, score: NewScore
 ) -> list[Any]:
     """What stood there before, the oldest first; the value that is replaced comes last."""
     record = _record(scores, task_key)
@@ -214,7 +227,7 @@ def _history(
     ]
 
 
-def _evaluator(scores: Scores, task_key: str) -> dict[str, Any]:
+def _evaluator(scores: ResultsFile, task_key: str) -> dict[str, Any]:
     """Who made a value that no re-scoring made: an earlier scorer of ours, or the evaluation itself."""
     versions = member(scores.data, "versions")
     ours = versions.get(f"{task_key}|scorer")
@@ -224,7 +237,7 @@ def _evaluator(scores: Scores, task_key: str) -> dict[str, Any]:
     return {"name": "evaluator", "version": versions.get(task_key), "hash": None}
 
 
-def _averages(scores: Scores, changes: Sequence[Change], notes: list[str]) -> dict[Keys, Any]:
+def _averages(scores: ResultsFile, changes: Sequence[Change], notes: list[str]) -> dict[Keys, Any]:
     """lighteval's ``all``: each metric's plain mean over the tasks that have it; only what is there."""
     overall = scores.results.get("all")
     if not isinstance(overall, dict):
@@ -261,5 +274,88 @@ def _averages(scores: Scores, changes: Sequence[Change], notes: list[str]) -> di
     return edits
 
 
-def _record(scores: Scores, task_key: str) -> dict[str, Any]:
+def _record(scores: ResultsFile, task_key: str) -> dict[str, Any]:
     return member(member(scores.data, HISTORY), task_key)
+
+
+def stale_groups(scores: ResultsFile, task_key: str, at: MetricAt) -> list[str]:
+    """lm-eval's groups hold weighted means; their rule is the task's own."""
+    members = member(scores.data, "group_subtasks")
+    groups = member(scores.data, "groups")
+    return [
+        f"{scores.path.name}: group {group} holds an average of the old {at.key} of {task_key}; "
+        "it was left as it is."
+        for group, tasks in members.items()
+        if isinstance(tasks, list) and task_key in tasks and at.key in member(groups, group)
+    ]
+
+
+def unscored_rows(scores: ResultsFile, score: NewScore, task_key: str) -> list[str]:
+    """Rows of the data set that no details hold, where nobody asked for fewer."""
+    of = scores.rows_of_dataset(task_key)
+    if of is None or of <= score.rows or scores.limit is not None:
+        return []
+    return [
+        f"{scores.path.name}: {task_key} has scores of {score.rows:,} of {of:,} rows; the other "
+        f"{of - score.rows:,} are in no file. Evaluate again for a score of the whole task."
+    ]
+
+
+def other_before(scores: ResultsFile, score: NewScore, change: Change) -> list[str]:
+    """The rows' old verdicts should come to the value that stands; half a row's difference is rounding."""
+    if score.value_before is None or change.before is None:
+        return []
+    if abs(score.value_before - change.before) <= 0.5 / score.rows:
+        return []
+    return [
+        f"{scores.path.name}: {change.task_key} {change.metric} was {change.before:.4f}, but the old "
+        f"verdicts in {score.details_name} come to {score.value_before:.4f}. Re-scored before "
+        "without a trace, or the details of another run? The new score is of these details."
+    ]
+
+
+def own_block_changes(
+    data: Mapping[str, Any],
+    changes: Sequence[tuple[Change, NewScore]],
+    baselines: Mapping[str, float],
+) -> dict[Keys, Any]:
+    """Edits of ``palmares.scores`` and ``palmares.average``; none for files of other programs.
+
+    Args:
+        data: The results file.
+        changes: What changes in its ``results``.
+        baselines: What guessing scores, by short task name.
+    """
+    block = data.get("palmares")
+    own = block.get("scores") if isinstance(block, dict) else None
+    if not isinstance(block, dict) or not isinstance(own, dict):
+        return {}
+    edits: dict[Keys, Any] = {}
+    shown = {task: score.get("shown") for task, score in own.items() if isinstance(score, dict)}
+    for change, score in changes:
+        task = short_name(change.task_key)
+        entry = own.get(task)
+        if not isinstance(entry, dict):
+            continue
+        shown[task] = normalize(score.value, baseline=baselines.get(task, 0.0))
+        values = {
+            "value": score.value,
+            "stderr": score.stderr,
+            "shown": shown[task],
+            "n": score.rows,
+            "scorer": score.scorer.name,
+            "scorer_version": score.scorer.version,
+            "scorer_hash": score.scorer.hash,
+        }
+        edits |= {
+            ("palmares", "scores", task, name): value
+            for name, value in values.items()
+            if entry.get(name) != value
+        }
+        if isinstance(entry.get("parts"), dict) and change.metric in entry["parts"]:
+            edits["palmares", "scores", task, "parts", change.metric] = score.value
+    if edits and isinstance(block.get("average"), int | float):
+        known = [value for value in shown.values() if isinstance(value, int | float)]
+        if len(known) == len(own):
+            edits["palmares", "average"] = mean([float(value) for value in known])
+    return edits

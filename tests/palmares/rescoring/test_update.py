@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from palmares.leaderboard.errors import ResultsFormatError
-from palmares.rescoring.marks import ScorerId
+from palmares.leaderboard.results.results_file import read_results_file
 from palmares.rescoring.metrics import metric_of
-from palmares.rescoring.scores import read_scores
+from palmares.rescoring.records import ScorerId
 from palmares.rescoring.update import HISTORY, NewScore, updated
 
 from tests.palmares.rescoring.tree import TASK, leaderboard_scores, lm_eval_scores
@@ -34,7 +34,7 @@ def update(tmp_path):
     def update(document, *scores, **options):
         path = tmp_path / "results_x.json"
         path.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
-        found = updated(read_scores(path), scores or (new_score(),), **options)
+        found = updated(read_results_file(path), scores or (new_score(),), **options)
         return json.loads(found.text), found
 
     return update
@@ -231,7 +231,7 @@ def test_what_is_no_results_file_is_named(tmp_path, content):
     path.write_bytes(content)
 
     with pytest.raises(ResultsFormatError, match=r"results_x\.json: "):
-        read_scores(path)
+        read_results_file(path)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_every_schema_says_whose_it_is(tmp_path, document):
     path = tmp_path / "results_x.json"
     path.write_text(json.dumps(document | {"results": {}}))
 
-    scores = read_scores(path)
+    scores = read_results_file(path)
 
     assert scores.is_of(("Org/Model",), by_path=())
     assert not scores.is_of(("org/other", "other"), by_path=("org/other",))
@@ -261,5 +261,5 @@ def test_a_file_that_names_no_model_is_known_by_its_path(tmp_path):
     path = tmp_path / "results_x.json"
     path.write_text('{"results": {}}')
 
-    assert read_scores(path).is_of(("org/model",), by_path=("org/model",))
-    assert not read_scores(path).is_of(("org/model",), by_path=("org/other",))
+    assert read_results_file(path).is_of(("org/model",), by_path=("org/model",))
+    assert not read_results_file(path).is_of(("org/model",), by_path=("org/other",))

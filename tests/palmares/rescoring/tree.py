@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from palmares.rescoring.finding import find_details, find_scores
-from palmares.rescoring.jobs import Options
-from palmares.rescoring.matching import Matcher
+from palmares.rescoring.files import Matcher, find_details, find_scores
 from palmares.rescoring.outcome import Outcome
 from palmares.rescoring.pool import Pool
-from palmares.rescoring.run import Rescoring
+from palmares.rescoring.run import Options, Rescoring
 
 from tests.palmares.leaderboard.details.layouts import ANSWERS, LAYOUTS, Answer
 

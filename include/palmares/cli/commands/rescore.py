@@ -52,11 +52,9 @@ def rescore(
     from palmares.cli.rescoring import inputs, reports, show
     from palmares.cli.rescoring.progress import GradingProgress
     from palmares.leaderboard.errors import SettingsError
-    from palmares.rescoring.finding import find_scores
-    from palmares.rescoring.jobs import Options
-    from palmares.rescoring.matching import Matcher
+    from palmares.rescoring.files import Matcher, find_scores
     from palmares.rescoring.pool import Pool
-    from palmares.rescoring.run import Rescoring
+    from palmares.rescoring.run import Options, Rescoring
 
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,12 +13,17 @@ from devstack.commands.stack import AsJson
 from palmares.cli.output import console
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from palmares.leaderboard.publishing.read_results import ReadResult
+    from palmares.leaderboard.publishing.read_results import LeftOut, ReadResult
     from palmares.leaderboard.suites import Suite
 
 UNUSABLE = 2
+
+
+class Layout(StrEnum):
+    """Which table is printed."""
+
+    LEADERBOARD = "leaderboard"
+    LM_EVAL = "lm-eval"
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 def results(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="DIR…", help="Folders of results, or job artifacts.")
+        list[Path], typer.Argument(metavar="PATH…", help="Folders of results or job artifacts, or files.")
     ],
     suite: Annotated[
         str | None, typer.Option(help="Of leaderboard.yaml.", show_default="its default")
@@ -34,92 +40,100 @@ def results(
     everything: Annotated[
         bool, typer.Option("--all", help="Every result, not the newest of each model and precision.")
     ] = False,
+    table: Annotated[
+        Layout, typer.Option(help="One line a model, or lm-eval's table of every task, filter and metric.")
+    ] = Layout.LEADERBOARD,
     as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
 ) -> None:
-    """Read results JSON (the leaderboard's or lm-eval's schema) and job artifacts, and print the table.
+    """Read results JSON (lighteval's, lm-eval's, the leaderboard's) and job artifacts, and print the table.
 
-    Artifacts are graded as the leaderboard does. Exit status 1: no result could be read, 2: unusable input.
+    Artifacts are graded as the leaderboard does. What is left out or partial is named on standard error.
+    Exit status 1: no result could be read, 2: unusable input.
     """
+    from palmares.cli import results_tables
     from palmares.leaderboard.errors import SettingsError
-    from palmares.leaderboard.publishing.read_results import Unreadable, newest, read_results
     from palmares.leaderboard.settings import load_settings
 
+    if sum((as_json, as_csv, as_markdown)) > 1:
+        _complain("--json, --csv and --markdown exclude one another. Give one of them.")
+        raise typer.Exit(UNUSABLE)
     try:
         asked = load_settings().suite(suite)
     except SettingsError as error:
         _complain(str(error))
         raise typer.Exit(UNUSABLE) from error
-    if missing := [str(folder) for folder in folders if not folder.is_dir()]:
-        _complain(f"{', '.join(missing)}: no such folder. Name folders that hold results_*.json files.")
+    if missing := [str(folder) for folder in folders if not folder.exists()]:
+        _complain(
+            f"{', '.join(missing)}: no such folder or file. Name results files, or folders that hold them."
+        )
         raise typer.Exit(UNUSABLE)
-    read: list[ReadResult] = []
-    unread: list[Unreadable] = []
-    for folder in folders:
-        for one in read_results(folder, asked):
-            if isinstance(one, Unreadable):
-                unread.append(one)
-            else:
-                read.append(one)
-    rows = _rows(read if everything else newest(read), asked)
-    if as_json:
-        unreadable = [{"path": one.path, "why": one.why} for one in unread]
-        print(json.dumps({"rows": rows, "unreadable": unreadable}, indent=2, ensure_ascii=False))
-    else:
-        if rows:
-            console.print(_table(rows, asked), soft_wrap=False)
-        for one in unread:
-            _complain(f"{one.path} was not read: {one.why}", "Warning")
+    read, left = _read(folders, asked, everything=everything)
+    rows = results_tables.ranked(read, asked)
+    if table is Layout.LM_EVAL:
+        results_tables.print_lm_eval(read, as_json=as_json, as_csv=as_csv, as_markdown=as_markdown)
+    elif as_json:
+        print(json.dumps(_document(rows, left), indent=2, ensure_ascii=False))
+    elif as_csv:
+        print(results_tables.csv(rows, asked), end="")
+    elif as_markdown:
+        print(results_tables.markdown(rows, asked), end="")
+    elif rows:
+        console.print(results_tables.leaderboard(rows, asked), soft_wrap=False)
+        for line in results_tables.foot_lines(rows, asked):
+            console.print(line, markup=False)
+    if not as_json:
+        _name_the_rest(read, left)
     if not rows:
         if not as_json:
-            _complain(f"No result in {', '.join(map(str, folders))}. Results are results_*.json files.")
+            _complain(f"No result in {', '.join(map(str, folders))}. Results are JSON files with 'results'.")
         raise typer.Exit(1)
 
 
-def _rows(read: list[ReadResult], suite: Suite) -> list[dict[str, Any]]:
-    from dataclasses import asdict
+def _read(paths: list[Path], suite: Suite, *, everything: bool) -> tuple[list[ReadResult], list[LeftOut]]:
+    from palmares.leaderboard.publishing.read_results import LeftOut, combined, read_results
 
-    from palmares.leaderboard.publishing.ranking import rank
-    from palmares.leaderboard.scoring import average
+    read: list[ReadResult] = []
+    left: list[LeftOut] = []
+    for path in paths:
+        for one in read_results(path, suite):
+            if isinstance(one, LeftOut):
+                left.append(one)
+            else:
+                read.append(one)
+    if everything:
+        return read, left
+    rows, superseded = combined(read)
+    return rows, [*left, *superseded]
 
-    rows = [asdict(one) for one in read]
-    return rank(rows, average=lambda row: None if row["is_preliminary"] else average(row["scores"], suite))
+
+def _document(rows: list[dict[str, Any]], left: list[LeftOut]) -> dict[str, Any]:
+    from palmares.leaderboard.publishing.read_results import Unreadable
+
+    def listed(*, unreadable: bool) -> list[dict[str, str]]:
+        chosen = [one for one in left if isinstance(one, Unreadable) is unreadable]
+        return [{"path": one.path, "why": one.why} for one in chosen]
+
+    return {"rows": rows, "unreadable": listed(unreadable=True), "left_out": listed(unreadable=False)}
 
 
-def _table(rows: list[dict[str, Any]], suite: Suite) -> Table:
-    from rich.table import Table
+def _name_the_rest(read: list[ReadResult], left: list[LeftOut]) -> None:
+    from palmares.leaderboard.publishing.read_results import Unreadable
 
-    from palmares.cli.output import in_per_cent, printable
-
-    table = Table(
-        title=f"Results, suite {suite.name}: per cent ± one standard error, guessing counts as 0",
-        title_justify="left",
-    )
-    table.add_column("Rank", justify="right")
-    table.add_column("Model", overflow="fold")
-    table.add_column("Precision")
-    for heading in ("Average", *(task.title for task in suite.tasks)):
-        table.add_column(heading, justify="right")
-    for row in rows:
-        cells = []
-        for task in suite.tasks:
-            score = row["scores"].get(task.name)
-            shown = None
-            if score is not None:
-                stderr = score["stderr"]
-                scaled = None if stderr is None else stderr / (1 - task.metric.baseline)
-                shown = {"value": score["shown"], "stderr": scaled}
-            cells.append(in_per_cent(shown))
-        note = " (preliminary)" if row["is_preliminary"] else ""
-        mean = "–" if row["average"] is None else f"{100 * row['average']:.1f}"
-        table.add_row(
-            str(row["rank"] or "–"), printable(row["model"]) + note, printable(row["precision"]), mean, *cells
-        )
-    return table
+    for row in read:
+        for note in row.notes:
+            _complain(note, "Note")
+    for one in left:
+        if isinstance(one, Unreadable):
+            _complain(f"{one.path} was not read: {one.why}", "Warning")
+        else:
+            _complain(f"{one.path} is in no row: {one.why}.", "Note")
 
 
 def _complain(text: str, kind: str = "Error") -> None:
     from rich.console import Console
 
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
-    errors.print(f"[bold red]{kind}:[/] ", end="")
+    errors.print(f"[bold {'yellow' if kind == 'Note' else 'red'}]{kind}:[/] ", end="")
     errors.print(text, markup=False)

@@ -10,7 +10,7 @@ from french_answers import DEFAULT, GradingPolicy
 
 from palmares.leaderboard.checks.limits import SanitySettings
 from palmares.leaderboard.errors import LeaderboardError
-from palmares.rescoring.finding import Found, find_details
+from palmares.rescoring.files import Found, find_details
 from palmares.rescoring.grading import scorer_of
 
 

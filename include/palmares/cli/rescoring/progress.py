@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from palmares.rescoring.naming import DetailsFile
+from palmares.rescoring.files import DetailsFile
 
 
 class GradingProgress:

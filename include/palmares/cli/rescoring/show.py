@@ -9,7 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from palmares.rescoring.naming import short_name
+from palmares.benchmarks.statistics import wilson_interval
+from palmares.cli.output import in_per_cent
+from palmares.leaderboard.results.results_file import short_name
 from palmares.rescoring.outcome import Outcome
 from palmares.rescoring.update import Change
 
@@ -56,18 +58,20 @@ def _table(lines: Sequence[tuple[str, Change]]) -> Table:
         table.add_row(
             Text(model),
             Text(short_name(change.task_key)),
-            _score(change.before, change.before_stderr),
-            _score(change.after, change.after_stderr),
+            _score(change.before, change.before_stderr, change.rows),
+            _score(change.after, change.after_stderr, change.rows),
             _moved(change),
             f"{change.rows:,}",
         )
     return table
 
 
-def _score(value: float | None, stderr: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{100 * value:.1f}" + (f" ± {100 * stderr:.1f}" if stderr is not None else "")
+def _score(value: float | None, stderr: float | None, rows: int) -> str:
+    known = value is not None and 0 <= value <= 1 and not stderr
+    return in_per_cent(
+        {"value": value, "stderr": stderr},
+        interval=wilson_interval(value, rows) if known and value is not None else None,
+    )
 
 
 def _moved(change: Change) -> Text:

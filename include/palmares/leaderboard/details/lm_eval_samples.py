@@ -12,12 +12,18 @@ from palmares.benchmarks.scorer import DetailsRow
 from palmares.leaderboard.details import fields
 from palmares.leaderboard.details.fields import Place
 from palmares.leaderboard.errors import ResultsFormatError
+from palmares.leaderboard.git_lfs import is_lfs_pointer, pointer_message
 
 NEEDED = ("doc", "target", "resps")
 LONGEST_LINE = 64 << 20
 """Bytes; a longer one is no row."""
 _CHUNK = 1 << 20
 _BETWEEN = " \t\r\n,"
+_OWN_MEMBERS = frozenset({
+    "doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics", "doc_hash",
+    "prompt_hash", "target_hash",
+})  # fmt: skip
+"""Of a sample; the others are metrics, which lm-eval lists in ``metrics`` from 0.4.6 on."""
 _CHOICES = ("choix", "choices", "texts")
 _QUESTIONS = ("enonce", "Question", "question", "prompt", "query")
 
@@ -25,17 +31,24 @@ _QUESTIONS = ("enonce", "Question", "question", "prompt", "query")
 def rows(path: Path) -> Iterator[DetailsRow]:
     """Rows in the file's order; of several filters the first one's, which all grade the same generation.
 
+    Before 0.4.6 lm-eval does not name the filter of a line: there a row's first line is the first filter's.
+
     Raises:
         ResultsFormatError: A line is no JSON object, or lacks a member.
     """
     first_filter: Any = None
     number = 0
+    seen: set[str] = set()
     for record in _records(path):
         found = record.get("filter")
         if number == 0:
             first_filter = found
         if found != first_filter:
             continue
+        if found is None and (doc_id := record.get("doc_id")) is not None:
+            if str(doc_id) in seen:
+                continue
+            seen.add(str(doc_id))
         yield _row(record, Place(file=path.name, row=number))
         number += 1
 
@@ -55,6 +68,8 @@ def filter_of(path: Path) -> str | None:
 def _records(path: Path) -> Iterator[dict[str, Any]]:
     """Samples of a file: JSON lines, or the array that older versions wrote."""
     try:
+        if is_lfs_pointer(path):
+            raise ResultsFormatError(pointer_message(path.name))
         with path.open("rb") as file:
             is_array = file.read(64).lstrip().startswith(b"[")
             file.seek(0)
@@ -133,7 +148,10 @@ def _row(record: dict[str, Any], place: Place) -> DetailsRow:
     question = next((doc[name] for name in _QUESTIONS if isinstance(doc.get(name), str)), None)
     generated = not _is_likelihood(record["resps"])
     named = record.get("metrics")
-    metrics = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
+    if isinstance(named, list):
+        metrics = [name for name in named if isinstance(name, str)]
+    else:
+        metrics = [name for name in record if name not in _OWN_MEMBERS]
     return DetailsRow(
         row_id=fields.row_id(doc, record.get("doc_id"), row=place.row),
         gold=gold,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from palmares.leaderboard.details.row import Span
 from palmares.leaderboard.errors import ResultsFormatError
+from palmares.leaderboard.git_lfs import is_lfs_pointer, pointer_message
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
@@ -40,6 +41,8 @@ def opened(path: Path) -> Iterator[ParquetFile]:
     except PermissionError as error:
         raise ResultsFormatError(f"{path.name}: cannot be read ({error.strerror}).") from error
     except (OSError, pa.ArrowException, UnicodeDecodeError, OverflowError) as error:
+        if is_lfs_pointer(path):
+            raise ResultsFormatError(pointer_message(path.name)) from error
         raise ResultsFormatError(
             f"{path.name}: not parquet, cut off or damaged "
             f"({type(error).__name__}, {path.stat().st_size:,} bytes). Restore the file from the raw outputs."

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from palmares.rescoring.comparison.as_json import to_json
-from palmares.rescoring.comparison.as_markdown import markdown
-from palmares.rescoring.comparison.changes import VerdictChanges, compare
+from palmares.rescoring.comparison.changes import (
+    ComparisonReport,
+    Move,
+    ScoreAt,
+    VerdictChanges,
+    compare,
+    holm,
+    mcnemar,
+    overall,
+)
 from palmares.rescoring.comparison.drawing import chart
-from palmares.rescoring.comparison.paired import holm, mcnemar
+from palmares.rescoring.comparison.output import markdown, to_json
 from palmares.rescoring.comparison.private_texts import write_texts
-from palmares.rescoring.comparison.ranks import Move
-from palmares.rescoring.comparison.report import ComparisonReport, ScoreAt, overall
 
 __all__ = [
     "ComparisonReport",

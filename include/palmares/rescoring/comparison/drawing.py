@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from palmares.leaderboard.errors import ReportError
-from palmares.rescoring.comparison.report import ComparisonReport, Line
+from palmares.rescoring.comparison.changes import ComparisonReport, Line
 
 MOST_MOVERS = 25
 """Lines that are drawn; the rest are summed up in one."""

@@ -73,7 +73,9 @@ def test_a_program_reads_raw_and_shown_values(tmp_path: Path) -> None:
         "bfloat16",
         1,
     )
-    assert row["scores"]["gpqa-fr"] == {"value": 0.5, "shown": pytest.approx(1 / 3), "stderr": 0.03}
+    score = row["scores"]["gpqa-fr"]
+    assert (score["value"], score["shown"], score["stderr"]) == (0.5, pytest.approx(1 / 3), 0.03)
+    assert (score["metric"], score["filter"], score["shots"], score["rows"]) == ("acc", None, 0, None)
     assert row["scores"]["ifeval-fr"]["stderr"] is None
     assert row["average"] == pytest.approx((0.8 + 0.5 + 1 / 3) / 3)
 
@@ -88,7 +90,8 @@ def test_older_names_of_metrics_are_read_and_a_post_processed_value_goes_first(t
     (row,) = rows(str(tmp_path))
     assert row["scores"]["bac-fr"]["value"] == 0.7
     assert row["scores"]["bac-fr"]["stderr"] == 0.05
-    assert row["scores"]["gpqa-fr"] == {"value": 0.625, "shown": 0.5, "stderr": 0.02}
+    score = row["scores"]["gpqa-fr"]
+    assert (score["metric"], score["value"], score["shown"], score["stderr"]) == ("new_acc", 0.625, 0.5, 0.02)
 
 
 def test_demonstration_forks_without_config_general_are_read(tmp_path: Path) -> None:

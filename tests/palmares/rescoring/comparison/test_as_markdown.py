@@ -4,7 +4,7 @@ import re
 
 import pytest
 from palmares.rescoring.comparison import compare, markdown, overall
-from palmares.rescoring.comparison.as_markdown import p_text, plain_name
+from palmares.rescoring.comparison.output import p_text, plain_name
 
 
 def changes(model, right, wrong, same=100):

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from palmares.rescoring.comparison.ranks import agreement, moves
+from palmares.rescoring.comparison.changes import agreement, moves
 
 
 def ranks(before, after):
