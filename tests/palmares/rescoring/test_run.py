@@ -14,7 +14,7 @@ import pytest
 from french_answers import GradingPolicy
 from palmares.benchmarks import registry
 from palmares.benchmarks.scorer import Grade, Scorer
-from palmares.rescoring import atomic, grading, marks
+from palmares.rescoring import atomic, grading, records
 
 from tests.palmares.leaderboard.details.layouts import ANSWERS, LAYOUTS, Answer
 from tests.palmares.rescoring.tree import AFTER, BEFORE, TASK, TIME, leaderboard_scores
@@ -468,7 +468,7 @@ def test_a_mark_of_something_else_is_no_mark(tree):
     file = tree.rescore().graded[0].file
     for content in ("", "[]", '{"details": 1}', '{"details": {"sha256": "x"}}'):
         file.mark.write_text(content)
-        assert marks.read_mark(file) is None
+        assert records.read_mark(file) is None
     assert [one.kept for one in tree.rescore().graded] == [False]
 
 

@@ -403,11 +403,12 @@ def short_name(task: str) -> str:
 def model_arguments(given: object) -> dict[str, str]:
     """lm-eval's ``model_args``: ``a=1,b=2``, an object, or the JSON or Python text of one."""
     if isinstance(given, str) and given.lstrip().startswith("{"):
+        text = given.strip()
         try:
-            given = json.loads(given)
+            given = json.loads(text)
         except ValueError:
             try:
-                given = ast.literal_eval(given)
+                given = ast.literal_eval(text)
             except (ValueError, SyntaxError, RecursionError, MemoryError):
                 return {}
     if isinstance(given, dict):
