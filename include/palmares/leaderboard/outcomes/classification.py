@@ -17,14 +17,7 @@ from palmares.contract import (
 )
 from palmares.leaderboard.outcomes.classes import SENTENCES, Decision
 from palmares.leaderboard.outcomes.console import lines_of_attempt
-from palmares.leaderboard.outcomes.signatures import (
-    MACHINE,
-    ONCE_LOADED,
-    SCHEDULER,
-    SIGNATURES,
-    Signature,
-    find_signature,
-)
+from palmares.signatures import MACHINE, ONCE_LOADED, SCHEDULER, SIGNATURES, Found, find
 
 NEARLY_ALL: Final = 0.95
 """A job that an agent's SIGTERM ended after this part of its wall time was ended by the wall time."""
@@ -32,9 +25,14 @@ NEARLY_ALL: Final = 0.95
 DECISIVE_REPORTS: Final = EVALUATOR_CLASSES - {FailureClass.EVALUATOR_ERROR}
 """Reports of the evaluator that settle it; ``evaluator_error`` is vague: the console may show the cause."""
 _EXIT_CODE: Final = re.compile(r"exit code (-?\d{1,6})\b")
-_KILLED: Final = {-9, 137}
+_KILLED: Final = {-9, 137, 247}
 _TERMINATED: Final = {-15, 143}
-_LOST_REASONS: Final = ("non-responsive", "K8S glue error", "could not be re-enqueued")
+_LOST_REASONS: Final = (
+    "non-responsive",
+    "K8S glue error",
+    "could not be re-enqueued",
+    "moving to k8s pending queue",
+)
 _PREEMPTED_REASONS: Final = ("user abort", "Pod deleted")
 
 
@@ -83,8 +81,8 @@ class AttemptOutcome:
     reason: str
     """English; reaches the request file and the logs, so it quotes nothing of the console."""
     reason_fr: str
-    source: str | None = None
-    """Of the signature that decided; None: status and causes decided."""
+    found: Found | None = None
+    """The signature that decided and the line that shows it; None: status and causes decided."""
 
 
 def classify(termination: Termination) -> AttemptOutcome:
@@ -104,6 +102,11 @@ def classify(termination: Termination) -> AttemptOutcome:
 def _of_success(termination: Termination) -> AttemptOutcome:
     if termination.artifacts is not None and RESULTS_ARTIFACT not in termination.artifacts:
         return _outcome(FailureClass.RESULTS_INCOMPLETE, "The job is called completed and left no results.")
+    if termination.results_attempt not in {"", str(termination.attempt)}:
+        return _outcome(
+            FailureClass.RESULTS_INCOMPLETE,
+            "The job is called completed, with results of an earlier attempt.",
+        )
     return _outcome(FailureClass.SUCCEEDED, termination.status_reason)
 
 
@@ -116,10 +119,13 @@ def _was_stopped_by_a_person(termination: Termination) -> bool:
     if termination.stop_cause == StopCause.KILLED:
         return True
     known = (*_LOST_REASONS, *_PREEMPTED_REASONS)
-    is_explained = termination.stop_cause is not None or any(
-        part in termination.status_reason for part in known
-    )
-    return termination.status == "stopped" and not is_explained
+    is_explained = termination.stop_cause is not None or _names(termination.status_reason, known)
+    return termination.status == "stopped" and not is_explained and not _never_began(termination)
+
+
+def _never_began(termination: Termination) -> bool:
+    """Tell whether it was stopped without a reason before it began: the k8s glue does so, no person does."""
+    return termination.status == "stopped" and not termination.status_reason and termination.ran_s == 0
 
 
 def _of_our_stop(termination: Termination, lines: Sequence[str]) -> AttemptOutcome | None:
@@ -147,8 +153,8 @@ def _of_our_stop(termination: Termination, lines: Sequence[str]) -> AttemptOutco
 
 
 def _of_children(termination: Termination, lines: Sequence[str]) -> AttemptOutcome:
-    found = _signature_of(lines)
-    if found is not None and found.failure_class is not FailureClass.EVALUATOR_ERROR:
+    found = _find_cause(lines)
+    if found is not None and found.signature.failure_class is not FailureClass.EVALUATOR_ERROR:
         return _by_signature(found)
     return _of_fallen_node(termination) or _outcome(
         FailureClass.EVALUATOR_ERROR, "One of the job's nodes failed: see its console in ClearML."
@@ -168,7 +174,7 @@ def _of_fallen_node(termination: Termination) -> AttemptOutcome | None:
 
 def _of_its_own(termination: Termination, lines: Sequence[str]) -> AttemptOutcome:
     """Terminations that came from outside: the batch scheduler, the machine, the evaluator, a person."""
-    if found := find_signature(lines, SCHEDULER):
+    if found := find(lines, SCHEDULER):
         return _by_signature(found)
     if _names(termination.status_reason, _LOST_REASONS):
         return _outcome(
@@ -182,9 +188,11 @@ def _of_its_own(termination: Termination, lines: Sequence[str]) -> AttemptOutcom
         ):
             return _outcome(FailureClass.WALL_TIME)
         return _outcome(FailureClass.PREEMPTED, "The job's agent was stopped.")
+    if _never_began(termination):
+        return _outcome(FailureClass.PREEMPTED, "The job was taken out of its queue before it began.")
     if termination.status == "stopped":
         return _outcome(FailureClass.CANCELLED, termination.status_reason)
-    if found := find_signature(lines, MACHINE):
+    if found := find(lines, MACHINE):
         return _by_signature(found)
     if termination.reported in DECISIVE_REPORTS:
         return _outcome(FailureClass(termination.reported))
@@ -193,8 +201,8 @@ def _of_its_own(termination: Termination, lines: Sequence[str]) -> AttemptOutcom
 
 def _of_failure(termination: Termination, lines: Sequence[str]) -> AttemptOutcome:
     """A failed process that named no cause of its own."""
-    found = _signature_of(lines)
-    if found is not None and found.failure_class is not FailureClass.EVALUATOR_ERROR:
+    found = _find_cause(lines)
+    if found is not None and found.signature.failure_class is not FailureClass.EVALUATOR_ERROR:
         return _by_signature(found)
     if (fallen := _of_fallen_node(termination)) is not None:  # the others fail for want of it
         return fallen
@@ -215,9 +223,9 @@ def _of_failure(termination: Termination, lines: Sequence[str]) -> AttemptOutcom
     )
 
 
-def _signature_of(lines: Sequence[str]) -> Signature | None:
+def _find_cause(lines: Sequence[str]) -> Found | None:
     is_loaded = any(line.startswith(MODEL_LOADED) for line in lines)
-    return find_signature(lines, ONCE_LOADED if is_loaded else SIGNATURES)
+    return find(lines, ONCE_LOADED if is_loaded else SIGNATURES)
 
 
 def _names(reason: str, parts: Sequence[str]) -> bool:
@@ -229,8 +237,8 @@ def _exit_code(reason: str) -> int | None:
     return int(found.group(1)) if found else None
 
 
-def _by_signature(signature: Signature) -> AttemptOutcome:
-    return _outcome(signature.failure_class, signature.sentence, source=signature.source)
+def _by_signature(found: Found) -> AttemptOutcome:
+    return _outcome(found.signature.failure_class, found.signature.sentence, found=found)
 
 
 def _outcome(
@@ -238,7 +246,7 @@ def _outcome(
     reason: str = "",
     *,
     decision: Decision | None = None,
-    source: str | None = None,
+    found: Found | None = None,
 ) -> AttemptOutcome:
     if failure_class in {FailureClass.SUCCEEDED, FailureClass.CANCELLED}:
         usual = cast("Decision", failure_class.value)
@@ -250,5 +258,5 @@ def _outcome(
         failure_class=failure_class,
         reason=reason or sentences.en,
         reason_fr=sentences.fr,
-        source=source,
+        found=found,
     )

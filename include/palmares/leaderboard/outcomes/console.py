@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from palmares.contract import CONSOLE_PREFIX, FAILURE_MARKER
-from palmares.leaderboard.outcomes.signatures import SIGNATURES
+from palmares.signatures import SIGNATURES
 
 ATTEMPT_LINE: Final = re.compile(re.escape(CONSOLE_PREFIX) + r"attempt (\d{1,9})\b")
 

@@ -60,7 +60,7 @@ def test_a_defective_machine_is_never_charged_to_the_model():
     )
 
     assert brief(outcome) == ("retry", "node_lost")
-    assert outcome.source is not None
+    assert outcome.found is not None
 
 
 def test_a_vague_word_of_the_evaluator_gives_way_to_the_cause_above_it():
@@ -249,7 +249,7 @@ def test_whatever_is_found_there_is_a_verdict_that_charges_no_model_without_evid
     assert outcome.failure_class in SENTENCES
     assert outcome.reason_fr
     if outcome.decision == "skip":
-        assert reported == outcome.failure_class or outcome.source is not None
+        assert reported == outcome.failure_class or outcome.found is not None
     if status != "completed" and outcome.decision == "succeeded":
         assert results_attempt == "1"
         assert "results" in (artifacts or ())

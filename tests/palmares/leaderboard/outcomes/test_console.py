@@ -10,7 +10,7 @@ from palmares.leaderboard.outcomes.console import (
     lines_of_attempt,
     safe_line,
 )
-from palmares.leaderboard.outcomes.signatures import SIGNATURES
+from palmares.signatures import SIGNATURES
 
 from devstack.demo.canary import CANARY
 

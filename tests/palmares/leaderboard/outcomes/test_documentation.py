@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from palmares.leaderboard.outcomes import SENTENCES, RetryBudgets
-from palmares.leaderboard.outcomes.signatures import SIGNATURES, Signature
+from palmares.signatures import SIGNATURES, Signature
 
 TEXT = (Path(__file__).parents[4] / "docs" / "failures.md").read_text(encoding="utf-8")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from palmares.leaderboard.outcomes import SENTENCES, Termination, classify
-from palmares.leaderboard.outcomes.signatures import SIGNATURES, find_signature
+from palmares.signatures import SIGNATURES, find
 
 EXCERPTS = sorted((Path(__file__).parents[3] / "data" / "failure_logs").glob("*.txt"))
 
@@ -45,7 +45,7 @@ def test_an_excerpt_names_its_source(excerpt):
 def test_a_signature_is_shown_by_an_excerpt_and_has_a_source(place):
     signature = SIGNATURES[place]
 
-    assert any(find_signature(lines_of(excerpt), [signature]) for excerpt in EXCERPTS)
+    assert any(find(lines_of(excerpt), [signature]) for excerpt in EXCERPTS)
     assert signature.source == "measured" or signature.source.startswith("https://github.com/")
     assert signature.failure_class in SENTENCES
 
