@@ -211,7 +211,7 @@ MACHINE: Final = (
     ),
     _sign(
         FailureClass.NODE_LOST,
-        rf"Free memory on device(?: cuda:\d+)? \([\d.]+/{_GIB}\) on startup is less than desired GPU memory",
+        rf"Free memory on device(?: cuda:\d+)? \([\d.]+/{_GIB}\) on startup is less than desired",
         "Another process held the GPU's memory when the job started.",
         _GITHUB + "vllm-project/vllm/issues/20305",
     ),

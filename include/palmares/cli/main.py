@@ -20,6 +20,7 @@ COMMANDS = (
     "palmares.cli.commands.models",
     "palmares.cli.commands.rescore",
     "palmares.cli.commands.grade",
+    "palmares.cli.commands.classify",
 )
 """Modules with a ``register(app)``, in the order of the help page."""
 

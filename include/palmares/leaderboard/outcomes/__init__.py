@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from palmares.leaderboard.outcomes.budgets import RetryBudgets, within_budget
-from palmares.leaderboard.outcomes.classes import SENTENCES, Decision
+from palmares.leaderboard.outcomes.classes import SENTENCES, Decision, fault_of
 from palmares.leaderboard.outcomes.classification import AttemptOutcome, Child, Termination, classify
 from palmares.leaderboard.outcomes.console import safe_line
 
@@ -15,6 +15,7 @@ __all__ = [
     "RetryBudgets",
     "Termination",
     "classify",
+    "fault_of",
     "safe_line",
     "within_budget",
 ]

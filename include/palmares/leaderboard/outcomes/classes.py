@@ -5,9 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from palmares.contract import FailureClass
+from palmares.contract import MODEL_FAULTS, FailureClass
 
 Decision = Literal["succeeded", "retry", "skip", "fail", "cancelled"]
+
+
+Fault = Literal["model", "machine", "plan", "evaluator", "person", "nobody"]
+
+_FAULTS: Final[dict[FailureClass, Fault]] = {
+    FailureClass.SUCCEEDED: "nobody",
+    FailureClass.NODE_LOST: "machine",
+    FailureClass.PREEMPTED: "machine",
+    FailureClass.OUT_OF_MEMORY: "plan",
+    FailureClass.WALL_TIME: "plan",
+    FailureClass.EVALUATOR_ERROR: "evaluator",
+    FailureClass.RESULTS_INCOMPLETE: "evaluator",
+    FailureClass.CANCELLED: "person",
+}
+
+
+def fault_of(failure_class: FailureClass) -> Fault:
+    """Whose fault a class is; only the model's is charged to a request."""
+    return "model" if failure_class in MODEL_FAULTS else _FAULTS[failure_class]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
