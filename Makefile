@@ -7,6 +7,8 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 # Further arguments for pytest, e.g. make test PYTEST_ARGS="-k planning"
 PYTEST_ARGS ?=
+# How many processes share the tests. They wait as much as they compute: one more than this machine's two cores.
+PROCESSES ?= 3
 
 BIN := .venv/bin
 # Compiled files halve the start of every Airflow process.
@@ -45,16 +47,16 @@ status: ## Say what runs, where, and how to log in
 doctor: ## Say what is wrong with this machine or install, and what to do
 	@$(BIN)/palmares doctor
 
-# The evaluator's tests need its own environment; pytest there imports only the files that have such tests, and lacks
-# the plugin that pyproject.toml configures (hence strict_config).
+# The evaluator's tests need an environment of their own, and run beside the others. pytest there imports only the files
+# that have such tests, and lacks the plugins that pyproject.toml configures (hence strict_config). tests/conftest.py
+# says which tests share a process, and starts the long ones first (hence no reordering).
 test: setup ## Run every test but the long faults
-	@worst=0; \
-	$(BIN)/pytest -m "not evaluator and not faults" $(PYTEST_ARGS) || worst=$$?; \
-	files=$$(grep -rlE --include='test_*.py' 'mark\.evaluator' tests || true); \
-	if [ -n "$$files" ]; then \
-	  .venv-evaluator/bin/python -m pytest -o strict_config=false -m evaluator $(PYTEST_ARGS) $$files; status=$$?; \
-	  if [ $$status -gt $$worst ]; then worst=$$status; fi; \
-	fi; \
+	@files=$$(grep -rlE --include='test_*.py' 'mark\.evaluator' tests); log=$$(mktemp); \
+	.venv-evaluator/bin/python -m pytest -o strict_config=false -m evaluator $(PYTEST_ARGS) $$files > $$log 2>&1 & beside=$$!; \
+	trap 'kill $$beside 2> /dev/null; rm -f $$log' EXIT; \
+	$(BIN)/pytest -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder -m "not evaluator and not faults" $(PYTEST_ARGS); worst=$$?; \
+	wait $$beside; status=$$?; cat $$log; \
+	if [ $$status -gt $$worst ]; then worst=$$status; fi; \
 	exit $$worst
 
 # A run of all scenarios writes the file; one that PYTEST_ARGS cuts short does not.
@@ -62,12 +64,13 @@ test-faults: setup ## Break everything that can break, half an hour long, and wr
 	@PALMARES_RELIABILITY=docs/reliability.md $(BIN)/pytest -m stack $(PYTEST_ARGS) tests/faults
 	@$(BIN)/pytest tests/faults/test_report.py
 
-check: setup ## Lint, formats, types, and which room imports which
+check: setup ## Rules, format, types, direction of imports, conventions: a few minutes, before any test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check --select AIR --preview dags plugins
-	$(BIN)/mypy include/palmares packages devstack plugins dags tests
+	$(BIN)/mypy include/palmares packages/french_answers/src devstack plugins dags performance tests
 	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/conventions
 
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes
 

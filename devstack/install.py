@@ -179,7 +179,7 @@ class Installer:
             temporary = environment.marker.with_suffix(".new")
             temporary.write_text(json.dumps(fingerprint(environment)), encoding="utf-8")
             temporary.replace(environment.marker)
-        except Exception as error:  # noqa: BLE001  # raised again in the main thread
+        except Exception as error:  # noqa: BLE001 - raised again in the main thread
             failures.append(error)
         finally:
             if environment is self.airflow:

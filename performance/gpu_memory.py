@@ -24,10 +24,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "include")]
 
 from palmares.cli.planning import inputs  # noqa: E402 - a script, run by its path
-from palmares.leaderboard.clusters import Cluster  # noqa: E402
-from palmares.leaderboard.errors import RefusedError  # noqa: E402
-from palmares.leaderboard.planning import JobPlan, plan_job  # noqa: E402
-from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, Settings, load_settings  # noqa: E402
+from palmares.leaderboard.clusters import Cluster  # noqa: E402 - needs the path
+from palmares.leaderboard.errors import RefusedError  # noqa: E402 - needs the path
+from palmares.leaderboard.planning import JobPlan, plan_job  # noqa: E402 - needs the path
+from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, Settings, load_settings  # noqa: E402 - needs the path
 
 LIKE = "musa"
 """The cluster whose constants are checked; memory and number of GPUs are this machine's."""

@@ -31,8 +31,10 @@ def palmares(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def part_of(command: str) -> str:
     """The part that a command line belongs to."""
-    names = ("postgres", "supervisord", "clearml-agent", "devstack.servers", "LocalExecutor")
-    names += ("api_server", "api-server", "scheduler", "dag-processor", "triggerer")
+    names = (
+        *("postgres", "supervisord", "clearml-agent", "devstack.servers", "LocalExecutor"),
+        *("api_server", "api-server", "scheduler", "dag-processor", "triggerer"),
+    )
     return next((name for name in names if name in command), command[:40]).replace("api_server", "api-server")
 
 

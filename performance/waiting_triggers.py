@@ -40,8 +40,8 @@ from performance.waiting.deferred import (  # noqa: E402 - needs the path
     fired_at,
     resumed_at,
 )
-from performance.waiting.server import Server, wait_until  # noqa: E402
-from tests.fixtures.postgres import temporary_postgres  # noqa: E402
+from performance.waiting.server import Server, wait_until  # noqa: E402 - needs the path
+from tests.fixtures.postgres import temporary_postgres  # noqa: E402 - needs the path
 
 POLL_INTERVAL_S = 15.0
 ENDED = 60

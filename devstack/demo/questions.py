@@ -69,7 +69,7 @@ def bac_questions() -> list[Question]:
 
 def gpqa_questions() -> list[Question]:
     """48 questions of general knowledge; wrong choices are right answers of other questions."""
-    draw = random.Random(SEED)  # noqa: S311
+    draw = random.Random(SEED)  # noqa: S311 - a seed, not a secret
     found = []
     families = (
         ("capitale", "Quelle est la capitale {} ?", CAPITALS),

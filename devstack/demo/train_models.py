@@ -105,7 +105,7 @@ def train_tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token="<|pad|>",  # noqa: S106 - a token of text
-        eos_token="<|fin|>",  # noqa: S106
+        eos_token="<|fin|>",  # noqa: S106 - a token of text
         additional_special_tokens=["<|system|>", "<|user|>", "<|assistant|>"],
         chat_template=CHAT_TEMPLATE,
         clean_up_tokenization_spaces=False,

@@ -114,7 +114,7 @@ class RetryPolicy:
 
     def wait(self, state: RetryCallState) -> float:
         """Seconds before the next try; tenacity's ``wait``."""
-        backoff = random.uniform(0, min(self.cap_s, self.base_s * 2**state.attempt_number))  # noqa: S311
+        backoff = random.uniform(0, min(self.cap_s, self.base_s * 2**state.attempt_number))  # noqa: S311 - jitter, not a secret
         error = state.outcome.exception() if state.outcome else None
         asked = error.retry_after_s if isinstance(error, RetryableError) else None
         return backoff if asked is None else asked + backoff * 0.1

@@ -193,12 +193,12 @@ def get_task_log(call: Call, body: LogBody) -> dict[str, Any]:
     earlier = body.navigate_earlier
     chosen = "task = ? AND type = 'log'"
     values: list[Any] = [body.task]
-    total = call.db.execute(f"SELECT count(*) FROM events WHERE {chosen}", values).fetchone()[0]  # noqa: S608
+    total = call.db.execute(f"SELECT count(*) FROM events WHERE {chosen}", values).fetchone()[0]
     if body.from_timestamp is not None:
         chosen += " AND timestamp < ?" if earlier else " AND timestamp > ?"
         values.append(body.from_timestamp)
     direction = "DESC" if earlier else "ASC"
-    sql = f"SELECT timestamp, doc FROM events WHERE {chosen} ORDER BY timestamp {direction}, seq {direction}"  # noqa: S608
+    sql = f"SELECT timestamp, doc FROM events WHERE {chosen} ORDER BY timestamp {direction}, seq {direction}"
     events: list[Document] = []
     last: int | None = None
     for timestamp, doc in call.db.execute(sql, values):
@@ -333,11 +333,11 @@ def get_task_events(call: Call, body: EventsBody) -> dict[str, Any]:
     load_task(call.db, body.task)
     chosen = "task = ?" + (" AND type = ?" if body.event_type else "")
     values: list[Any] = [body.task, *([body.event_type] if body.event_type else [])]
-    total = call.db.execute(f"SELECT count(*) FROM events WHERE {chosen}", values).fetchone()[0]  # noqa: S608
+    total = call.db.execute(f"SELECT count(*) FROM events WHERE {chosen}", values).fetchone()[0]
     ascending = body.order == "asc"
     position = _scroll(body.scroll_id, default=0 if ascending else 2**62)
     compare, direction = ("> ?", "ASC") if ascending else ("< ?", "DESC")
-    sql = f"SELECT seq, doc FROM events WHERE {chosen} AND seq {compare} ORDER BY seq {direction} LIMIT ?"  # noqa: S608
+    sql = f"SELECT seq, doc FROM events WHERE {chosen} AND seq {compare} ORDER BY seq {direction} LIMIT ?"
     rows = call.db.execute(sql, (*values, position, body.batch_size)).fetchall()
     return {
         "events": [json.loads(row[1]) for row in rows],

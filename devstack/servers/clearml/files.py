@@ -110,7 +110,7 @@ class _Upload:
         # Both name and filename hold the path (SDK); the real server goes by the field's name.
         self._name = (options.get(b"name") or b"").decode(errors="surrogateescape")
         safe_path(self._root, self._name)
-        self._file = tempfile.NamedTemporaryFile(dir=self._scratch, delete=False)  # noqa: SIM115
+        self._file = tempfile.NamedTemporaryFile(dir=self._scratch, delete=False)  # noqa: SIM115 - closed and moved by its owner
 
     def _write(self, data: bytes, start: int, end: int) -> None:
         assert self._file is not None

@@ -96,7 +96,7 @@ class Repositories:
         """Return the repository of that name, whoever asks."""
         with self._database.reading() as connection:
             row = connection.execute(
-                f"SELECT * FROM repos WHERE {_BY_NAME}",  # noqa: S608 - a constant
+                f"SELECT * FROM repos WHERE {_BY_NAME}",
                 (kind.value, namespace, name),
             ).fetchone()
         return _repository(row) if row else None
@@ -175,7 +175,7 @@ class Repositories:
         )
         with self._database.writing() as connection:
             if connection.execute(
-                f"SELECT 1 FROM repos WHERE {_BY_NAME}",  # noqa: S608 - a constant
+                f"SELECT 1 FROM repos WHERE {_BY_NAME}",
                 (kind.value, namespace, name),
             ).fetchone():
                 return False

@@ -229,7 +229,7 @@ class ObjectStore:
             for start in range(0, len(wanted), _SQL_VARIABLES):
                 some = wanted[start : start + _SQL_VARIABLES]
                 marks = ",".join("?" * len(some))
-                rows = connection.execute(f"SELECT oid, size FROM blobs WHERE oid IN ({marks})", some)  # noqa: S608
+                rows = connection.execute(f"SELECT oid, size FROM blobs WHERE oid IN ({marks})", some)
                 sizes.update((row["oid"], row["size"]) for row in rows)
         return sizes
 

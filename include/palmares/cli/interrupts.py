@@ -55,7 +55,7 @@ def interruptible() -> Iterator[None]:
         yield
         return
     previous_state, _interrupts = _interrupts, _Interrupts()
-    handler: Any = lambda number, frame: _interrupts.handle(number, frame)  # noqa: E731
+    handler: Any = lambda number, frame: _interrupts.handle(number, frame)  # noqa: E731 - a function would be another one at each call of signal
     previous = {number: signal.signal(number, handler) for number in SIGNALS}
     try:
         yield

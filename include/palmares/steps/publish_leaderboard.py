@@ -93,7 +93,7 @@ def _result(services: Services, record: PublishedRecord) -> PublishedResult | No
         submission = Submission.from_json(record.submission)
     except ValidationError as error:
         # One old row that this version cannot read must not take the leaderboard down.
-        log.error(  # noqa: TRY400
+        log.error(  # noqa: TRY400 - the sentence is enough, and the error is raised below
             "the published result %s cannot be read and is not displayed: %s problems, the first at %s",
             record.job_key,
             error.error_count(),

@@ -21,7 +21,7 @@ def test_the_console_line_is_a_marker_and_one_line_of_json():
 
 def test_a_foreign_error_is_placed_and_its_message_withheld():
     try:
-        raise KeyError("une ligne cachée")  # noqa: TRY301
+        raise KeyError("une ligne cachée")  # noqa: TRY301 - raised here on purpose
     except KeyError as error:
         failure = unexpected(error, while_doing="bac-fr 1/3")
     assert failure.failure_class == "evaluator_error"
@@ -38,7 +38,7 @@ def test_memory_that_ran_out_has_a_class_of_its_own():
 
 
 def test_a_disk_that_is_really_full_is_no_damaged_file():
-    with pytest.raises(OSError) as full, open("/dev/full", "wb", buffering=0) as disk:  # noqa: PTH123
+    with pytest.raises(OSError) as full, open("/dev/full", "wb", buffering=0) as disk:  # noqa: PTH123 - unbuffered, as a full disk answers
         disk.write(b"weights")
     assert unexpected(full.value, while_doing="downloading").failure_class == "node_lost"
 

@@ -137,7 +137,7 @@ def test_a_ca_file_replaces_the_systems_authorities(tmp_path):
     system = ssl.get_default_verify_paths().cafile
     if system is None:
         pytest.skip("this machine has no file of authorities to copy")
-    text = open(system).read()  # noqa: PTH123, SIM115
+    text = open(system).read()  # noqa: PTH123, SIM115 - the whole file at once
     first = text[: text.index("-----END CERTIFICATE-----")] + "-----END CERTIFICATE-----\n"
     ca_file = tmp_path / "ca.pem"
     ca_file.write_text(first[first.index("-----BEGIN") :])

@@ -104,4 +104,4 @@ def test_templated_fields_are_arguments():
 
 def test_a_module_that_is_no_operator_is_not_found():
     with pytest.raises(AttributeError, match="no attribute 'ClearMLNoSuchOperator'"):
-        operators.ClearMLNoSuchOperator  # noqa: B018
+        operators.ClearMLNoSuchOperator  # noqa: B018 - reading the attribute raises

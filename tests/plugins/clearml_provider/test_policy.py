@@ -40,7 +40,7 @@ def test_a_function_that_raises_is_named_with_its_error():
 
 
 def test_a_function_that_returns_something_else_is_named():
-    wrong: Any = lambda *_: "again"  # noqa: E731
+    wrong: Any = lambda *_: "again"  # noqa: E731 - a callable of one line
     with pytest.raises(ClearMLPolicyError, match="returned str, expected AttemptOutcome"):
         Policy(classify=wrong).outcome(TERMINATION)
     with pytest.raises(ClearMLPolicyError, match="returned str, expected AttemptEdit"):

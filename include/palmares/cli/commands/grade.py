@@ -53,7 +53,7 @@ def grade(
 
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        source: Any = nullcontext(sys.stdin.buffer) if cases == "-" else Path(cases).open("rb")  # noqa: SIM115
+        source: Any = nullcontext(sys.stdin.buffer) if cases == "-" else Path(cases).open("rb")  # noqa: SIM115 - the with statement below closes it
         large = cases != "-" and Path(cases).stat().st_size > SMALL_BYTES
     except OSError as error:
         errors.print(f"Error: {cases}: cannot be read ({error.strerror}).", markup=False)

@@ -109,7 +109,7 @@ def _parsed(content: bytes) -> dict[str, Any]:
     label = case.get("correct")
     instruction = case.get("instruction")
     if not isinstance(instruction, str | None):
-        raise ValueError(f"instruction is {type(instruction).__name__}, not text")  # noqa: TRY004
+        raise ValueError(f"instruction is {type(instruction).__name__}, not text")  # noqa: TRY004 - bad data, not a bug
     if choices is not None and not (
         isinstance(choices, list) and all(_is_scalar(choice) for choice in choices)
     ):

@@ -230,9 +230,7 @@ def _layer_bytes_per_token(model: ModelConfig, placement: Placement, dtype: str)
 
 def _stage_kinds(model: ModelConfig, placement: Placement) -> tuple[int, int, int]:
     """Layers with full attention, with a window and with a state, of the stage with the most of each."""
-    stages = placement.pipeline_parallel
-    if stages >= model.layers:
-        stages = model.layers
+    stages = min(model.layers, placement.pipeline_parallel)
     mixers = model.mixers
     most = -(-model.layers // stages)
     if not mixers:

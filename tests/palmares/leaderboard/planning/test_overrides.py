@@ -179,7 +179,7 @@ def test_no_override_is_silently_lost(members, model, cluster):
     try:
         plan = planned(model, only(model, **members), cluster)
     except RefusedError as error:
-        assert error.refusal.code == "too_large"  # noqa: PT017
+        assert error.refusal.code == "too_large"
         return
     said = " ".join(plan.warnings)
     for name, value in members.items():

@@ -216,7 +216,7 @@ def test_every_placement_is_legal_and_within_memory(hidden, layers, heads, kv, i
     try:
         plan = plan_job(facts, submission, SETTINGS.suite(), machines)
     except RefusedError as error:
-        assert error.refusal.code in {"too_large", "incompatible"}  # noqa: PT017
+        assert error.refusal.code in {"too_large", "incompatible"}
         return
     placement = Placement(
         nodes=plan.nodes,
@@ -265,7 +265,7 @@ def test_a_fuzzed_config_gets_a_plan_or_a_reason(config):
             SETTINGS.cluster("musa"),
         )
     except RefusedError as error:
-        assert error.refusal.message_fr  # noqa: PT017
+        assert error.refusal.message_fr
     else:
         assert plan.queue
 

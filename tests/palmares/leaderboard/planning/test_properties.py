@@ -51,7 +51,7 @@ def planned(facts: ModelFacts, suite: Suite, cluster: Cluster) -> JobPlan | None
     try:
         return plan_job(facts, submission_of("o/m"), suite, cluster)
     except RefusedError as error:
-        assert error.refusal.code == "too_large"  # noqa: PT017
+        assert error.refusal.code == "too_large"
         return None
 
 

@@ -13,7 +13,7 @@ from palmares.leaderboard.submissions.moderation import ModerationAction
 
 from tests.palmares.leaderboard.publishing.conftest import decided
 
-# facts: contents (v2)
+# Columns of the second generation's contents dataset, in its order.
 KNOWN = [
     *("eval_name", "Precision", "Type", "T", "Weight type", "Architecture", "Model", "fullname", "Model sha"),
     *("Average ⬆️", "Hub License", "Hub ❤️", "#Params (B)", "Available on the hub", "MoE", "Flagged"),

@@ -267,7 +267,7 @@ def _huge(gold: Node, text: Node) -> bool:
 
 
 def _is_infinite(node: Node) -> bool:
-    return node == INFINITY or node == ("neg", INFINITY)
+    return node in (INFINITY, ("neg", INFINITY))
 
 
 def _as_equation(value: Value) -> Node | None:

@@ -1,0 +1,35 @@
+"""How processes share the tests: `make test` runs three of them (pytest-xdist, loadgroup)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent
+WHOLE_STACK = ("e2e", "faults", "devstack/supervisor")
+"""Folders whose tests start a whole stack, or kill one: a single process runs them, one after the other."""
+
+
+def group_of(path: Path) -> str:
+    """Tests with one group run in one process, in their order.
+
+    A file is a group, because its tests share what its fixtures start.
+    """
+    relative = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.as_posix()
+    return "whole stack" if relative.startswith(WHOLE_STACK) else relative
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own hook
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Name each test's group, and start the long ones first: the last group alone decides when a run ends."""
+    if not config.pluginmanager.has_plugin("xdist"):  # the evaluator's environment
+        return
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group_of(item.path)))
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _starts_processes(item) is False)
+
+
+def _starts_processes(item: pytest.Item) -> bool:
+    return group_of(item.path) == "whole stack" or item.get_closest_marker("stack") is not None
