@@ -34,6 +34,11 @@ class Metric:
         """As lm-eval's results name it."""
         return f"{self.name},{self.filter}"
 
+    @property
+    def label(self) -> str:
+        """As suites, manifests and details name it: the filter is said where there is one."""
+        return self.name if self.filter == "none" else self.key
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredMetric:
@@ -65,10 +70,10 @@ class Benchmark(ABC):
     """Name of the leaderboard's column."""
     lm_eval_task: str
     kind: Kind
-    definition: Path
-    """The YAML of the lm-eval task, with its Python beside it."""
-    dataset: str
-    """Folder below ``DATASETS_DIRECTORY``."""
+    definition: Path | None
+    """The YAML of the lm-eval task, with its Python beside it; None: the task is lm-eval's own."""
+    dataset: str | None
+    """Folder below ``DATASETS_DIRECTORY``; None: lm-eval fetches the dataset itself."""
     columns: tuple[str, ...] = ()
     """Columns of the dataset that the task reads."""
     hidden_columns: tuple[str, ...] = ()
@@ -76,6 +81,9 @@ class Benchmark(ABC):
     choices: int = 1
     """Requests a row: the number of choices of a log-likelihood task, else 1."""
     num_fewshot: int = 0
+    """Examples in the prompt, where nobody asks for another number."""
+    any_fewshot: bool = False
+    """Whether a suite may ask for another number."""
     metrics: tuple[Metric, ...]
     """What a job reports."""
     score_metrics: tuple[str, ...]
@@ -109,7 +117,7 @@ class Benchmark(ABC):
     @property
     def metric_names(self) -> tuple[str, ...]:
         """Names of the metrics that a job reports."""
-        return tuple(metric.name for metric in self.metrics)
+        return tuple(metric.label for metric in self.metrics)
 
     def names_of(self, metric: str) -> tuple[str, ...]:
         """The names under which results files may keep a metric, the one that counts first."""
@@ -128,6 +136,8 @@ class Benchmark(ABC):
         Raises:
             OSError: A file is missing.
         """
+        if self.definition is None:
+            raise NotImplementedError(f"{type(self).__name__} has to say its own")
         folder = self.definition.parent
         files = {self.definition, *folder.glob("*.py")}
         waiting = [self.definition]

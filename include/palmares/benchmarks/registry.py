@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from palmares import contract
+from palmares.benchmarks import lm_eval
 from palmares.benchmarks.benchmark import Benchmark
 from palmares.benchmarks.errors import BenchmarkError, UnknownBenchmarkError
 from palmares.benchmarks.scorer import Averager, Scorer
@@ -35,7 +36,7 @@ def benchmarks() -> Mapping[str, Benchmark]:
 
 
 def benchmark(name: str) -> Benchmark:
-    """Find a benchmark by its short name.
+    """Find a benchmark by its short name: one with a folder, or a task of lm-eval's own.
 
     Raises:
         UnknownBenchmarkError: There is none; the nearest name is said.
@@ -43,9 +44,11 @@ def benchmark(name: str) -> Benchmark:
     known = benchmarks()
     if name in known:
         return known[name]
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"Known are {sorted(known)}."
-    raise UnknownBenchmarkError(f"There is no benchmark {name!r}. {hint}")
+    if (own := lm_eval.find(name)) is not None:
+        return own
+    if near := difflib.get_close_matches(name, known, n=1):
+        raise UnknownBenchmarkError(f"There is no benchmark {name!r}. Did you mean {near[0]!r}?")
+    raise UnknownBenchmarkError(f"There is no benchmark {name!r}. {lm_eval.nearest(name)}")
 
 
 def name_of(task_key: str) -> str:
@@ -56,7 +59,7 @@ def name_of(task_key: str) -> str:
 
 def task_folders() -> list[str]:
     """The folders that hold our lm-eval tasks, for lm-eval's ``include_path``."""
-    folders = {one.definition.parent for one in benchmarks().values()}
+    folders = {one.definition.parent for one in benchmarks().values() if one.definition is not None}
     return sorted(str(folder) for folder in folders)
 
 

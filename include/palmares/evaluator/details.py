@@ -33,7 +33,7 @@ COLUMNS = (
 
 def details_schema(metrics: Sequence[Metric]) -> pa.Schema:
     """Columns and types; ``metrics`` is a struct of these."""
-    row_metrics = pa.struct([(metric.name, _ROW_VALUES[metric.row_value]) for metric in metrics])
+    row_metrics = pa.struct([(metric.label, _ROW_VALUES[metric.row_value]) for metric in metrics])
     types = {
         "choices": pa.list_(pa.string()),
         "cont_tokens": pa.list_(_NUMBERS),
@@ -55,21 +55,31 @@ def details_schema(metrics: Sequence[Metric]) -> pa.Schema:
     return pa.schema([(name, types[name]) for name in COLUMNS])
 
 
-def details_row(benchmark: Benchmark, sample: Mapping[str, Any], *, truncated: int) -> dict[str, Any]:
+def details_row(
+    benchmark: Benchmark,
+    sample: Mapping[str, Any],
+    metrics: Sequence[Metric],
+    *,
+    shots: int,
+    truncated: int,
+) -> dict[str, Any]:
     """Lay one lm-eval sample out as a details row.
 
     Args:
         benchmark: Fills the columns that depend on the dataset.
         sample: lm-eval's sample: ``doc``, ``arguments``, ``resps`` and the metrics' values.
+        metrics: Those that the row holds.
+        shots: Examples in the prompt.
         truncated: Tokens of the prompt that the model did not see.
     """
     own = benchmark.details_row(sample)
-    specifics = {"row_id": sample["doc"]["row_id"], **own.pop("specifics", {})}
+    row_id = sample["doc"].get("row_id") or sample["doc_hash"][:16]
+    specifics = {"row_id": row_id, **own.pop("specifics", {})}
     return {
         "full_prompt": sample["arguments"][0][0],
-        "metrics": {name: sample[name] for name in benchmark.metric_names},
-        "num_asked_few_shots": benchmark.num_fewshot,
-        "num_effective_few_shots": benchmark.num_fewshot,
+        "metrics": {metric.label: sample[metric.label] for metric in metrics},
+        "num_asked_few_shots": shots,
+        "num_effective_few_shots": shots,
         "cont_tokens": [],
         "input_tokens": [],
         "padded": [],

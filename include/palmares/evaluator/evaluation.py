@@ -90,15 +90,11 @@ def _evaluate(
     _check_suite(settings)
     from palmares.evaluator.backends import load_model
     from palmares.evaluator.model_source import find_model
-    from palmares.evaluator.running import (
-        dataset_sha256,
-        expected_rows,
-        run_task,
-        saved_outcome,
-        task_manager,
-    )
+    from palmares.evaluator.running import run_task, saved_outcome
+    from palmares.evaluator.tasks import prepare_tasks
 
-    digests = {task.key: dataset_sha256(settings, task) for task in settings.tasks}
+    doing_now(f"preparing {len(settings.tasks)} tasks")
+    prepared = prepare_tasks(settings)
     doing_now(f"finding {settings.model} at {settings.revision}")
     source = find_model(settings.model, settings.revision)
     doing_now(f"loading {settings.model} ({settings.backend}, {settings.dtype})")
@@ -106,20 +102,20 @@ def _evaluate(
     threads = set_threads(model.parameters)
     progress(f"loaded: {model.parameters or 'unknown'} parameters, {threads} CPU threads")
     versions = _versions()
-    manager = task_manager()
     outcomes = []
-    for place, task in enumerate(settings.tasks, start=1):
+    for place, (task, ready) in enumerate(zip(settings.tasks, prepared.values(), strict=True), start=1):
         title = f"{task.name} {place}/{len(settings.tasks)}"
-        fingerprint = _fingerprint(settings, task, source.revision, digests[task.key], versions)
+        fingerprint = _fingerprint(settings, task, source.revision, ready.dataset_sha256, versions)
         task_folder = folder / "tasks" / task.name
         outcome = saved_outcome(task_folder, fingerprint)
         if outcome is None:
-            doing_now(f"{title}: {expected_rows(settings, task)} rows")
+            doing_now(f"{title}: {len(ready.rows)} rows")
             with supervisor.generating():
-                outcome = run_task(settings, task, model, manager, task_folder, fingerprint=fingerprint)
+                outcome = run_task(settings, ready, model, task_folder, fingerprint=fingerprint)
         else:
             progress(f"{title}: saved by an earlier attempt")
-        values = ", ".join(f"{name} {outcome.metrics[name]:.4f}" for name in task.benchmark.metric_names)
+        reported = [name for name in task.benchmark.metric_names if name in outcome.metrics]
+        values = ", ".join(f"{name} {outcome.metrics[name]:.4f}" for name in reported)
         cut = f", {outcome.truncated_prompts} prompts cut" if outcome.truncated_prompts else ""
         progress(f"{title}: {values}; {outcome.rows} rows, {outcome.seconds:.1f} s{cut}")
         outcomes.append((task, outcome, task_folder / "details.parquet"))
@@ -142,6 +138,7 @@ def _evaluate(
         f"{task.key.replace('|', ':')} | {name}": outcome.metrics[name]
         for task, outcome, _ in outcomes
         for name in task.benchmark.metric_names
+        if name in outcome.metrics
     }
     return Evaluated(folder / "artifact", single_values)
 

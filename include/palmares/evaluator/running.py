@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import random
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
-from palmares.benchmarks import registry
-from palmares.benchmarks.errors import DatasetError
-from palmares.benchmarks.rows import dataset_path
+from palmares.benchmarks.benchmark import Metric
 from palmares.benchmarks.statistics import task_metrics
 from palmares.evaluator.backends import LoadedModel
 from palmares.evaluator.details import count_rows, details_row, write_details
 from palmares.evaluator.environment import quiet_loggers
 from palmares.evaluator.failures import EvaluationFailure
-from palmares.evaluator.settings import JobSettings, TaskKey
+from palmares.evaluator.settings import JobSettings
+from palmares.evaluator.tasks import PreparedTask
 
 _LM_EVAL_PARTS = ("results", "configs", "versions", "n-shot", "higher_is_better", "n-samples")
 _TOLERANCE = 1e-9
+_PROMPTS_MEASURED = 64
+"""Of each task, the longest by characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,95 +61,67 @@ def saved_outcome(folder: Path, fingerprint: str) -> TaskOutcome | None:
     return outcome if whole and outcome.fingerprint == fingerprint else None
 
 
-def dataset_sha256(settings: JobSettings, task: TaskKey) -> str:
-    """Hash a task's dataset.
-
-    Raises:
-        EvaluationFailure: ``evaluator_error``: it is missing.
-    """
-    try:
-        return sha256_of(dataset_path(task.benchmark.dataset, settings.datasets_directory))
-    except DatasetError as error:
-        raise EvaluationFailure("evaluator_error", str(error)) from error
-
-
-def expected_rows(settings: JobSettings, task: TaskKey) -> int:
-    """Rows that the task must answer: the dataset's, or the sample limit if that is less."""
-    import pyarrow.parquet as pq
-
-    path = dataset_path(task.benchmark.dataset, settings.datasets_directory)
-    rows = int(pq.ParquetFile(path).metadata.num_rows)
-    return rows if settings.limit_samples is None else min(rows, settings.limit_samples)
-
-
 def run_task(
-    settings: JobSettings, task: TaskKey, model: LoadedModel, manager: Any, folder: Path, *, fingerprint: str
+    settings: JobSettings, prepared: PreparedTask, model: LoadedModel, folder: Path, *, fingerprint: str
 ) -> TaskOutcome:
     """Evaluate one task and save ``details.parquet`` and ``outcome.json`` in *folder*.
 
     Args:
         settings: The job.
-        task: Which task.
+        prepared: The task, with its rows.
         model: Reused from task to task.
-        manager: lm-eval's TaskManager over our tasks.
         folder: The task's own folder; replaced.
         fingerprint: What the outcome depends on, for `saved_outcome`.
 
     Raises:
-        EvaluationFailure: ``results_incomplete``: rows are missing; ``evaluator_error``: the dataset is
-            wrong, or lm-eval's aggregates are not the rows' means.
+        EvaluationFailure: ``results_incomplete``: rows are missing; ``evaluator_error``: lm-eval's aggregates
+            are not the rows' means.
     """
     from lm_eval.evaluator import evaluate
 
     started = time.monotonic()
-    name = task.benchmark.lm_eval_task
-    digest = dataset_sha256(settings, task)
-    expected = expected_rows(settings, task)
-    try:
-        loaded = manager.load([name])
-    except DatasetError as error:
-        raise EvaluationFailure("evaluator_error", str(error)) from error
+    task, benchmark = prepared.task, prepared.task.benchmark
+    name = benchmark.lm_eval_task
     quiet_loggers()
-    lm_eval_task = loaded["tasks"][name]
-    lm_eval_task.set_fewshot_seed(seed=settings.seed)
-    room = _limit_generation(settings, lm_eval_task, model.lm)
+    room = _limit_generation(settings, prepared, model.lm)
     _seed(settings.seed)
     results = evaluate(
         lm=model.lm,
-        task_dict=loaded,
-        limit=settings.limit_samples,
+        task_dict={"tasks": {name: prepared.lm_eval_task}, "groups": {}},
+        samples={name: list(prepared.rows)},
         apply_chat_template=settings.use_chat_template,
         log_samples=True,
     )
     if results is None:
         raise EvaluationFailure("evaluator_error", f"{task.key}: lm-eval returned nothing on this rank.")
-    samples = sorted(results["samples"][name], key=lambda sample: int(sample["doc_id"]))
-    if [sample["doc_id"] for sample in samples] != list(range(expected)):
+    samples = _one_a_row(results["samples"][name])
+    if tuple(sample["doc_id"] for sample in samples) != prepared.rows:
         raise EvaluationFailure(
             "results_incomplete",
-            f"{task.key}: lm-eval answered {len(samples)} rows of {expected}. Run the job again.",
+            f"{task.key}: lm-eval answered {len(samples)} rows of {len(prepared.rows)}. Run the job again.",
         )
-    metrics = task_metrics(samples, task.benchmark.metric_names)
-    _agree(task, metrics, results["results"][name])
+    metrics, of_rows = _metrics(prepared, samples, results["results"][name])
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
     cut = [max(0, _longest(model.lm, sample) - room) for sample in samples]
     rows = [
-        details_row(task.benchmark, sample, truncated=tokens)
+        details_row(benchmark, sample, of_rows, shots=task.few_shot, truncated=tokens)
         for sample, tokens in zip(samples, cut, strict=True)
     ]
     details = folder / "details.parquet"
-    write_details(details, rows, task.benchmark.metrics)
+    write_details(details, rows, of_rows)
+    parts = {part: _only(results.get(part), name) for part in _LM_EVAL_PARTS}
+    parts["n-samples"] = {"original": len(prepared.lm_eval_task.eval_docs), "effective": len(samples)}
     outcome = TaskOutcome(
         key=task.key,
         lm_eval_task=name,
         rows=count_rows(details),
-        expected_rows=expected,
-        dataset_sha256=digest,
+        expected_rows=len(prepared.rows),
+        dataset_sha256=prepared.dataset_sha256,
         metrics=metrics,
         seconds=round(time.monotonic() - started, 3),
         truncated_prompts=sum(1 for tokens in cut if tokens),
-        lm_eval={part: _only(results.get(part), name) for part in _LM_EVAL_PARTS},
+        lm_eval=parts,
         fingerprint=fingerprint,
         details_sha256=sha256_of(details),
     )
@@ -154,11 +129,62 @@ def run_task(
     return outcome
 
 
-def task_manager() -> Any:
-    """lm-eval's index of our tasks only: its own 14,000 take seconds."""
-    from lm_eval.tasks import TaskManager
+def _one_a_row(samples: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Join lm-eval's samples, one a row and filter, into one a row, in the dataset's order.
 
-    return TaskManager(include_path=registry.task_folders(), include_defaults=False)
+    A metric is under its label: its name, and its filter where that is not ``none``.
+    """
+    rows: dict[int, dict[str, Any]] = {}
+    for sample in samples:
+        row = rows.setdefault(int(sample["doc_id"]), dict(sample))
+        for name in sample["metrics"]:
+            row[Metric(name=name, filter=sample["filter"]).label] = sample[name]
+    return [rows[place] for place in sorted(rows)]
+
+
+def _metrics(
+    prepared: PreparedTask, samples: Sequence[Mapping[str, Any]], reported: Mapping[str, Any]
+) -> tuple[dict[str, float], tuple[Metric, ...]]:
+    """A task's metrics and their errors, and those of them that its details hold row by row.
+
+    A benchmark of ours reports the means of its rows, which have to be lm-eval's. Of lm-eval's own tasks,
+    lm-eval's values are reported: not every metric is a mean.
+
+    Raises:
+        EvaluationFailure: ``evaluator_error``: a metric is missing, or contradicts its rows.
+    """
+    task = prepared.task
+    benchmark = task.benchmark
+    if benchmark.definition is not None:
+        metrics = task_metrics(samples, benchmark.metric_names)
+        for metric in benchmark.metrics:
+            value = reported.get(metric.key)
+            if not is_number(value) or abs(value - metrics[metric.label]) > _TOLERANCE:
+                raise EvaluationFailure(
+                    "evaluator_error",
+                    f"{task.key}: {metric.key} is {value} by lm-eval, {metrics[metric.label]} by its rows.",
+                )
+        return metrics, benchmark.metrics
+    found: dict[str, float] = {}
+    for metric in benchmark.metrics:
+        value, stderr = reported.get(metric.key), reported.get(f"{metric.name}_stderr,{metric.filter}")
+        if is_number(value):
+            found[metric.label] = float(value)
+            if is_number(stderr):
+                found[f"{metric.label}_stderr"] = float(stderr)
+    if not found:
+        raise EvaluationFailure("evaluator_error", f"{task.key}: lm-eval reports none of its metrics.")
+    of_rows = tuple(
+        metric
+        for metric in benchmark.metrics
+        if metric.label in found and all(is_number(sample.get(metric.label)) for sample in samples)
+    )
+    return found, of_rows
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Whether a value is a finite number."""
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _only(part: Any, name: str) -> Any:
@@ -176,7 +202,7 @@ def _seed(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def _limit_generation(settings: JobSettings, lm_eval_task: Any, lm: Any) -> int:
+def _limit_generation(settings: JobSettings, prepared: PreparedTask, lm: Any) -> int:
     """Leave the longest prompt whole where the context allows it, and a quarter of it at least to the answer.
 
     lm-eval cuts prompts from the left when prompt and answer exceed the context.
@@ -184,17 +210,33 @@ def _limit_generation(settings: JobSettings, lm_eval_task: Any, lm: Any) -> int:
     Returns:
         Tokens that a prompt may have.
     """
-    context = int(lm.max_length)
+    context, lm_eval_task = int(lm.max_length), prepared.lm_eval_task
     if lm_eval_task.get_config("output_type") != "generate_until":
         return context
-    wanted = settings.max_gen_toks or int(lm_eval_task.config.generation_kwargs["max_gen_toks"])
-    prompts = [lm_eval_task.doc_to_text(row) for row in lm_eval_task.test_docs()]
-    if settings.use_chat_template:
-        prompts = [lm.apply_chat_template([{"role": "user", "content": prompt}]) for prompt in prompts]
-    longest = max(len(lm.tok_encode(prompt)) for prompt in prompts)
+    own = (lm_eval_task.config.generation_kwargs or {}).get("max_gen_toks")
+    wanted = settings.max_gen_toks or int(own or lm.max_gen_toks)
+    longest = max(len(lm.tok_encode(prompt)) for prompt in _longest_prompts(settings, prepared, lm))
     limit = max(1, min(wanted, max(context - longest, context // 4)))
     lm_eval_task.set_config(key="generation_kwargs", value={"max_gen_toks": limit}, update=True)
     return context - limit
+
+
+def _longest_prompts(settings: JobSettings, prepared: PreparedTask, lm: Any) -> list[str]:
+    """The prompts of the rows with the longest questions: with examples, making all takes minutes."""
+    lm_eval_task = prepared.lm_eval_task
+    docs = [lm_eval_task.eval_docs[place] for place in prepared.rows]
+    docs.sort(key=lambda doc: len(str(lm_eval_task.doc_to_text(doc))), reverse=True)
+    return [
+        str(
+            lm_eval_task.fewshot_context(
+                doc,
+                num_fewshot=prepared.task.few_shot,
+                apply_chat_template=settings.use_chat_template,
+                chat_template=lm.apply_chat_template if settings.use_chat_template else None,
+            )
+        )
+        for doc in docs[:_PROMPTS_MEASURED]
+    ]
 
 
 def _longest(lm: Any, sample: Any) -> int:
@@ -204,16 +246,6 @@ def _longest(lm: Any, sample: Any) -> int:
         for argument in sample["arguments"]
     ]
     return max(lengths)
-
-
-def _agree(task: TaskKey, ours: dict[str, float], theirs: dict[str, Any]) -> None:
-    for metric in task.benchmark.metrics:
-        value = theirs.get(metric.key)
-        if not isinstance(value, (int, float)) or abs(value - ours[metric.name]) > _TOLERANCE:
-            raise EvaluationFailure(
-                "evaluator_error",
-                f"{task.key}: {metric.key} is {value} by lm-eval and {ours[metric.name]} by its rows.",
-            )
 
 
 def _save(path: Path, outcome: TaskOutcome) -> None:

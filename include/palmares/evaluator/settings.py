@@ -29,11 +29,13 @@ class TaskKey(BaseModel):
     @model_validator(mode="after")
     def _is_known(self) -> Self:
         try:
-            expected = self.benchmark.num_fewshot
+            benchmark = self.benchmark
         except BenchmarkError as error:
             raise ValueError(f"{self.key!r}: {error}") from error
-        if self.few_shot != expected:
-            raise ValueError(f"{self.key!r} asks for {self.few_shot} examples: the task has {expected}")
+        if self.few_shot != benchmark.num_fewshot and not benchmark.any_fewshot:
+            raise ValueError(
+                f"{self.key!r} asks for {self.few_shot} examples: the task has {benchmark.num_fewshot}"
+            )
         return self
 
     @property
