@@ -24,9 +24,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from devstack.servers.clearml import events, projects, queues, tasks, transitions, workers
-from devstack.servers.clearml.auth import COOKIE, Keys, authorize, read_token
+from devstack.servers.clearml.auth import COOKIE, Keys, authorize
 from devstack.servers.clearml.database import Database, database_path
-from devstack.servers.clearml.documents import COMPANY, COMPANY_NAME, USER, USER_NAME
+from devstack.servers.clearml.documents import COMPANY, COMPANY_NAME, USER, USER_NAME, stamp
 from devstack.servers.clearml.files import create_files_app
 from devstack.servers.clearml.protocol import (
     API_VERSION,
@@ -51,21 +51,31 @@ __all__ = ["create_api_app", "create_files_app", "create_web_app", "database_pat
 logger = logging.getLogger(__name__)
 Model = TypeVar("Model", bound=BaseModel)
 
+_LINES_TYPE = "application/json-lines"
 _MAX_BODY_BYTES = 64 * 1024 * 1024
+_STARTED = stamp()
+"""The only user is made anew with the process."""
 _MODULES = (events, projects, queues, tasks, transitions, workers)
 endpoint = Registry()
 
 
 @endpoint("server.info")
-def info(_: Call, __: Body) -> dict[str, Any]:
-    return {"version": SERVER_VERSION, "build": "", "commit": "", "api_version": API_VERSION}
+def info(call: Call, __: Body) -> dict[str, Any]:
+    version = {"version": SERVER_VERSION, "build": "", "commit": ""}
+    return version if call.version < (2, 8) else version | {"api_version": API_VERSION}
 
 
 @endpoint("users.get_current_user")
 def get_current_user(_: Call, __: Body) -> dict[str, Any]:
     company = {"id": COMPANY, "name": COMPANY_NAME}
-    user = {"id": USER, "name": USER_NAME, "role": "admin", "company": company}
-    return {"user": user, "getting_started": {}, "settings": {}}
+    user = {"id": USER, "name": USER_NAME, "role": "user", "company": company, "created": _STARTED}
+    help_texts = {
+        "agentName": "clearml",
+        "configure": "clearml-init",
+        "install": "pip install clearml",
+        "packageName": "clearml",
+    }
+    return {"user": user, "getting_started": help_texts, "settings": {"max_download_items": 50_000}}
 
 
 @endpoint("models.get_all", Query)
@@ -81,11 +91,7 @@ ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
 
 
 class LoginBody(Body):
-    expiration_sec: int | None = Field(default=None, ge=1)
-
-
-class TokenBody(Body):
-    token: str
+    expiration_sec: int | None = Field(default=None, ge=0)
 
 
 class Api:
@@ -129,11 +135,14 @@ class Api:
             token = self._keys.new_token(life_s)
             return {"token": token}, {"set-cookie": f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict"}
         if name == "auth.validate_token":
-            return self._validate_token(_validate(TokenBody, _parse(body)).token), {}
+            # For the real server's own parts, which have a role of their own; no user's key may ask.
+            raise ApiError(403, 20, role="user", allowed=("system", "root"))
         endpoint = ENDPOINTS.get(name)
         if endpoint is None:
             raise UnknownEndpointError(name, ".".join(map(str, version_pair(version))))
         if endpoint.batch:
+            if request.headers.get("content-type") != _LINES_TYPE:
+                raise ApiError(400, 0)
             arguments = _validate(endpoint.model, {"items": _parse_lines(body)})
         else:
             arguments = _validate(endpoint.model, _parse(body))
@@ -146,14 +155,13 @@ class Api:
                 user_name=USER_NAME,
                 client_address=request.client.host if request.client else "",
             )
-            return endpoint.handler(call, arguments), {}
-
-    def _validate_token(self, token: str) -> dict[str, Any]:
-        try:
-            identity = read_token(token, self._keys.jwt_secret)["identity"]
-        except ApiError as e:
-            return {"valid": False, "msg": str(e)}
-        return {"valid": True, "user": identity["user"], "company": identity["company"]}
+            try:
+                return endpoint.handler(call, arguments), {}
+            except ApiError as e:
+                if not e.is_stored:
+                    raise
+                refusal = e
+        raise refusal
 
     def _stop_silent_tasks(self) -> None:
         """The real server's watchdog, asked before each look at tasks instead of by a clock of its own."""
@@ -170,17 +178,18 @@ class Api:
 
 
 def _parse(body: bytes) -> Any:
-    """The request's JSON; no body is an empty object.
+    """The request's JSON; no body, ``null`` and ``[]`` are an empty object.
 
     Raises:
-        ApiError: 400/800.
+        ApiError: 400/0.
     """
     if not body.strip():
         return {}
     try:
-        return json.loads(body, parse_constant=_refuse_constant, parse_float=_finite)
+        return json.loads(body, parse_constant=_refuse_constant, parse_float=_finite) or {}
     except (ValueError, RecursionError) as e:
-        raise ApiError(400, 800, f"The body is not JSON, {type(e).__name__}: {str(e)[:200]}") from e
+        logger.info("The body is not JSON, %s: %s", type(e).__name__, str(e)[:200])
+        raise ApiError(400, 0) from e
 
 
 def _refuse_constant(constant: str) -> float:
@@ -211,16 +220,23 @@ def _parse_lines(body: bytes) -> list[Any]:
             json.loads(line, parse_constant=_finite_or_none, parse_float=_finite_or_none) for line in lines
         ]
     except (ValueError, RecursionError) as e:
-        raise ApiError(400, 800, f"A line is not JSON, {type(e).__name__}: {str(e)[:200]}") from e
+        logger.info("A line is not JSON, %s: %s", type(e).__name__, str(e)[:200])
+        raise ApiError(400, 0) from e
 
 
 def _validate(model: type[Model], value: Any) -> Model:
     try:
-        return model.model_validate(value if value is not None else {})
+        return model.model_validate(value)
     except ValidationError as e:
         errors = e.errors(include_url=False, include_input=False, include_context=False)[:5]
+        fields = [str(each["loc"][0]) if each["loc"] else "body" for each in errors]
+        if all(each["type"] == "missing" and len(each["loc"]) == 1 for each in errors):
+            subcode = getattr(model, "missing_subcode", 12)
+            if subcode == 11:
+                raise ApiError(400, 11, missing=fields) from e
+        subcode = 800 if set(fields) <= getattr(model, "database_fields", frozenset()) else 12
         why = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in errors)
-        raise ApiError(400, 800, why) from e
+        raise ApiError(400, subcode, why) from e
 
 
 def _json(status: int, content: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:

@@ -48,7 +48,7 @@ class Keys:
             "iat": issued,
             "auth_type": "Bearer",
             "identity": {
-                "role": "admin",
+                "role": "user",
                 "user": USER,
                 "user_name": USER_NAME,
                 "company": COMPANY,
@@ -87,7 +87,7 @@ def check_bearer(header: str | None, jwt_secret: str) -> None:
         raise ApiError(401, 20)
     kind, _, token = header.partition(" ")
     if kind.lower() != "bearer":
-        raise ApiError(401, 21)
+        raise ApiError(401, 10)
     read_token(token.strip(), jwt_secret)
 
 
@@ -101,7 +101,7 @@ def authorize(header: str | None, keys: Keys, *, basic_only: bool) -> None:
         try:
             pair = base64.b64decode(header[6:].strip(), validate=True).decode()
         except (binascii.Error, UnicodeDecodeError) as e:
-            raise ApiError(401, 21) from e
+            raise ApiError(401, 22, "failed to locate provided credentials") from e
         keys.check_pair(*pair.partition(":")[::2])
     elif basic_only and not header:
         raise ApiError(401, 20)

@@ -32,6 +32,11 @@ CREATE TABLE IF NOT EXISTS queue_samples (
 );
 CREATE INDEX IF NOT EXISTS queue_samples_by_time ON queue_samples (queue, at_ms);
 CREATE TABLE IF NOT EXISTS workers (id TEXT PRIMARY KEY, last_report REAL NOT NULL, doc TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS worker_samples (
+    worker TEXT NOT NULL, at_ms INTEGER NOT NULL, metric TEXT NOT NULL, variant TEXT NOT NULL,
+    value REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS worker_samples_by_time ON worker_samples (worker, at_ms);
 CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, task TEXT NOT NULL, type TEXT NOT NULL, timestamp INTEGER NOT NULL,
     metric TEXT NOT NULL, variant TEXT NOT NULL, iter INTEGER NOT NULL, doc TEXT NOT NULL

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from devstack.servers.clearml.protocol import ApiError, PathCollisionError, new_id
+from devstack.servers.clearml.protocol import ApiError, new_id
 
 COMPANY = "d1bd92a3b039400cbafc60a7a5b1e52b"
 """The id of the only company of an open-source server, the same everywhere."""
@@ -56,56 +55,13 @@ def get_dotted(document: Any, path: str) -> Any:
     return document
 
 
-def project_fields(document: Mapping[str, Any], only_fields: Iterable[str] | None) -> Document:
-    """*document* reduced to dotted *only_fields*; ``id`` too is there only when asked for."""
-    document = public(document)
-    fields = list(only_fields or ())
-    if not fields:
-        return document
-    result: Document = {}
-    for field in fields:
-        _copy_dotted(document, field.split("."), result)
-    return result
-
-
-def refuse_path_collision(only_fields: Iterable[str] | None) -> None:
-    """Refuse a field together with its own sub-field, as the database of the real server does.
-
-    Raises:
-        PathCollisionError: HTTP 500, sub-code 1.
-    """
-    fields = set(only_fields or ())
-    for field in sorted(fields):
-        parts = field.split(".")
-        for depth in range(1, len(parts)):
-            if (above := ".".join(parts[:depth])) in fields:
-                raise PathCollisionError(above)
-
-
-def _copy_dotted(source: Mapping[str, Any], parts: list[str], target: Document) -> None:
-    name, rest = parts[0], parts[1:]
-    if name not in source:
-        return
-    if not rest or not isinstance(source[name], Mapping):
-        target[name] = copy.deepcopy(source[name])
-        return
-    _copy_dotted(source[name], rest, target.setdefault(name, {}))
-
-
 def default_execution() -> Document:
     return {"test_split": 0, "parameters": {}, "model_desc": {}, "model_labels": {}, "artifacts": []}
 
 
 def complete_script(script: Mapping[str, Any]) -> Document:
-    """*script* with the fields that the agent reads without asking, stripped of white space."""
-    defaults = {
-        "binary": "python",
-        "repository": "",
-        "branch": "",
-        "version_num": "",
-        "entry_point": "",
-        "working_dir": "",
-    }
+    """*script* with the real server's defaults, stripped of white space."""
+    defaults: Document = {"binary": "python", "repository": "", "entry_point": "", "requirements": {}}
     merged = {**defaults, **{key: value for key, value in script.items() if value is not None}}
     return {
         key: value.strip() if isinstance(value, str) and key != "diff" else value
@@ -123,10 +79,6 @@ def new_task(fields: Mapping[str, Any], *, moment: datetime) -> Document:
         "name": "",
         "type": "training",
         "status": "created",
-        "status_reason": "",
-        "status_message": "",
-        "status_changed": at,
-        "comment": "",
         "report_assets": [],
         "created": at,
         "output": {},
@@ -148,8 +100,7 @@ def new_task(fields: Mapping[str, Any], *, moment: datetime) -> Document:
     }
     document |= copy.deepcopy(dict(fields))
     document["execution"] = default_execution() | (document["execution"] or {})
-    if document.get("script") is not None:
-        document["script"] = complete_script(document["script"])
+    document["script"] = complete_script(document.get("script") or {})
     return document
 
 
@@ -166,8 +117,24 @@ def load_task(db: sqlite3.Connection, task_id: str, **shown: Any) -> Document:
     return document
 
 
+def heard_of(task: Document, *, moment: datetime | None = None) -> None:
+    """Renew ``last_update``; of a task in progress count the seconds since it started."""
+    moment = moment or now()
+    task["last_update"] = stamp(moment)
+    if task["status"] == "in_progress" and task.get("started"):
+        task["active_duration"] = max(0, int((moment - moment_of(task["started"])).total_seconds()))
+
+
+def sort_labels(document: Document) -> None:
+    """Tags are kept sorted, repeated ones too."""
+    for key in ("tags", "system_tags"):
+        if document.get(key):
+            document[key] = sorted(document[key])
+
+
 def save_task(db: sqlite3.Connection, document: Document) -> None:
     """Insert or replace the task and the columns that queries use."""
+    sort_labels(document)
     if "_seq" not in document:
         document["_seq"] = db.execute("SELECT coalesce(max(seq), 0) + 1 FROM tasks").fetchone()[0]
     db.execute(
@@ -183,7 +150,7 @@ def save_task(db: sqlite3.Connection, document: Document) -> None:
     )
 
 
-def check_name(name: str, *, kind: str) -> str:
+def check_name(name: str) -> str:
     """A stripped name of at least three characters.
 
     Raises:
@@ -191,17 +158,5 @@ def check_name(name: str, *, kind: str) -> str:
     """
     name = name.strip()
     if len(name) < 3:
-        raise ApiError(400, 800, "String value is too short", name=name, kind=kind)
+        raise ApiError(400, 800, name="String value is too short")
     return name
-
-
-def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """A client's name filter: a regular expression, searched, letters' case ignored.
-
-    Raises:
-        ApiError: 400/21.
-    """
-    try:
-        return re.compile(pattern, re.IGNORECASE)
-    except re.error as e:
-        raise ApiError(400, 21, str(e), pattern=pattern) from e

@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from devstack.servers.clearml.documents import Document, load_task, save_task, stamp
-from devstack.servers.clearml.protocol import ApiError, Body, Call, Registry
+from devstack.servers.clearml.documents import Document, heard_of, load_task, save_task, stamp
+from devstack.servers.clearml.protocol import ApiError, Body, Call, EventsNotAddedError, Registry, new_id
 
 SINGLE_VALUE_ITERATION = -(2**31)
 """The iteration under which the SDK reports a value that has no iteration."""
@@ -79,6 +79,12 @@ class Event(BaseModel):
     variant: str | None = None
 
 
+class AnyEvent(BaseModel):
+    """One event, taken apart by the handler as the items of a batch are."""
+
+    model_config = ConfigDict(extra="allow")
+
+
 class BatchBody(Body):
     """Taken apart by the handler, item by item."""
 
@@ -87,7 +93,7 @@ class BatchBody(Body):
 
 class LogBody(Body):
     task: str
-    batch_size: int = Field(default=500, ge=1, le=5000)
+    batch_size: int = Field(default=500, ge=0, le=5000)
     order: Literal["asc", "desc"] | None = None
     navigate_earlier: bool = True
     from_timestamp: int | None = Field(default=None, ge=-_INT64 - 1, le=_INT64)
@@ -98,9 +104,9 @@ def add_batch(call: Call, body: BatchBody) -> dict[str, Any]:
     return _add(call.db, body.items)
 
 
-@endpoint("events.add", Event, writes=True)
-def add(call: Call, body: Event) -> dict[str, Any]:
-    return _add(call.db, [body.model_dump(exclude_unset=True)])
+@endpoint("events.add", AnyEvent, writes=True)
+def add(call: Call, body: AnyEvent) -> dict[str, Any]:
+    return _add(call.db, [body.model_dump()])
 
 
 def _add(db: sqlite3.Connection, items: list[Any]) -> dict[str, Any]:
@@ -109,13 +115,15 @@ def _add(db: sqlite3.Connection, items: list[Any]) -> dict[str, Any]:
     Raises:
         ApiError: 400/131, nothing at all was sound.
     """
+    if not items:
+        raise ApiError(400, 17)
     errors: Counter[str] = Counter()
     by_task: dict[str, list[Document]] = {}
     for item in items:
         try:
             event = Event.model_validate(item)
         except ValidationError as e:
-            errors[f"Invalid event: {e.errors()[0]['msg']}"] += 1
+            errors[_reason(item, e)] += 1
             continue
         if _is_unsound(item):
             errors["Value is not a finite number"] += 1
@@ -123,22 +131,28 @@ def _add(db: sqlite3.Connection, items: list[Any]) -> dict[str, Any]:
         by_task.setdefault(event.task, []).append(_complete(event, item))
     added = 0
     for task_id, events in by_task.items():
-        try:
-            task = load_task(db, task_id)
-        except ApiError:
-            errors["Invalid task id"] += len(events)
-            continue
-        if task["status"] == "published":
-            errors["Task is published"] += len(events)
+        row = db.execute("SELECT status FROM tasks WHERE id = ?", (task_id,)).fetchone()
+        if row is None or row[0] == "published":
+            errors[f"Invalid task id {task_id}"] += len(events)
             continue
         _store(db, events)
+        task = load_task(db, task_id)
         update_metrics(task, events)
-        at = stamp()
-        save_task(db, task | {"last_update": at, "last_change": at})
+        heard_of(task)
+        save_task(db, task | {"last_change": task["last_update"]})
         added += len(events)
     if not added and errors:
-        raise ApiError(400, 131, errors=dict(errors))
+        raise EventsNotAddedError(errors)
     return {"added": added, "errors": errors.total(), "errors_info": dict(errors)}
+
+
+def _reason(item: Any, error: ValidationError) -> str:
+    if not isinstance(item, dict) or "task" not in item:
+        return "Event must have a 'task' field"
+    first = error.errors(include_url=False, include_input=False)[0]
+    if first["loc"] == ("type",):
+        return f"Invalid event type {item.get('type')}"
+    return f"Invalid event: {first['msg']}"
 
 
 def _is_unsound(item: Document) -> bool:
@@ -158,7 +172,9 @@ def _complete(event: Event, item: Document) -> Document:
         event.timestamp = time.time_ns() // 1_000_000
     written = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     document = {key: value for key, value in item.items() if key not in ("allow_locked", "method")}
-    defaults: Document = {"model_event": False, "metric": "", "variant": ""}
+    defaults: Document = {"model_event": False, "worker": "<unknown>", "metric": "", "variant": ""}
+    if event.type == "plot":
+        defaults["plot_len"] = len(str(item.get("plot_str", "")))
     if event.type != "log":
         defaults["iter"] = 0
     parsed = event.model_dump(include={"timestamp", "iter", "metric", "variant"}, exclude_none=True)
@@ -189,7 +205,7 @@ def get_task_log(call: Call, body: LogBody) -> dict[str, Any]:
     A time stamp is never split between two pages, so that the last one of a page can be the next page's
     ``from_timestamp``: a page may be longer than ``batch_size``.
     """
-    load_task(call.db, body.task)
+    load_task(call.db, body.task, ids=[body.task])
     earlier = body.navigate_earlier
     chosen = "task = ? AND type = 'log'"
     values: list[Any] = [body.task]
@@ -208,7 +224,8 @@ def get_task_log(call: Call, body: LogBody) -> dict[str, Any]:
         last = timestamp
     if body.order is not None and (body.order == "asc") == earlier:
         events.reverse()
-    return {"events": events, "returned": len(events), "total": total}
+    answer = {"events": events, "returned": len(events), "total": total}
+    return answer if call.version >= (2, 9) else answer | {"scroll_id": new_id()}
 
 
 _SCALAR = "training_stats_scalar"
@@ -279,7 +296,7 @@ def get_task_single_value_metrics(call: Call, body: TasksBody) -> dict[str, Any]
 @endpoint("events.scalar_metrics_iter_histogram", HistogramBody)
 def scalar_metrics_iter_histogram(call: Call, body: HistogramBody) -> dict[str, Any]:
     """``{metric: {variant: {name, x, y}}}``; more points than ``samples`` are averaged over steps of x."""
-    load_task(call.db, body.task)
+    load_task(call.db, body.task, ids=[body.task])
     column = "iter" if body.key == "iter" else "timestamp"
     rows = call.db.execute(
         "SELECT metric, variant, iter, timestamp, doc FROM events"
@@ -330,7 +347,7 @@ def _scroll(scroll_id: str | None, *, default: int) -> int:
 @endpoint("events.get_task_events", EventsBody)
 def get_task_events(call: Call, body: EventsBody) -> dict[str, Any]:
     """Events in the order of arrival; ``scroll_id`` of one page asks for the next."""
-    load_task(call.db, body.task)
+    load_task(call.db, body.task, ids=[body.task])
     chosen = "task = ?" + (" AND type = ?" if body.event_type else "")
     values: list[Any] = [body.task, *([body.event_type] if body.event_type else [])]
     total = call.db.execute(f"SELECT count(*) FROM events WHERE {chosen}", values).fetchone()[0]
@@ -350,7 +367,7 @@ def get_task_events(call: Call, body: EventsBody) -> dict[str, Any]:
 @endpoint("events.get_task_plots", PlotsBody)
 def get_task_plots(call: Call, body: PlotsBody) -> dict[str, Any]:
     """The last ``iters`` iterations of each plot, in one page."""
-    load_task(call.db, body.task)
+    load_task(call.db, body.task, ids=[body.task])
     rows = call.db.execute(
         "SELECT metric, variant, doc FROM events WHERE task = ? AND type = 'plot' AND seq > ?"
         " ORDER BY metric, variant, iter DESC",
@@ -362,4 +379,4 @@ def get_task_plots(call: Call, body: PlotsBody) -> dict[str, Any]:
         if len(plots) < body.iters:
             plots.append(json.loads(doc))
     found = [plot for plots in kept.values() for plot in plots]
-    return {"plots": found, "returned": len(found), "total": len(found), "scroll_id": str(2**62 // 8)}
+    return {"plots": found, "returned": len(found), "total": len(found), "scroll_id": None}

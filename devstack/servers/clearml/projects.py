@@ -10,22 +10,24 @@ from devstack.servers.clearml.documents import (
     COMPANY,
     USER,
     Document,
-    check_name,
-    project_fields,
-    refuse_path_collision,
+    sort_labels,
     stamp,
 )
 from devstack.servers.clearml.protocol import ApiError, Body, Call, Registry, new_id, not_unique
-from devstack.servers.clearml.query import Query, select
+from devstack.servers.clearml.query import PROJECT_FIELDS, Query, check_fields, project_fields, select
 
 endpoint = Registry()
 
 
 class ProjectBody(Body):
+    missing_subcode = 11
+
     project: str
 
 
 class CreateBody(Body):
+    missing_subcode = 11
+
     name: str
     description: str = ""
     tags: list[str] | None = None
@@ -34,6 +36,7 @@ class CreateBody(Body):
 
 
 class UpdateBody(ProjectBody):
+    name: str | None = None
     description: str | None = None
     tags: list[str] | None = None
     system_tags: list[str] | None = None
@@ -47,7 +50,7 @@ class DeleteBody(ProjectBody):
 def _load(db: sqlite3.Connection, project_id: str) -> Document:
     row = db.execute("SELECT doc FROM projects WHERE id = ?", (project_id,)).fetchone()
     if row is None:
-        raise ApiError(400, 401, id=project_id, company=COMPANY)
+        raise ApiError(400, 401, id=project_id)
     document: Document = json.loads(row[0])
     return document
 
@@ -76,12 +79,15 @@ def find_or_create_project(db: sqlite3.Connection, name: str) -> str:
 
 
 def _clean(name: str) -> str:
-    return check_name("/".join(part.strip() for part in name.strip().strip("/").split("/")), kind="project")
+    name = "/".join(part.strip() for part in name.strip().strip("/").split("/"))
+    if len(name) < 3:
+        raise ApiError(400, 12, "Project name cannot be blank")
+    return name
 
 
 def _create(db: sqlite3.Connection, name: str, **fields: Any) -> str:
     if _find(db, name):
-        raise not_unique()
+        raise not_unique(name=name, company=COMPANY)
     above, _, basename = name.rpartition("/")
     at = stamp()
     document: Document = {
@@ -111,11 +117,21 @@ def all_projects(db: sqlite3.Connection) -> list[Document]:
 
 
 @endpoint("projects.get_all", Query)
-@endpoint("projects.get_all_ex", Query)
 def get_all(call: Call, query: Query) -> dict[str, Any]:
-    refuse_path_collision(query.only_fields)
-    found = select(all_projects(call.db), query)
+    check_fields(query.only_fields, PROJECT_FIELDS)
+    found = select(all_projects(call.db), query, PROJECT_FIELDS)
     return {"projects": [project_fields(each, query.only_fields) for each in found]}
+
+
+@endpoint("projects.get_all_ex", Query)
+def get_all_ex(call: Call, query: Query) -> dict[str, Any]:
+    """As ``get_all``, with the ids of others as objects."""
+    check_fields(query.only_fields, PROJECT_FIELDS, references=True)
+    found = select(all_projects(call.db), query, PROJECT_FIELDS)
+    shown = [project_fields(each, query.only_fields) for each in found]
+    for project in shown:
+        project |= {key: {"id": project[key]} for key in ("company", "user", "parent") if key in project}
+    return {"projects": shown}
 
 
 @endpoint("projects.get_by_id", ProjectBody)
@@ -140,9 +156,37 @@ def update(call: Call, body: UpdateBody) -> dict[str, Any]:
     fields = body.model_dump(exclude_unset=True, exclude_none=True, exclude={"project"})
     if not fields:
         return {"updated": 0, "fields": {}}
-    fields["last_update"] = stamp()
-    call.db.execute("UPDATE projects SET doc = ? WHERE id = ?", (json.dumps(project | fields), body.project))
+    if "name" in fields:
+        fields["name"] = _clean(fields["name"])
+        project = _rename(call.db, project, fields["name"])
+    _save(call.db, project | fields | {"last_update": stamp()})
     return {"updated": 1, "fields": fields}
+
+
+def _rename(db: sqlite3.Connection, project: Document, name: str) -> Document:
+    """The project with its new name and place; what lies in it moves along.
+
+    Raises:
+        ApiError: 400/801, the name is taken.
+    """
+    if (other := _find(db, name)) is not None and other != project["id"]:
+        raise not_unique(name=name, company=COMPANY)
+    above, _, basename = name.rpartition("/")
+    for child in all_projects(db):
+        if child["name"].startswith(f"{project['name']}/"):
+            _save(db, child | {"name": name + child["name"][len(project["name"]) :]})
+    project = {key: value for key, value in project.items() if key != "parent"}
+    if above:
+        project["parent"] = _find(db, above) or _create(db, above)
+    return project | {"name": name, "basename": basename}
+
+
+def _save(db: sqlite3.Connection, project: Document) -> None:
+    sort_labels(project)
+    db.execute(
+        "UPDATE projects SET name = ?, doc = ? WHERE id = ?",
+        (project["name"], json.dumps(project), project["id"]),
+    )
 
 
 @endpoint("projects.delete", DeleteBody, writes=True)
@@ -157,4 +201,10 @@ def delete(call: Call, body: DeleteBody) -> dict[str, Any]:
         (body.project,),
     )
     call.db.execute("DELETE FROM projects WHERE id = ?", (body.project,))
-    return {"deleted": 1, "disassociated_tasks": tasks}
+    return {
+        "deleted": 1,
+        "disassociated_tasks": tasks,
+        "deleted_models": 0,
+        "deleted_tasks": 0,
+        "urls": None,
+    }

@@ -5,20 +5,25 @@ from __future__ import annotations
 import re
 import sqlite3
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from palmares.leaderboard.errors import LeaderboardError
 from pydantic import BaseModel, ConfigDict
 
 _TEXTS = {
+    (400, 0): "The browser (or proxy) sent a request that this server could not understand.",
+    (400, 10): "Invalid object id",
+    (400, 11): "Missing required fields",
     (400, 12): "Validation error",
+    (400, 14): "Lookup error (probably an invalid field name or unsupported nested field)",
+    (400, 16): "Invalid value for fields",
+    (400, 17): "Batch request contains no items",
     (400, 21): "Malformed regular expression",
     (400, 101): "Invalid task id",
     (400, 110): "Invalid task status",
     (400, 121): "Failed changing task status. probably someone changed it before you",
-    (400, 122): "Task is missing expected fields",
     (400, 123): "Task cannot be deleted",
     (400, 131): "Events not added",
     (400, 201): "Invalid model id",
@@ -31,11 +36,11 @@ _TEXTS = {
     (400, 707): "No queue is tagged as the default queue for this company",
     (400, 800): "Data validation error",
     (400, 801): "Value combination already exists",
-    (400, 1001): "Invalid worker id",
+    (401, 10): "Unauthorized (bad authentication header type)",
     (401, 20): "Unauthorized (missing credentials)",
-    (401, 21): "Unauthorized (malformed credentials)",
     (401, 22): "Unauthorized (invalid credentials)",
     (401, 30): "Invalid token",
+    (403, 20): "Forbidden (not allowed for role)",
     (404, 0): "Unable to find endpoint",
     (413, 0): "Request is too large",
     (500, 1): "Internal server error",
@@ -50,11 +55,16 @@ class ApiError(LeaderboardError):
     Attributes:
         code: HTTP status, also the envelope's ``result_code``.
         subcode: ClearML's finer number, e.g. 706.
+        values: What the text shows; also the ``data`` of an error within a list of them.
+        is_stored: What the handler wrote before it refused is kept.
     """
+
+    is_stored = False
 
     def __init__(self, code: int, subcode: int, why: str = "", **values: Any) -> None:
         self.code = code
         self.subcode = subcode
+        self.values = values
         message = _TEXTS[code, subcode]
         if why:
             message += f" ({why})"
@@ -71,31 +81,60 @@ class UnknownEndpointError(ApiError):
         self.args = (f"Unable to find endpoint for name {name} and version {version}",)
 
 
+class BadPathError(ApiError):
+    """The path has not the form of an endpoint's."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(400, 0)
+        self.args = (f"Invalid request path {path}",)
+
+
+class LookupFieldError(ApiError):
+    """``only_fields`` or ``order_by`` names a field that documents of this kind do not have."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(400, 14, err=f'Cannot resolve field "{field}"')
+
+
+class EventsNotAddedError(ApiError):
+    """No event of a batch was taken; the text counts them by reason."""
+
+    def __init__(self, reasons: Mapping[str, int]) -> None:
+        super().__init__(400, 131)
+        counts = ", ".join(f"{reason}={count}" for reason, count in reasons.items())
+        self.args = (f"{self.args[0]}: {counts}",)
+
+
+class AlreadyQueuedError(ApiError):
+    """The queue holds the task; what its handler stored stays, as on the real server."""
+
+    is_stored = True
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(400, 706, task=task_id)
+
+
+class InternalError(ApiError):
+    """The real server's answer where it stumbles: HTTP 500 with the text of an exception."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(500, 100)
+        self.args = (text,)
+
+
 class PathCollisionError(ApiError):
     """``only_fields`` names a field together with its own sub-field: MongoDB refuses the projection."""
 
     def __init__(self, field: str) -> None:
         super().__init__(500, 1)
-        said = f"Path collision at {field}"
-        full = {"ok": 0.0, "errmsg": said, "code": 31250, "codeName": "Location31250"}
-        self.args = (f"Internal server error: err={said}, full error: {full}",)
+        text = f"Path collision at {field}"
+        full = {"ok": 0.0, "errmsg": text, "code": 31250, "codeName": "Location31250"}
+        self.args = (f"Internal server error: err={text}, full error: {full}",)
 
 
-class InternalError(ApiError):
-    """The real server's answer where it stumbles: HTTP 500 with Python's own words."""
-
-    def __init__(self, words: str) -> None:
-        super().__init__(500, 100)
-        self.args = (words,)
-
-
-def not_unique() -> ApiError:
-    return ApiError(
-        400,
-        801,
-        "unique field already contains this value",
-        err="Tried to save duplicate unique keys (E11000 Duplicate Key Error)",
-    )
+def not_unique(**values: Any) -> ApiError:
+    """The refusal of a second document of one name."""
+    return ApiError(400, 801, "unique field already contains this value", **values)
 
 
 def _shown(value: Any) -> str:
@@ -109,9 +148,17 @@ _PATH = re.compile(r"^/?(?:v(?P<version>\d+(?:\.\d+)?)/)?(?P<name>[A-Za-z_]+\.[A
 
 
 class Body(BaseModel):
-    """Base of request models: unknown keys are ignored, as the SDK sends a few of its own."""
+    """Base of request models: unknown keys are ignored, as the SDK sends a few of its own.
+
+    Attributes:
+        missing_subcode: Of the error when a required key is absent.
+        database_fields: Keys that the real server leaves to its database to check: sub-code 800, not 12.
+    """
 
     model_config = ConfigDict(extra="ignore", protected_namespaces=())
+
+    missing_subcode: ClassVar[int] = 12
+    database_fields: ClassVar[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,11 +209,11 @@ def parse_path(path: str) -> tuple[str, str | None]:
     """Endpoint name and version of ``/v2.13/tasks.get_all``; the version may be missing.
 
     Raises:
-        ApiError: 404, the path names no endpoint.
+        ApiError: 400/0, the path names no endpoint.
     """
     match = _PATH.match(path)
     if match is None:
-        raise ApiError(404, 0, path=path)
+        raise BadPathError(path)
     return match["name"], match["version"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import Field
@@ -16,12 +17,18 @@ from devstack.servers.clearml.documents import (
     load_task,
     moment_of,
     now,
-    project_fields,
-    refuse_path_collision,
     stamp,
 )
-from devstack.servers.clearml.protocol import ApiError, Body, Call, Registry, new_id, not_unique
-from devstack.servers.clearml.query import Query, select
+from devstack.servers.clearml.protocol import (
+    AlreadyQueuedError,
+    ApiError,
+    Body,
+    Call,
+    Registry,
+    new_id,
+    not_unique,
+)
+from devstack.servers.clearml.query import QUEUE_FIELDS, Query, check_fields, project_fields, select
 
 endpoint = Registry()
 
@@ -71,7 +78,7 @@ def create_queue(
     Raises:
         ApiError: 400/801, the name is taken; 400/800, it is too short.
     """
-    name = check_name(name, kind="queue")
+    name = check_name(name)
     at = stamp()
     document = {
         "id": new_id(),
@@ -89,7 +96,7 @@ def create_queue(
             (document["id"], name, json.dumps(document)),
         )
     except sqlite3.IntegrityError as e:
-        raise not_unique() from e
+        raise not_unique(name=name, company=COMPANY) from e
     return str(document["id"])
 
 
@@ -112,7 +119,7 @@ def find_queue(db: sqlite3.Connection, *, queue_id: str | None, name: str | None
     """The queue meant by a request; as on the real server an unknown *name* creates a queue.
 
     Raises:
-        ApiError: 400/701, 400/707, or 400/800 when both are given.
+        ApiError: 400/701, 400/707, or 400/12 when both are given.
     """
     if queue_id and name:
         raise ApiError(400, 12, "Either queue id or queue name should be provided")
@@ -141,7 +148,7 @@ def push(db: sqlite3.Connection, queue_id: str, task_id: str) -> None:
     try:
         db.execute("INSERT INTO entries (queue, task, added) VALUES (?, ?, ?)", (queue_id, task_id, at))
     except sqlite3.IntegrityError as e:
-        raise ApiError(400, 706, task=task_id) from e
+        raise AlreadyQueuedError(task_id) from e
     _touch_queue(db, queue_id, at)
 
 
@@ -184,13 +191,13 @@ def _conform(call: Call, document: Document) -> Document:
 
 def _select(call: Call, query: QueueQuery) -> list[Document]:
     ids = [row[0] for row in call.db.execute("SELECT id FROM queues ORDER BY rowid")]
-    found = select((load_queue(call.db, queue_id) for queue_id in ids), query)
+    found = select((load_queue(call.db, queue_id) for queue_id in ids), query, QUEUE_FIELDS)
     return [queue | {"entries": queue["entries"][: query.max_task_entries]} for queue in found]
 
 
 @endpoint("queues.get_all", QueueQuery)
 def get_all(call: Call, query: QueueQuery) -> dict[str, Any]:
-    refuse_path_collision(query.only_fields)
+    check_fields(query.only_fields, QUEUE_FIELDS)
     found = _select(call, query)
     return {"queues": [_conform(call, project_fields(each, query.only_fields)) for each in found]}
 
@@ -245,7 +252,7 @@ def update(call: Call, body: UpdateBody) -> dict[str, Any]:
     queue = load_queue(call.db, body.queue)
     fields = body.model_dump(exclude_unset=True, exclude_none=True, exclude={"queue"})
     if "name" in fields:
-        fields["name"] = check_name(fields["name"], kind="queue")
+        fields["name"] = check_name(fields["name"])
     del queue["entries"]
     queue |= fields | {"last_update": stamp()}
     try:
@@ -254,7 +261,7 @@ def update(call: Call, body: UpdateBody) -> dict[str, Any]:
             (queue["name"], json.dumps(queue), body.queue),
         )
     except sqlite3.IntegrityError as e:
-        raise not_unique() from e
+        raise not_unique(name=queue["name"], company=COMPANY) from e
     return {"updated": 1, "fields": fields}
 
 
@@ -270,9 +277,8 @@ def delete(call: Call, body: DeleteBody) -> dict[str, Any]:
 
 @endpoint("queues.add_task", QueueTaskBody, writes=True)
 def add_task(call: Call, body: QueueTaskBody) -> dict[str, Any]:
-    """Only the entry: the task's status is the caller's business (the k8s glue works so)."""
+    """Only the entry: the task's status, and that it exists, is the caller's business (the k8s glue)."""
     load_queue(call.db, body.queue)
-    load_task(call.db, body.task)
     push(call.db, body.queue, body.task)
     return {"added": 1}
 
@@ -283,8 +289,57 @@ def remove_task(call: Call, body: QueueTaskBody) -> dict[str, Any]:
         "DELETE FROM entries WHERE queue = ? AND task = ?", (body.queue, body.task)
     ).rowcount
     if not removed:
-        raise ApiError(400, 703, queue=body.queue, task=body.task)
+        raise ApiError(400, 703, task=body.task, id=body.queue, company=COMPANY)
     return {"removed": removed}
+
+
+class MoveTaskBody(QueueTaskBody):
+    count: int = Field(default=1, ge=1)
+    """How many places."""
+
+
+def _move(call: Call, body: QueueTaskBody, place: Callable[[int, int], int]) -> dict[str, Any]:
+    """Give the entry another place.
+
+    Args:
+        place: The new index, from the present one and the highest.
+    """
+    entries = call.db.execute(
+        "SELECT position, task, added FROM entries WHERE queue = ? ORDER BY position", (body.queue,)
+    ).fetchall()
+    tasks = [(task, added) for _, task, added in entries]
+    at = next((i for i, (task, _) in enumerate(tasks) if task == body.task), None)
+    if at is None:
+        raise ApiError(400, 703, task=body.task, id=body.queue, company=COMPANY)
+    moved = tasks.pop(at)
+    new = max(0, min(place(at, len(tasks)), len(tasks)))
+    tasks.insert(new, moved)
+    call.db.execute("DELETE FROM entries WHERE queue = ?", (body.queue,))
+    call.db.executemany(
+        "INSERT INTO entries (position, queue, task, added) VALUES (?, ?, ?, ?)",
+        [(row[0], body.queue, *entry) for row, entry in zip(entries, tasks, strict=True)],
+    )
+    return {"position": new}
+
+
+@endpoint("queues.move_task_to_front", QueueTaskBody, writes=True)
+def move_task_to_front(call: Call, body: QueueTaskBody) -> dict[str, Any]:
+    return _move(call, body, lambda _, __: 0)
+
+
+@endpoint("queues.move_task_to_back", QueueTaskBody, writes=True)
+def move_task_to_back(call: Call, body: QueueTaskBody) -> dict[str, Any]:
+    return _move(call, body, lambda _, last: last)
+
+
+@endpoint("queues.move_task_forward", MoveTaskBody, writes=True)
+def move_task_forward(call: Call, body: MoveTaskBody) -> dict[str, Any]:
+    return _move(call, body, lambda at, _: at - body.count)
+
+
+@endpoint("queues.move_task_backward", MoveTaskBody, writes=True)
+def move_task_backward(call: Call, body: MoveTaskBody) -> dict[str, Any]:
+    return _move(call, body, lambda at, _: at + body.count)
 
 
 @endpoint("queues.get_next_task", NextTaskBody, writes=True)
@@ -353,7 +408,7 @@ def get_queue_metrics(call: Call, body: MetricsBody) -> dict[str, Any]:
     are left out.
     """
     if body.from_date >= body.to_date:
-        raise ApiError(400, 12, "from_date must be less than to_date")
+        raise ApiError(400, 16, "from_date must be less than to_date")
     known = [row[0] for row in call.db.execute("SELECT id FROM queues ORDER BY rowid")]
     chosen = [queue for queue in known if not body.queue_ids or queue in body.queue_ids]
     if body.refresh:
@@ -363,7 +418,8 @@ def get_queue_metrics(call: Call, body: MetricsBody) -> dict[str, Any]:
     series = {queue: _series(call.db, queue, first, last, body.interval * 1000) for queue in chosen}
     if not body.queue_ids:
         series = {"total": _total(series)}
-    return {"queues": [_shown(queue, points) for queue, points in series.items() if points]}
+    shown = [_shown(queue, points) for queue, points in series.items() if points or queue == "total"]
+    return {"queues": shown}
 
 
 Points = dict[int, tuple[float, int]]

@@ -22,7 +22,7 @@ class Status(StrEnum):
     UNKNOWN = "unknown"
 
 
-_NEXT: dict[Status, frozenset[Status]] = {
+NEXT: dict[Status, frozenset[Status]] = {
     Status.CREATED: frozenset({Status.QUEUED, Status.IN_PROGRESS}),
     Status.QUEUED: frozenset({Status.CREATED, Status.IN_PROGRESS, Status.STOPPED}),
     Status.IN_PROGRESS: frozenset({Status.STOPPED, Status.FAILED, Status.CREATED, Status.COMPLETED}),
@@ -48,13 +48,10 @@ _NEXT: dict[Status, frozenset[Status]] = {
     Status.UNKNOWN: frozenset(),
 }
 
-ENDED = frozenset({Status.STOPPED, Status.FAILED, Status.COMPLETED, Status.CLOSED})
-"""What a task reaches when its run is over, and that stamps ``completed``."""
-
 
 def is_allowed(current: Status, new: Status) -> bool:
     """Whether *new* may follow *current*; staying is allowed."""
-    return new == current or new in _NEXT[current]
+    return new == current or new in NEXT[current]
 
 
 def check_transition(current: Status, new: Status, *, force: bool) -> None:

@@ -6,28 +6,39 @@ import copy
 import json
 import sqlite3
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from devstack.servers.clearml.documents import (
+    COMPANY_NAME,
     DELETED,
     USER,
+    USER_NAME,
     Document,
     check_name,
     complete_script,
+    heard_of,
     load_task,
     new_task,
     now,
-    project_fields,
     public,
-    refuse_path_collision,
     save_task,
+    sort_labels,
     stamp,
 )
 from devstack.servers.clearml.projects import check_project, find_or_create_project, touch_project
 from devstack.servers.clearml.protocol import ApiError, Body, Call, Registry
-from devstack.servers.clearml.query import Query, needles, select
+from devstack.servers.clearml.query import (
+    TASK_FIELDS,
+    Query,
+    check_fields,
+    needles,
+    next_scroll_id,
+    project_fields,
+    select,
+)
 from devstack.servers.clearml.status import Status
 
 
@@ -120,6 +131,10 @@ TaskType = Literal[
 class TaskFields(Body):
     """Fields that ``tasks.create`` and ``tasks.edit`` share; absent and null both mean: leave it."""
 
+    database_fields = frozenset(
+        {"hyperparams", "configuration", "script", "execution", "container", "runtime"}
+    )
+
     name: str | None = None
     type: TaskType | None = None
     comment: str | None = None
@@ -141,6 +156,7 @@ class TaskFields(Body):
         fields: Document = self.model_dump(
             exclude_unset=True, exclude_none=True, exclude={"task", "force", "output_dest"}, mode="json"
         )
+        sort_labels(fields)
         for artifact in fields.get("execution", {}).get("artifacts") or []:
             artifact.setdefault("mode", "output")
         if self.output_dest is not None:
@@ -165,7 +181,7 @@ class ConfigurationsBody(TasksBody):
 
 def find_tasks(db: sqlite3.Connection, query: Query) -> list[Document]:
     """The tasks that *query* selects, in order of creation where it gives none."""
-    return select(_candidates(db, query), query)
+    return select(_candidates(db, query), query, TASK_FIELDS)
 
 
 def _candidates(db: sqlite3.Connection, query: Query) -> Iterator[Document]:
@@ -184,15 +200,12 @@ def _candidates(db: sqlite3.Connection, query: Query) -> Iterator[Document]:
 
 
 def _shown(call: Call, task: Document) -> Document:
-    """The task as clients of the requested version know it: before 2.9 parameters were flat."""
+    """The task as clients of the requested version know it: before 2.9 the image was ``docker_cmd``."""
     task = public(task)
-    if call.version < (2, 9):
-        flat = {
-            (name if section == "Args" else f"{section}/{name}"): parameter.get("value")
-            for section, parameters in task["hyperparams"].items()
-            for name, parameter in parameters.items()
-        }
-        task["execution"] = task["execution"] | {"parameters": flat}
+    image = task["container"].get("image")
+    if call.version < (2, 9) and image:
+        command = " ".join(filter(None, (image, task["container"].get("arguments"))))
+        task["execution"] = task["execution"] | {"docker_cmd": command}
     return task
 
 
@@ -203,34 +216,44 @@ def get_by_id(call: Call, body: TaskBody) -> dict[str, Any]:
 
 @endpoint("tasks.get_all", Query)
 def get_all(call: Call, query: Query) -> dict[str, Any]:
-    refuse_path_collision(query.only_fields)
-    tasks = []
-    for task in find_tasks(call.db, query):
-        if not query.only_fields:
-            task.pop("unique_metrics", None)
-            task = _shown(call, task)
-        tasks.append(project_fields(task, query.only_fields))
-    return {"tasks": tasks}
+    check_fields(query.only_fields, TASK_FIELDS)
+    return _page(query, [_listed(call, task, query) for task in find_tasks(call.db, query)])
 
 
 @endpoint("tasks.get_all_ex", Query)
 @endpoint("tasks.get_by_id_ex", Query)
 def get_all_ex(call: Call, query: Query) -> dict[str, Any]:
-    """As ``get_all``, with ids of projects, parents and the like as objects."""
+    """As ``get_all``, with the ids of others as objects; their names only when asked for."""
+    check_fields(query.only_fields, TASK_FIELDS, references=True)
+    asked = query.only_fields or []
     tasks = []
     for task in find_tasks(call.db, query):
-        shown = project_fields(_shown(call, task), query.only_fields)
-        for key, table in (("project", "projects"), ("parent", "tasks")):
-            if shown.get(key):
-                shown[key] = {"id": shown[key], "name": _name(call.db, table, shown[key])}
-        for key in ("company", "user"):
-            if key in shown:
-                shown[key] = {"id": shown[key]}
+        shown = _listed(call, task, query)
+        for key in ("project", "parent", "company", "user"):
+            if key not in shown:
+                continue
+            named = {"name": _name(call.db, key, shown[key])} if f"{key}.name" in asked else {}
+            shown[key] = {"id": shown[key]} | named
         tasks.append(shown)
-    return {"tasks": tasks}
+    return _page(query, tasks)
 
 
-def _name(db: sqlite3.Connection, table: str, document_id: str) -> str:
+def _listed(call: Call, task: Document, query: Query) -> Document:
+    if not any(not field.startswith("-") for field in query.only_fields or ()):
+        task.pop("unique_metrics", None)
+        task = _shown(call, task)
+    return project_fields(task, query.only_fields)
+
+
+def _page(query: Query, tasks: list[Document]) -> dict[str, Any]:
+    scroll = {"scroll_id": next_scroll_id(query, len(tasks))} if query.scrolls else {}
+    return {"tasks": tasks, **scroll}
+
+
+def _name(db: sqlite3.Connection, key: str, document_id: str) -> str:
+    if key in ("company", "user"):
+        return COMPANY_NAME if key == "company" else USER_NAME
+    table = "projects" if key == "project" else "tasks"
     row = db.execute(f"SELECT doc FROM {table} WHERE id = ?", (document_id,)).fetchone()
     return str(json.loads(row[0])["name"]) if row else ""
 
@@ -347,12 +370,21 @@ def store_update(
 
 
 def _check_references(db: sqlite3.Connection, fields: Document) -> None:
+    """Refuse a project or a parent that is not there.
+
+    Raises:
+        ApiError: 400/16.
+    """
+    for key, table in (("project", "projects"), ("parent", "tasks")):
+        wanted = fields.get(key)
+        if wanted and not db.execute(f"SELECT 1 FROM {table} WHERE id = ?", (wanted,)).fetchone():
+            kind = "Project" if key == "project" else "Task"
+            raise ApiError(400, 16, f"expecting {kind} id", id=wanted, field=key)
+
+
+def _check_name(fields: Document) -> None:
     if "name" in fields:
-        fields["name"] = check_name(fields["name"], kind="task")
-    if fields.get("project"):
-        check_project(db, fields["project"])
-    if fields.get("parent"):
-        load_task(db, fields["parent"], parent=fields["parent"])
+        fields["name"] = check_name(fields["name"])
 
 
 @endpoint("tasks.validate", CreateBody)
@@ -365,6 +397,7 @@ def validate(call: Call, body: CreateBody) -> dict[str, Any]:
 def create(call: Call, body: CreateBody) -> dict[str, Any]:
     fields = body.given()
     _check_references(call.db, fields)
+    _check_name(fields)
     task = new_task(fields, moment=now())
     save_task(call.db, task)
     touch_project(call.db, task.get("project"), task["created"])
@@ -377,7 +410,7 @@ def clone(call: Call, body: CloneBody) -> dict[str, Any]:
 
     Empty values count as not given. A clone whose parent nobody names has the source's, or the source.
     """
-    source = load_task(call.db, body.task)
+    source = load_task(call.db, body.task, id=body.task)
     execution = copy.deepcopy(source["execution"])
     execution.pop("queue", None)
     execution["artifacts"] = [each for each in execution["artifacts"] if each.get("mode") == "input"]
@@ -404,7 +437,10 @@ def clone(call: Call, body: CloneBody) -> dict[str, Any]:
         fields["project"] = find_or_create_project(call.db, body.new_project_name)
         answer["new_project"] = {"id": fields["project"], "name": body.new_project_name}
     # The source's own parent or project may be gone since: only what is new is checked.
-    _check_references(call.db, {k: v for k, v in fields.items() if k == "name" or f"new_task_{k}" in given})
+    if body.new_task_project:
+        check_project(call.db, body.new_task_project)
+    _check_references(call.db, {"parent": given.get("new_task_parent")})
+    _check_name(fields)
     task = new_task(fields, moment=now())
     save_task(call.db, task)
     touch_project(call.db, task.get("project"), task["created"])
@@ -414,7 +450,7 @@ def clone(call: Call, body: CloneBody) -> dict[str, Any]:
 @endpoint("tasks.edit", EditBody, writes=True)
 def edit(call: Call, body: EditBody) -> dict[str, Any]:
     """Replace fields; ``execution``, ``script`` and ``output`` are merged. Not of a draft only with force."""
-    task = load_task(call.db, body.task, id=body.task)
+    task = load_task(call.db, body.task)
     if not body.force and task["status"] != Status.CREATED:
         raise ApiError(400, 110, expected=Status.CREATED, status=task["status"])
     return _edit(call, task, body.given())
@@ -423,7 +459,7 @@ def edit(call: Call, body: EditBody) -> dict[str, Any]:
 @endpoint("tasks.update", EditBody, writes=True)
 def update(call: Call, body: EditBody) -> dict[str, Any]:
     """What may be changed in any status: labels, and where the task belongs."""
-    task = load_task(call.db, body.task, id=body.task)
+    task = load_task(call.db, body.task)
     return _edit(call, task, {k: v for k, v in body.given().items() if k in _QUIET_FIELDS})
 
 
@@ -431,6 +467,7 @@ def _edit(call: Call, task: Document, fields: Document) -> dict[str, Any]:
     if not fields:
         return {"updated": 0, "fields": {}}
     _check_references(call.db, fields)
+    _check_name(fields)
     for key in ("execution", "script", "output", "models"):
         if isinstance(fields.get(key), dict):
             fields[key] = (task.get(key) or {}) | fields[key]
@@ -443,8 +480,6 @@ def _edit(call: Call, task: Document, fields: Document) -> dict[str, Any]:
 @endpoint("tasks.set_requirements", RequirementsBody, writes=True)
 def set_requirements(call: Call, body: RequirementsBody) -> dict[str, Any]:
     task = load_task(call.db, body.task)
-    if "script" not in task:
-        raise ApiError(400, 122, "Task has no script field", task=body.task)
     script = task["script"] | {"requirements": body.requirements}
     store_update(call.db, task, {"script": script})
     return {"updated": 1, "fields": {}}  # empty, as recorded
@@ -452,8 +487,11 @@ def set_requirements(call: Call, body: RequirementsBody) -> dict[str, Any]:
 
 @endpoint("tasks.ping", TaskBody, writes=True)
 def ping(call: Call, body: TaskBody) -> dict[str, Any]:
-    task = load_task(call.db, body.task)
-    save_task(call.db, task | {"last_update": stamp()})
+    """Renew the task's ``last_update``; of a task that is gone the agent learns nothing here."""
+    if call.db.execute("SELECT 1 FROM tasks WHERE id = ?", (body.task,)).fetchone():
+        task = load_task(call.db, body.task)
+        heard_of(task)
+        save_task(call.db, task)
     return {}
 
 
@@ -464,6 +502,7 @@ _PROPERTIES = "properties"
 class FullParameter(Parameter):
     section: str = Field(min_length=1)
     name: str = Field(min_length=1)
+    value: str
 
 
 class ParameterKey(Body):
@@ -546,8 +585,6 @@ def delete_hyper_params(call: Call, body: DeleteParametersBody) -> dict[str, Any
             continue
         section = parameters.get(each.section, {})
         section.pop(each.name, None)
-        if not section:
-            parameters.pop(each.section, None)
     store_update(call.db, task, {"hyperparams": parameters})
     return {"deleted": 1}
 
@@ -575,7 +612,7 @@ def add_or_update_artifacts(call: Call, body: ArtifactsBody) -> dict[str, Any]:
     known = {(each["key"], each.get("mode", "output")): each for each in task["execution"]["artifacts"]}
     for artifact in body.artifacts:
         known[artifact.key, artifact.mode] = artifact.model_dump(exclude_none=True, mode="json")
-    execution = task["execution"] | {"artifacts": list(known.values())}
+    execution = task["execution"] | {"artifacts": sorted(known.values(), key=itemgetter("key"))}
     store_update(call.db, task, {"execution": execution})
     return {"updated": 1}
 

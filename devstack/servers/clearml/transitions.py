@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from pydantic import Field
@@ -20,9 +20,9 @@ from devstack.servers.clearml.documents import (
     stamp,
 )
 from devstack.servers.clearml.projects import touch_project
-from devstack.servers.clearml.protocol import ApiError, Body, Call, Registry
+from devstack.servers.clearml.protocol import AlreadyQueuedError, ApiError, Body, Call, Registry
 from devstack.servers.clearml.queues import find_queue, push, remove_from_queues
-from devstack.servers.clearml.status import ENDED, Status, check_transition, is_allowed
+from devstack.servers.clearml.status import NEXT, Status, check_transition
 from devstack.servers.clearml.tasks import store_update
 from devstack.servers.clearml.workers import is_watched
 
@@ -66,9 +66,6 @@ def change_status(
     }
     if new == Status.IN_PROGRESS and not task.get("started"):
         fields["started"] = at
-    if new in ENDED and new != current:
-        fields["completed"] = at
-    _count_active_time(task, current, new, moment)
     for name, value in fields.items():
         # The answer shows `enqueue_status`, the task itself never does (recorded).
         stored = f"_{name}" if name == "enqueue_status" else name
@@ -83,16 +80,6 @@ def change_status(
     return fields
 
 
-def _count_active_time(task: Document, current: Status, new: Status, moment: datetime) -> None:
-    """``active_duration``: whole seconds spent in progress, over all attempts."""
-    if new == Status.IN_PROGRESS and current != new:
-        task["_active_since"] = stamp(moment)
-        task.setdefault("active_duration", 0)
-    elif current == Status.IN_PROGRESS and new != current and (since := task.pop("_active_since", None)):
-        seconds = (moment - moment_of(since)).total_seconds()
-        task["active_duration"] = task.get("active_duration", 0) + max(0, round(seconds))
-
-
 def stop_non_responsive(db: sqlite3.Connection, *, threshold: timedelta) -> list[str]:
     """Stop every task in progress that nobody has heard of for longer than *threshold*; give their ids."""
     ids = [row[0] for row in db.execute(*_silent(threshold))]
@@ -104,6 +91,7 @@ def stop_non_responsive(db: sqlite3.Connection, *, threshold: timedelta) -> list
             reason=NON_RESPONSIVE,
             message=NON_RESPONSIVE,
             force=True,
+            completed=stamp(),
         )
     return ids
 
@@ -164,8 +152,9 @@ def run_many(call: Call, body: ManyBody, action: Callable[[str], dict[str, Any]]
         try:
             succeeded.append({"id": task_id, **action(task_id)})
         except ApiError as e:
-            call.db.execute("ROLLBACK TO item")
-            error = {"codes": [e.code, e.subcode], "msg": str(e), "data": {}}
+            if not e.is_stored:
+                call.db.execute("ROLLBACK TO item")
+            error = {"codes": [e.code, e.subcode], "msg": str(e), "data": e.values}
             failed.append({"id": task_id, "error": error})
         finally:
             call.db.execute("RELEASE item")
@@ -176,7 +165,7 @@ def answer(fields: Document) -> dict[str, Any]:
     return {"fields": fields, "updated": 1}
 
 
-def _move(call: Call, body: StatusBody, new: Status) -> dict[str, Any]:
+def _move(call: Call, body: StatusBody, new: Status, **also: Any) -> dict[str, Any]:
     return answer(
         change_status(
             call.db,
@@ -185,23 +174,26 @@ def _move(call: Call, body: StatusBody, new: Status) -> dict[str, Any]:
             reason=body.status_reason,
             message=body.status_message,
             force=body.force,
+            **also,
         )
     )
 
 
 @endpoint("tasks.started", StatusBody, writes=True)
 def started(call: Call, body: StatusBody) -> dict[str, Any]:
+    if not call.db.execute("SELECT 1 FROM tasks WHERE id = ?", (body.task,)).fetchone():
+        raise ApiError(400, 10, task=None)
     return {"started": 1, **_move(call, body, Status.IN_PROGRESS)}
 
 
 @endpoint("tasks.stopped", StatusBody, writes=True)
 def stopped(call: Call, body: StatusBody) -> dict[str, Any]:
-    return _move(call, body, Status.STOPPED)
+    return _move(call, body, Status.STOPPED, completed=stamp())
 
 
 @endpoint("tasks.failed", StatusBody, writes=True)
 def failed(call: Call, body: StatusBody) -> dict[str, Any]:
-    return _move(call, body, Status.FAILED)
+    return _move(call, body, Status.FAILED, completed=stamp())
 
 
 @endpoint("tasks.close", StatusBody, writes=True)
@@ -211,16 +203,21 @@ def close(call: Call, body: StatusBody) -> dict[str, Any]:
 
 @endpoint("tasks.completed", StatusBody, writes=True)
 def completed(call: Call, body: StatusBody) -> dict[str, Any]:
-    return {"published": 0, **_move(call, body, Status.COMPLETED)}
+    return {"published": 0, **_move(call, body, Status.COMPLETED, completed=stamp())}
 
 
 @endpoint("tasks.publish", StatusBody, writes=True)
 def publish(call: Call, body: StatusBody) -> dict[str, Any]:
-    answer = _move(call, body, Status.PUBLISHED)
     task = load_task(call.db, body.task)
-    task["published"] = answer["fields"]["published"] = answer["fields"]["status_changed"]
-    save_task(call.db, task)
-    return answer
+    if not body.force and Status.PUBLISHED not in NEXT[Status(task["status"])]:
+        raise ApiError(
+            400,
+            110,
+            "Invalid status change",
+            current_status=task["status"],
+            new_status=Status.PUBLISHED.value,
+        )
+    return _move(call, body, Status.PUBLISHED, published=stamp(), output=task["output"])
 
 
 def _stop(call: Call, task_id: str, *, reason: str, force: bool) -> dict[str, Any]:
@@ -251,9 +248,17 @@ def stop_many(call: Call, body: ManyBody) -> dict[str, Any]:
 
 def _enqueue(call: Call, task_id: str, body: StatusBody | ManyBody, queue_id: str) -> dict[str, Any]:
     task = load_task(call.db, task_id)
-    before = task["status"]
-    if before == Status.QUEUED:
-        before = task.get("_enqueue_status", Status.CREATED)
+    current = task["status"]
+    waits = current == Status.QUEUED
+    before = task.get("_enqueue_status", current) if waits else current
+    already = call.db.execute("SELECT 1 FROM entries WHERE queue = ? AND task = ?", (queue_id, task_id))
+    if already.fetchone():
+        check_transition(Status(current), Status.QUEUED, force=body.force)
+        # The real server moves the task, is refused by the queue, and moves it back to what it was.
+        change_status(
+            call.db, task, Status(current), reason="failed enqueueing", force=True, enqueue_status=None
+        )
+        raise AlreadyQueuedError(task_id)
     task["execution"]["queue"] = queue_id
     fields = change_status(
         call.db,
@@ -262,11 +267,11 @@ def _enqueue(call: Call, task_id: str, body: StatusBody | ManyBody, queue_id: st
         reason=body.status_reason,
         message=body.status_message,
         force=body.force,
-        enqueue_status=str(before),
+        enqueue_status=before,
     )
     push(call.db, queue_id, task_id)
     remove_from_queues(call.db, task_id, keep=queue_id)
-    return {"queued": 1, **answer({**fields, "execution.queue": queue_id})}
+    return answer({**fields, "execution.queue": queue_id})
 
 
 def _watched(call: Call, options: EnqueueOptions, queue_id: str) -> dict[str, Any]:
@@ -279,37 +284,42 @@ def enqueue(call: Call, body: EnqueueBody) -> dict[str, Any]:
     current = Status(load_task(call.db, body.task)["status"])
     check_transition(current, Status.QUEUED, force=body.force)
     queue_id = find_queue(call.db, queue_id=body.queue, name=body.queue_name)
-    return _enqueue(call, body.task, body, queue_id) | _watched(call, body, queue_id)
+    return {"queued": 1, **_enqueue(call, body.task, body, queue_id), **_watched(call, body, queue_id)}
 
 
 @endpoint("tasks.enqueue_many", EnqueueManyBody, writes=True)
 def enqueue_many(call: Call, body: EnqueueManyBody) -> dict[str, Any]:
     queue_id = find_queue(call.db, queue_id=body.queue, name=body.queue_name)
-    done = run_many(call, body, lambda task_id: _enqueue(call, task_id, body, queue_id))
+    done = run_many(call, body, lambda task_id: {"queued": True, **_enqueue(call, task_id, body, queue_id)})
     return done | _watched(call, body, queue_id)
 
 
 @endpoint("tasks.dequeue", DequeueBody, writes=True)
 def dequeue(call: Call, body: DequeueBody) -> dict[str, Any]:
     """Out of the queues, and back to the status from before, or to ``new_status``."""
-    task = load_task(call.db, body.task)
     remove_from_queues(call.db, body.task)
-    current = Status(task["status"])
-    if current not in (Status.QUEUED, Status.IN_PROGRESS):
+    row = call.db.execute("SELECT status FROM tasks WHERE id = ?", (body.task,)).fetchone()
+    if row is None or row[0] not in (Status.QUEUED, Status.IN_PROGRESS):
         return {"dequeued": 1, "fields": {}, "updated": 0}
-    new = body.new_status
-    if new is None:
-        new = Status(task.get("_enqueue_status", Status.CREATED))
-        new = new if is_allowed(current, new) else Status.CREATED
+    task = load_task(call.db, body.task)
+    new = body.new_status or Status(task.get("_enqueue_status", Status.CREATED))
+    if new == Status.QUEUED:  # queued again while it waited
+        new = Status.CREATED
     fields = change_status(
-        call.db, task, new, reason=body.status_reason, message=body.status_message, enqueue_status=None
+        call.db,
+        task,
+        new,
+        reason=body.status_reason,
+        message=body.status_message,
+        force=body.new_status is None,
+        enqueue_status=None,
     )
     return {"dequeued": 1, **answer(fields)}
 
 
 class CleanupOptions(Body):
     return_file_urls: bool = False
-    """Tell where the files are that nobody refers to any more: whoever asks deletes them."""
+    """Return the addresses of the files that no task refers to any more: the caller deletes them."""
 
 
 class ResetBody(StatusBody, CleanupOptions):
@@ -357,7 +367,6 @@ def _reset(call: Call, task_id: str, body: ResetBody | ResetManyBody) -> dict[st
     if body.clear_all:
         task["execution"] = {**execution, "parameters": {}, "model_desc": {}, "artifacts": []}
         task.pop("script", None)
-    task.pop("_active_since", None)
     times = ("started", "completed", "published", "active_duration")
     for name in (*times, "_enqueue_status", "last_worker", "last_worker_report"):
         task.pop(name, None)
@@ -365,9 +374,7 @@ def _reset(call: Call, task_id: str, body: ResetBody | ResetManyBody) -> dict[st
     fields = change_status(call.db, task, Status.CREATED, reason="reset", message="reset", force=body.force)
     return {
         "deleted_models": 0,
-        "updated_children": 0,
-        "updated_models": 0,
-        "urls": urls,
+        "urls": urls or {},
         "dequeued": {"removed": dequeued} if dequeued else {},
         **answer(fields),
     }
@@ -375,12 +382,16 @@ def _reset(call: Call, task_id: str, body: ResetBody | ResetManyBody) -> dict[st
 
 @endpoint("tasks.reset", ResetBody, writes=True)
 def reset(call: Call, body: ResetBody) -> dict[str, Any]:
-    return _reset(call, body.task, body)
+    return {"events": {}, **_reset(call, body.task, body)}
 
 
 @endpoint("tasks.reset_many", ResetManyBody, writes=True)
 def reset_many(call: Call, body: ResetManyBody) -> dict[str, Any]:
-    return run_many(call, body, lambda task_id: _reset(call, task_id, body))
+    def act(task_id: str) -> dict[str, Any]:
+        done = _reset(call, task_id, body)
+        return done | {"dequeued": bool(done["dequeued"])}
+
+    return run_many(call, body, act)
 
 
 def _check_deletable(call: Call, task: Document) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -25,6 +25,7 @@ from devstack.servers.clearml.protocol import ApiError, Body, Call, Registry
 endpoint = Registry()
 
 _TIMEOUT_S = 600
+_KEPT_S = 14 * 24 * 3600
 
 
 class WorkerBody(Body):
@@ -39,12 +40,31 @@ class RegisterBody(WorkerBody):
 
 
 class StatusReportBody(WorkerBody):
-    timestamp: int | None = None
+    timestamp: int
+    """Milliseconds."""
     task: str | None = None
     queue: str | None = None
     queues: list[str] | None = None
     tags: list[str] | None = None
-    machine_stats: dict[str, Any] | None = None
+    machine_stats: dict[str, float | list[float]] | None = None
+    """A list has a value a device, e.g. a GPU."""
+
+
+class StatItem(Body):
+    key: str
+    category: Literal["avg", "max", "min"] = "avg"
+
+
+class StatsBody(Body):
+    worker_ids: list[str] | None = None
+    from_date: float
+    """Seconds since 1970."""
+    to_date: float
+    interval: int = Field(ge=1)
+    """Seconds between points."""
+    items: list[StatItem] = Field(min_length=1)
+    split_by_variant: bool = False
+    """A series a device."""
 
 
 class GetAllBody(Body):
@@ -92,6 +112,9 @@ def _new(body: WorkerBody, call: Call, *, timeout: int = _TIMEOUT_S) -> Document
 
 @endpoint("workers.register", RegisterBody, writes=True)
 def register(call: Call, body: RegisterBody) -> dict[str, Any]:
+    missing = [queue for queue in body.queues or () if _queue_entry(call.db, queue) is None]
+    if missing:
+        raise ApiError(400, 701, ids=missing)
     document = _new(body, call, timeout=body.timeout)
     document |= {"queues": body.queues or [], "tags": body.tags or [], "system_tags": body.system_tags or []}
     _save(call.db, document)
@@ -100,8 +123,7 @@ def register(call: Call, body: RegisterBody) -> dict[str, Any]:
 
 @endpoint("workers.unregister", RegisterBody, writes=True)
 def unregister(call: Call, body: RegisterBody) -> dict[str, Any]:
-    if call.db.execute("DELETE FROM workers WHERE id = ?", (body.worker,)).rowcount == 0:
-        raise ApiError(400, 1001, "worker is not registered", worker=body.worker)
+    call.db.execute("DELETE FROM workers WHERE id = ?", (body.worker,))
     return {}
 
 
@@ -125,7 +147,62 @@ def status_report(call: Call, body: StatusReportBody) -> dict[str, Any]:
         if body.queue:
             document["queue"] = body.queue
     _save(call.db, document)
+    _store_samples(call.db, body)
     return {}
+
+
+def _store_samples(db: sqlite3.Connection, body: StatusReportBody) -> None:
+    for metric, value in (body.machine_stats or {}).items():
+        values = value if isinstance(value, list) else [value]
+        db.executemany(
+            "INSERT INTO worker_samples (worker, at_ms, metric, variant, value) VALUES (?, ?, ?, ?, ?)",
+            [(body.worker, body.timestamp, metric, str(i), each) for i, each in enumerate(values)],
+        )
+    db.execute("DELETE FROM worker_samples WHERE at_ms < ?", (int(now().timestamp() - _KEPT_S) * 1000,))
+
+
+@endpoint("workers.get_stats", StatsBody)
+def get_stats(call: Call, body: StatsBody) -> dict[str, Any]:
+    """What the machines reported: for each worker, metric and device points at each interval."""
+    known = [row[0] for row in call.db.execute("SELECT DISTINCT worker FROM worker_samples ORDER BY worker")]
+    chosen = [worker for worker in known if not body.worker_ids or worker in body.worker_ids]
+    return {"workers": [{"worker": worker, "metrics": _metrics(call.db, worker, body)} for worker in chosen]}
+
+
+def _metrics(db: sqlite3.Connection, worker: str, body: StatsBody) -> list[Document]:
+    rows = db.execute(
+        "SELECT metric, variant, at_ms / 1000 / ? * ?, avg(value), max(value), min(value) FROM worker_samples"
+        " WHERE worker = ? AND at_ms BETWEEN ? AND ?"
+        " GROUP BY 1, CASE WHEN ? THEN variant END, 3 ORDER BY 1, 2, 3",
+        (
+            body.interval,
+            body.interval,
+            worker,
+            int(body.from_date * 1000),
+            int(body.to_date * 1000),
+            body.split_by_variant,
+        ),
+    ).fetchall()
+    categories: dict[str, list[str]] = {}
+    for item in body.items:
+        categories.setdefault(item.key, []).append(item.category)
+    series: dict[tuple[str, str], list[tuple[int, dict[str, float]]]] = {}
+    for metric, variant, at, *values in rows:
+        if metric in categories:
+            place = (metric, variant if body.split_by_variant else "")
+            series.setdefault(place, []).append((at, dict(zip(("avg", "max", "min"), values, strict=True))))
+    return [
+        {
+            "metric": metric,
+            **({"variant": variant} if body.split_by_variant else {}),
+            "dates": [at for at, _ in points],
+            "stats": [
+                {"aggregation": category, "values": [values[category] for _, values in points]}
+                for category in categories[metric]
+            ],
+        }
+        for (metric, variant), points in series.items()
+    ]
 
 
 def _select(call: Call, body: GetAllBody) -> list[Document]:

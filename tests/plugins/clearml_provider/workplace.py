@@ -165,7 +165,7 @@ class Workplace:
         client = self.hook.get_conn()
         event = {"type": "log", "task": task_id, "worker": "w", "timestamp": 1, "level": "INFO"}
         content = json.dumps(event | {"msg": "".join(f"{line}\n" for line in lines)})
-        headers = {"Authorization": f"Bearer {client._token}"}
+        headers = {"Authorization": f"Bearer {client._token}", "Content-Type": "application/json-lines"}
         url = f"{client.settings.api_host}/v2.23/events.add_batch"
         httpx.post(url, content=content, headers=headers).raise_for_status()
 

@@ -49,6 +49,12 @@ def assert_alike(ours: Any, recorded: Any, path: str = "") -> None:
         assert path.split(".")[-1] in MEASURED or ours == recorded, path
 
 
+def _whole(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _whole(each) for key, each in value.items()}
+    return first_items(value) if isinstance(value, list) else value
+
+
 def whole_request(line: dict[str, Any]) -> Any:
     """The request with its shortened lists made whole again, as far as the answer tells how."""
     request = line["request"]
@@ -56,10 +62,7 @@ def whole_request(line: dict[str, Any]) -> Any:
         if isinstance(request, dict):
             return request
         return [request[0] | {"iter": i} for i in range(int(request[1][1:]))]
-    whole = {
-        key: first_items(value) if isinstance(value, list) else value
-        for key, value in (request or {}).items()
-    }
+    whole = {key: _whole(value) for key, value in (request or {}).items()}
     if "only_fields" in whole and line["status"] == 200:
         rows = next(iter(line["response_data"].values()))
         fields, count = sorted(rows[0]), int(request["only_fields"][1][1:])

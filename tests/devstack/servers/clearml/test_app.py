@@ -59,7 +59,8 @@ def test_the_cookie_alone_opens_nothing(stack: Stack) -> None:
         ({"Authorization": "Bearer nonsense"}, 30),
         ({"Authorization": "Bearer " + jwt.encode({"exp": 1, "iat": 0}, JWT_SECRET)}, 30),
         ({"Authorization": "Bearer " + jwt.encode({"exp": 2**40, "iat": 0}, "x" * 32)}, 30),
-        ({"Authorization": "Basic !!"}, 21),
+        ({"Authorization": "Basic !!"}, 22),
+        ({"Authorization": "Other thing"}, 10),
         ({"Authorization": "Basic bm86Ym9keQ=="}, 22),
     ],
 )
@@ -67,7 +68,7 @@ def test_a_stranger_is_refused(stack: Stack, header: dict[str, str], subcode: in
     assert code(httpx.post(f"{stack.api_host}/tasks.get_all", headers=header)) == (401, subcode)
 
 
-@pytest.mark.parametrize("prefix", ["", "/v2", "/v2.5", "/v2.34", "/v999.0"])
+@pytest.mark.parametrize("prefix", ["", "/v2.8", "/v2.34", "/v999.0"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_any_version_prefix_and_both_methods_answer(api: Api, prefix: str, method: str) -> None:
     answer = api.http.request(method, f"{prefix}/server.info", content=b"{}")
@@ -75,28 +76,30 @@ def test_any_version_prefix_and_both_methods_answer(api: Api, prefix: str, metho
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "subcode"),
     [
-        b"{",
-        b"[1]",
-        b'"text"',
-        b"\xff",
-        b'{"task": NaN}',
-        b'{"a": 1e999}',
-        b"[" * 100_000,
-        b"9" * 5000,
-        b'{"task": {"$ne": ""}}',
+        (b"{", 0),
+        (b"[1]", 12),
+        (b'"text"', 12),
+        (b"\xff", 0),
+        (b'{"task": NaN}', 0),
+        (b'{"a": 1e999}', 0),
+        (b"[" * 100_000, 0),
+        (b"9" * 5000, 0),
+        (b'{"task": {"$ne": ""}}', 12),
     ],
 )
-def test_a_body_that_makes_no_sense_is_refused(api: Api, body: bytes) -> None:
+def test_a_body_that_makes_no_sense_is_refused(api: Api, body: bytes, subcode: int) -> None:
     answer = api.http.post("/tasks.get_by_id", content=body)
-    assert code(answer) == (400, 800)
+    assert code(answer) == (400, subcode)
     assert "Traceback" not in answer.text
 
 
-@pytest.mark.parametrize("endpoint", ["tasks.create", "projects.create", "queues.create"])
-def test_names_shorter_than_three_characters_are_refused(api: Api, endpoint: str) -> None:
-    assert code(api.post(endpoint, name=" ab ", type="training")) == (400, 800)
+@pytest.mark.parametrize(
+    ("endpoint", "subcode"), [("tasks.create", 800), ("projects.create", 12), ("queues.create", 800)]
+)
+def test_names_shorter_than_three_characters_are_refused(api: Api, endpoint: str, subcode: int) -> None:
+    assert code(api.post(endpoint, name=" ab ", type="training")) == (400, subcode)
 
 
 def test_a_hyperparameter_that_is_not_a_string_is_refused_and_changes_nothing(api: Api) -> None:
@@ -104,16 +107,13 @@ def test_a_hyperparameter_that_is_not_a_string_is_refused_and_changes_nothing(ap
     before = api.call("tasks.get_by_id", task=task)
     parameter = {"section": "General", "name": "lr", "value": 0.5}
     answer = api.post("tasks.edit_hyper_params", task=task, hyperparams=[parameter])
-    assert code(answer) == (400, 800)
+    assert code(answer) == (400, 12)
     assert api.call("tasks.get_by_id", task=task) == before
 
 
 @pytest.mark.parametrize("field", ["project", "parent"])
 def test_a_reference_to_nothing_is_refused(api: Api, field: str) -> None:
-    assert code(api.post("tasks.create", name="a task", type="training", **{field: "0" * 32})) in (
-        (400, 401),
-        (400, 101),
-    )
+    assert code(api.post("tasks.create", name="a task", type="training", **{field: "0" * 32})) == (400, 16)
 
 
 JSON = st.recursive(
@@ -195,8 +195,8 @@ def test_no_body_makes_the_server_stumble(
     if endpoint.startswith("events.add"):
         random = {"type": "log"} | random
     answer = api.http.post(f"/{endpoint}", json=SOUND | random | ids)
-    stumbles = "NoneType" in answer.text  # the recorded answer to a list among the filters
-    assert answer.status_code in (200, 400) or stumbles, answer.text
+    collides = "Path collision" in answer.text
+    assert answer.status_code in (200, 400) or collides, answer.text
     assert answer.json()["meta"]["result_code"] == answer.status_code
     rows = api.call("tasks.get_all", order_by=["-created"], page_size=5)["tasks"]
     api.call("tasks.get_all_ex", order_by=["-created"], page_size=5)
@@ -215,11 +215,10 @@ def test_the_fields_of_a_change_say_what_is_stored(api: Api) -> None:
 
 
 @pytest.mark.parametrize("version", ["2.8", "2.23"])
-def test_old_clients_find_parameters_where_they_know_them(api: Api, version: str) -> None:
-    parameter = {"section": "General", "name": "lr", "value": "1"}
-    task = api.new_task(hyperparams={"General": {"lr": parameter}})
+def test_old_clients_find_the_image_where_they_know_it(api: Api, version: str) -> None:
+    task = api.new_task(container={"image": "py", "arguments": "-x"})
     execution = api.call("tasks.get_by_id", version, task=task)["task"]["execution"]
-    assert execution["parameters"] == ({"General/lr": "1"} if version == "2.8" else {})
+    assert execution.get("docker_cmd") == ("py -x" if version == "2.8" else None)
 
 
 def test_a_silent_task_is_stopped_and_a_pinged_one_is_not(tmp_path: Path) -> None:

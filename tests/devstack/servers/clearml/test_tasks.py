@@ -122,12 +122,14 @@ def test_a_queue_is_watched_while_a_worker_serves_it(api: Api) -> None:
     assert answer["queue_watched"] is False
 
 
-def test_a_refused_enqueue_changes_nothing(api: Api, queue: str) -> None:
+def test_a_refused_enqueue_leaves_status_and_queue(api: Api, queue: str) -> None:
     task = api.task_in("queued", queue)
     before = task_of(api, task)
-    assert refusal(api, "tasks.enqueue", task=task, queue=queue) == (400, 706)
     assert refusal(api, "tasks.enqueue", task=task, queue="0" * 32) == (400, 701)
     assert task_of(api, task) == before
+    assert refusal(api, "tasks.enqueue", task=task, queue=queue) == (400, 706)
+    renewed = {"status_reason", "status_changed", "last_update", "last_change"}
+    assert {key for key, value in task_of(api, task).items() if value != before[key]} == renewed
     completed = api.task_in("completed", queue)
     assert refusal(api, "tasks.enqueue", task=completed, queue_name="never made") == (400, 110)
     assert api.call("queues.get_all", name="never made")["queues"] == []
@@ -151,7 +153,7 @@ def test_a_failed_task_runs_again_with_its_metrics_and_artifacts(api: Api, queue
 
 def test_a_reset_empties_what_the_run_left(api: Api, queue: str) -> None:
     task = api.task_in("in_progress", queue)
-    api.call("workers.status_report", worker="w", task=task)
+    api.call("workers.status_report", worker="w", task=task, timestamp=0)
     api.call("events.add", task=task, type="training_stats_scalar", metric="m", variant="v", value=1, iter=5)
     api.call("tasks.add_or_update_artifacts", task=task, force=True, artifacts=[{"key": "a", "type": "x"}])
     api.call("tasks.completed", task=task)
@@ -164,7 +166,7 @@ def test_a_reset_empties_what_the_run_left(api: Api, queue: str) -> None:
 
 def test_a_running_task_is_told_to_stop_and_renewed(api: Api, queue: str) -> None:
     task = api.task_in("in_progress", queue)
-    api.call("workers.status_report", worker="w", task=task)
+    api.call("workers.status_report", worker="w", task=task, timestamp=0)
     before = task_of(api, task)["last_update"]
     fields = api.call("tasks.stop", task=task)["fields"]
     assert (fields["status"], fields["status_message"]) == ("in_progress", "stopping")
@@ -177,7 +179,7 @@ def test_a_task_without_a_worker_stops_at_once(api: Api, fields: dict[str, Any])
     task = api.new_task(**fields)
     api.call("tasks.started", task=task)
     if fields:
-        api.call("workers.status_report", worker="w", task=task)
+        api.call("workers.status_report", worker="w", task=task, timestamp=0)
     assert api.call("tasks.stop", task=task)["fields"]["status"] == "stopped"
 
 

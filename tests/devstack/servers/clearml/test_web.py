@@ -21,7 +21,7 @@ def hostile_task(api: Api) -> str:
     api.call("tasks.started", task=task, status_message=HOSTILE, status_reason=HOSTILE)
     artifact = {"key": HOSTILE, "type": HOSTILE, "uri": "javascript:alert(1)", "hash": HOSTILE}
     api.call("tasks.add_or_update_artifacts", task=task, artifacts=[artifact], force=True)
-    api.call("workers.status_report", worker=HOSTILE, task=task)
+    api.call("workers.status_report", worker=HOSTILE, task=task, timestamp=0)
     api.call("events.add", type="log", task=task, msg=HOSTILE, worker=HOSTILE)
     for iteration in (-(2**31), 1, 2):
         names = {"metric": HOSTILE, "variant": HOSTILE}

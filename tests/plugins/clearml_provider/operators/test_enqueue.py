@@ -28,7 +28,7 @@ def test_it_creates_the_task_with_its_key_from_the_first_moment_and_enqueues_it(
     task = clearml.task()
     assert (task.id, task.status, task.queue_id) == (task_id, "queued", clearml.queue_id)
     assert clearml.entries() == [task_id]
-    assert task.tags == ("test", f"key:{clearml.key}")
+    assert task.tags == (f"key:{clearml.key}", "test")
     assert task.user_properties["idempotency_key"] == clearml.key
     assert (task.user_properties["attempt"], task.user_properties["plan"]) == ("1", "first")
     assert task.hyperparams == {"General": {"model": "org/name", "nb_nodes": "1"}}
