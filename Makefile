@@ -78,6 +78,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes
 lock: ## Write the locks anew from requirements*.in
 	$(COMPILE) --universal requirements.in -o requirements.txt
 	$(COMPILE) --universal requirements-dev.in -o requirements-dev.txt
+	$(COMPILE) --universal --constraint requirements.txt include/palmares/site/requirements.in -o include/palmares/site/requirements.txt
 	skip=$$($(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 	  requirements-evaluator-cpu.in | sed -nE 's/^((nvidia|cuda)-[a-z0-9-]+|triton)==.*/--no-emit-package \1/p') && \
 	  $(COMPILE) --universal --custom-compile-command "see requirements-evaluator-cpu.in" $$skip requirements-evaluator-cpu.in -o requirements-evaluator-cpu.txt

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "dependencies.md"
 OURS = {
     "palmares",
+    "french_answers",
     "devstack",
     "performance",
     "clearml_provider",

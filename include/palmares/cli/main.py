@@ -21,6 +21,7 @@ COMMANDS = (
     "palmares.cli.commands.rescore",
     "palmares.cli.commands.grade",
     "palmares.cli.commands.classify",
+    "palmares.cli.commands.site",
 )
 """Modules with a ``register(app)``, in the order of the help page."""
 

@@ -92,6 +92,33 @@ def find_addresses(
     return _embedded(hub, home)
 
 
+def hub_address(hub: str | None, home: Path | None, environment: Mapping[str, str] | None = None) -> str:
+    """Find the Hub that is read without our database.
+
+    Args:
+        hub: ``--hub``, which goes before all others.
+        home: ``--home``: the Hub of the embedded stack there.
+        environment: With Airflow's connection or HF_ENDPOINT; None: this process's.
+
+    Returns:
+        Its address; without any of these that of the embedded stack, if there is one, else the public Hub's.
+
+    Raises:
+        UnusableInputError: An address is unusable, or there is no stack in *home*.
+    """
+    given = os.environ if environment is None else environment
+    if hub is not None:
+        return _checked(hub)
+    if home is None and (given.get(HUB_CONNECTION) or given.get("HF_ENDPOINT")):
+        return _checked(_hub_of(given)[0])
+    try:
+        return _embedded(None, home).hub_endpoint
+    except UnusableInputError:
+        if home is not None:
+            raise
+        return PUBLIC_HUB
+
+
 def open_services(addresses: Addresses) -> Services:
     """Open them; close by leaving the ``with`` block.
 

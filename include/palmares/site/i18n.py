@@ -1,0 +1,82 @@
+"""The site's languages: messages from catalogues, numbers and dates as each language writes them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
+from pathlib import Path
+
+from babel.core import negotiate_locale
+from babel.dates import format_date, format_datetime
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+
+from palmares.site.settings import Language
+
+LOCALES = Path(__file__).with_name("locale")
+NAMES: dict[Language, str] = {"en": "English", "fr": "Français"}
+
+
+@cache
+def translations(language: Language) -> NullTranslations:
+    """Return the messages of *language*; English is the language of the sources."""
+    path = LOCALES / language / "LC_MESSAGES" / "site.po"
+    if not path.exists():
+        return NullTranslations()
+    with path.open("rb") as file:
+        catalog = read_po(file, locale=language)
+    compiled = io.BytesIO()
+    write_mo(compiled, catalog)
+    compiled.seek(0)
+    return GNUTranslations(compiled)
+
+
+def marked(text: str) -> str:
+    """Mark *text* for the catalogues; it is translated where it is shown."""
+    return text
+
+
+def choose_language(
+    asked: str | None, cookie: str | None, accepted: str | None, offered: Sequence[Language]
+) -> Language:
+    """Choose a language: the address's, else the cookie's, else the browser's, else the first offered.
+
+    Args:
+        asked: Of the query.
+        cookie: Kept from an earlier choice.
+        accepted: The header ``Accept-Language``.
+        offered: The site's.
+    """
+    for wish in (asked, cookie):
+        for language in offered:
+            if wish == language:
+                return language
+    preferred = [part.split(";")[0].strip() for part in (accepted or "").split(",")]
+    found = negotiate_locale([one for one in preferred if one], list(offered), sep="-")
+    return next((language for language in offered if language == found), offered[0])
+
+
+def number(value: float | None, language: Language, digits: int = 1) -> str:
+    """``41.2`` or ``41,2``; a dash for what is not known."""
+    if value is None:
+        return "–"
+    places = "0" * digits
+    pattern = f"#,##0.{places}" if digits else "#,##0"
+    return format_decimal(round(value, digits) + 0.0, format=pattern, locale=language)
+
+
+def day(value: datetime | str | None, language: Language) -> str:
+    """A date without the time, in UTC."""
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return "–" if moment is None else format_date(moment.date(), format="medium", locale=language)
+
+
+def moment(value: datetime | None, language: Language) -> str:
+    """A date with time and zone, in UTC."""
+    if value is None:
+        return "–"
+    return f"{format_datetime(value, format='short', tzinfo=None, locale=language)} UTC"

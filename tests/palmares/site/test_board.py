@@ -1,0 +1,91 @@
+"""Rows, the ranks that the data allows, and search."""
+
+from __future__ import annotations
+
+import pytest
+from palmares.site.board import Search, difference, rows_of
+
+from tests.palmares.site.public_data import TITLES, many, record, small_board
+
+
+def board():
+    return {row.name: row for row in rows_of(small_board(), TITLES)}
+
+
+def test_models_whose_intervals_overlap_share_their_ranks():
+    texts = {name: row.rank_text for name, row in board().items()}
+    assert texts == {
+        "org/premier": "1",
+        "org/deuxième": "2–3",
+        "autre/troisieme": "2–3",
+        "org/perfect": "4",
+        "org/flagged": "–",
+        "org/withdrawn": "–",
+    }
+
+
+def test_the_rank_interval_holds_the_rank_and_counts_who_can_overtake():
+    rows = rows_of(many(300), TITLES)
+    spans = [
+        (row.average - 1.959964 * row.average_stderr, row.average + 1.959964 * row.average_stderr)
+        for row in rows
+    ]
+    for row, (low, high) in zip(rows, spans, strict=True):
+        surely_above = sum(other_low > high for other_low, _ in spans)
+        surely_below = sum(other_high < low for _, other_high in spans)
+        assert (row.best_rank, row.worst_rank) == (1 + surely_above, len(rows) - surely_below)
+        assert row.best_rank <= row.rank <= row.worst_rank
+
+
+def test_an_error_of_zero_is_no_error_known():
+    value = board()["org/perfect"].values["BAC-fr"]
+    assert (value.shown, value.stderr) == (100.0, None)
+
+
+def test_a_column_that_the_table_lacks_reads_as_unknown():
+    (row,) = rows_of([{"fullname": "org/bare"}], TITLES)
+    assert (row.average, row.rank_text, row.license, row.values["BAC-fr"].shown) == (None, "–", "?", None)
+
+
+def test_a_link_that_runs_a_script_is_no_link():
+    assert board()["org/flagged"].moderation_link is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", 6),
+        ("premier", 1),
+        ("PREMIER; deuxieme", 2),
+        ("ancien", 1),
+        ("license: mit", 1),
+        ("licence:mit ; org", 1),
+        ("org; license: mit", 1),
+        ("@license: mit premier", 1),
+        ("license: mit; license: apache-2.0", 6),
+        ("type: merge", 1),
+        ("type: base merges", 1),
+        ("org: autre", 1),
+        ("precision: bfloat16 troisieme; premier", 2),
+        ("architecture: llama", 6),
+        ("nobody", 0),
+        ("license: gpl", 0),
+        (";;  ;", 6),
+    ],
+)
+def test_a_search_takes_names_and_fields_in_any_order(text: str, expected: int):
+    search = Search.parse(text)
+    assert sum(search.matches(row) for row in board().values()) == expected
+
+
+def test_a_difference_has_the_interval_of_two_independent_values():
+    rows = board()
+    value, half = difference(rows["org/premier"], rows["org/deuxième"])
+    assert (value, half) == (20.0, pytest.approx(1.959964 * 8**0.5))
+    assert difference(rows["org/premier"], rows["org/withdrawn"]) is None
+    assert difference(rows["org/premier"], rows["org/perfect"], "BAC-fr") == (-20.0, None)
+
+
+def test_one_model_alone_has_the_first_rank():
+    (row,) = rows_of([record("org/one", 50.0, Rank=1)], TITLES)
+    assert row.rank_text == "1"
