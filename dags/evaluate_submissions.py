@@ -80,7 +80,7 @@ def takes_everything(run_type: str, params: Mapping[str, Any]) -> bool:
 @task(multiple_outputs=False)
 def list_requests() -> dict[str, Any]:
     """Pin the requests dataset to one commit, and count what waits there."""
-    from palmares.steps.admission import list_requests
+    from palmares.steps.sweep.admission import list_requests
 
     with open_services() as services:
         return list_requests(services)
@@ -89,7 +89,7 @@ def list_requests() -> dict[str, Any]:
 @task
 def admit_submissions(listing: dict[str, Any]) -> list[dict[str, Any]]:
     """Check each request, refuse with a reason what cannot be evaluated, claim the rest."""
-    from palmares.steps.admission import SweepOptions, admit_submissions
+    from palmares.steps.sweep.admission import SweepOptions, admit_submissions
     from palmares_airflow.jobs import cancel_replaced
 
     context = get_current_context()
@@ -130,7 +130,7 @@ def run_backlog() -> None:
 @task(map_index_template=MODEL_NAME, multiple_outputs=True)
 def plan_resources(submission: dict[str, Any]) -> dict[str, Any]:
     """Choose shape, queue and limits for the job; a model that fits nowhere is refused (skipped, green)."""
-    from palmares.steps.planning import plan_resources
+    from palmares.steps.sweep.planning import plan_resources
     from palmares_airflow.jobs import queue_depths
 
     context = get_current_context()
@@ -148,7 +148,7 @@ def fetch_results(submission: dict[str, Any], ending: dict[str, Any]) -> dict[st
     from pathlib import Path
 
     from clearml_provider.hook import ClearMLHook
-    from palmares.steps.results import fetch_results
+    from palmares.steps.sweep.results import fetch_results
 
     hook, run_id = ClearMLHook(), get_current_context()["dag_run"].run_id
     with tempfile.TemporaryDirectory() as scratch, step_services() as services:
@@ -161,7 +161,7 @@ def fetch_results(submission: dict[str, Any], ending: dict[str, Any]) -> dict[st
 @task(map_index_template=MODEL_NAME, multiple_outputs=False)
 def post_process(submission: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
     """Grade bac-fr, compute scores with their standard errors, and pass the gates."""
-    from palmares.steps.results import post_process
+    from palmares.steps.sweep.results import post_process
 
     run_id = get_current_context()["dag_run"].run_id
     with step_services() as services:
@@ -171,7 +171,7 @@ def post_process(submission: dict[str, Any], raw: dict[str, Any]) -> dict[str, A
 @task(map_index_template=MODEL_NAME, multiple_outputs=False, pool="hub", outlets=[RESULTS], **UNTIL_WRITTEN)
 def publish(submission: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
     """Put everything for the Hub into the outbox, and commit it."""
-    from palmares.steps.publishing import publish
+    from palmares.steps.sweep.publishing import publish
 
     run_id = get_current_context()["dag_run"].run_id
     with step_services() as services:
@@ -182,7 +182,7 @@ def publish(submission: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
 def summarize() -> dict[str, Any]:
     """Write back what did not end well, say what happened, and turn the run red if a model failed."""
     from airflow.sdk.exceptions import AirflowFailException
-    from palmares.steps.summary import summarize, without_a_told_end
+    from palmares.steps.sweep.summary import summarize, without_a_told_end
     from palmares_airflow.jobs import killed_jobs
 
     run_id = get_current_context()["dag_run"].run_id

@@ -27,7 +27,7 @@ PARAMS = {
 @task.sensor(poke_interval=10, timeout=3600, mode="reschedule")
 def gather_results() -> bool:
     """Wait, without a slot, until no more results come for a while: a night's burst is one rebuild."""
-    from palmares.steps.publish_leaderboard import is_quiet
+    from palmares.steps.leaderboard.publish import is_quiet
 
     context = get_current_context()
     if context["params"]["at_once"]:
@@ -46,7 +46,7 @@ def gather_results() -> bool:
 )
 def rebuild() -> dict[str, Any]:
     """Write what changed, and whatever else waits for the Hub."""
-    from palmares.steps.publish_leaderboard import publish_leaderboard
+    from palmares.steps.leaderboard.publish import publish_leaderboard
 
     with open_services() as services:
         return publish_leaderboard(services)

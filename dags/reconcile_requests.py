@@ -31,7 +31,7 @@ def reconcile() -> dict[str, Any]:
     from functools import partial
 
     from clearml_provider.hook import ClearMLHook
-    from palmares.steps.repairs import reconcile
+    from palmares.steps.reconcile.actions import reconcile
     from palmares_airflow.jobs import ClearMLJobs
     from palmares_airflow.runs import runs_of
 

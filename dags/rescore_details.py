@@ -69,7 +69,7 @@ def takes_everything(run_type: str, params: Mapping[str, Any]) -> bool:
 def note_scorer(name: str) -> None:
     """Succeed, which is an asset event, if the scorer is another than the last time; skip if not."""
     from airflow.sdk.exceptions import AirflowSkipException
-    from palmares.steps.rescoring import note_scorer
+    from palmares.steps.rescore.selection import note_scorer
 
     with open_services() as services:
         if not note_scorer(services, name, dag_run_id=get_current_context()["dag_run"].run_id):
@@ -79,7 +79,7 @@ def note_scorer(name: str) -> None:
 @task
 def select_models() -> list[dict[str, str]]:
     """Find published models that other scorers than the present ones graded."""
-    from palmares.steps.rescoring import RescoreOptions, select_models
+    from palmares.steps.rescore.selection import RescoreOptions, select_models
 
     context = get_current_context()
     run = context["dag_run"]
@@ -113,7 +113,7 @@ def run_backlog() -> None:
 @task(map_index_template=MODEL_NAME, multiple_outputs=False)
 def grade_again(model: dict[str, str]) -> dict[str, Any]:
     """Grade the model's stored outputs, pass the gates, and count the verdicts that change."""
-    from palmares.steps.regrading import grade_again
+    from palmares.steps.rescore.regrading import grade_again
 
     context = get_current_context()
     run_id, dry_run = context["dag_run"].run_id, context["params"]["dry_run"]
@@ -132,7 +132,7 @@ def grade_again(model: dict[str, str]) -> dict[str, Any]:
 def republish(model: dict[str, str]) -> dict[str, Any]:
     """Publish the new scores, what they rest on and the request's status together, or nothing."""
     from airflow.sdk.exceptions import AirflowSkipException
-    from palmares.steps.republishing import republish
+    from palmares.steps.rescore.republishing import republish
 
     context = get_current_context()
     if context["params"]["dry_run"]:
@@ -145,7 +145,7 @@ def republish(model: dict[str, str]) -> dict[str, Any]:
 def summarize() -> dict[str, Any]:
     """Say what changed, and turn the run red if a model failed or was stopped by a gate."""
     from airflow.sdk.exceptions import AirflowFailException
-    from palmares.steps.rescoring_summary import summarize
+    from palmares.steps.rescore.summary import summarize
 
     context = get_current_context()
     pulled = context["ti"].xcom_pull(task_ids="rescore_model.grade_again")  # of all indexes

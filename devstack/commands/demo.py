@@ -123,7 +123,7 @@ def _too_long(now: SweepState, deadline_s: float) -> str:
 
 
 def _read_board(paths: StackPaths, state: StackState) -> dict[str, Any]:
-    from palmares.steps.leaderboard import read_leaderboard
+    from palmares.steps.leaderboard.standings import read_leaderboard
 
     os.environ["PALMARES_STORAGE_URL"] = storage_url(paths)
     return read_leaderboard(

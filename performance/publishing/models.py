@@ -15,7 +15,7 @@ PRIVATE_FILES = tuple(
     for name in (f"details_{task}.parquet", f"graded_{task}.jsonl")
 )
 FILES_A_MODEL = len(PUBLIC_FILES) + len(PRIVATE_FILES)
-"""As `palmares.steps.publishing` queues for a suite of three tasks; the request's status comes on top."""
+"""As `steps.sweep.publishing` queues for a suite of three tasks; the request's status comes on top."""
 
 
 def request_path(number: int) -> str:

@@ -19,7 +19,7 @@ def own_job_key(context: Context) -> str:
 
 def note_failure(context: Context) -> None:
     """Write the reason of a group's failed task into the store: `summarize` reads it there."""
-    from palmares.steps.summary import record_failure
+    from palmares.steps.sweep.summary import record_failure
 
     with open_services() as services:
         record_failure(
@@ -34,7 +34,7 @@ def note_failure(context: Context) -> None:
 def note_enqueued(context: Context) -> None:
     """Write into the store which ClearML task runs the job; not for a run that lost its claim meanwhile."""
     from palmares.leaderboard.errors import ClaimLostError
-    from palmares.steps.outcomes import record_enqueued
+    from palmares.steps.sweep.outcomes import record_enqueued
 
     ti = context["ti"]
     job_key = own_job_key(context)

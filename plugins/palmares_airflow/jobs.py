@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from clearml_provider.hook import ClearMLHook
     from clearml_provider.models import TaskInfo
-    from palmares.steps.worlds import Job
+    from palmares.steps.reconcile.sources import Job
     from palmares.store.store import Evaluation
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ ARCHIVED = "archived"
 
 
 class ClearMLJobs:
-    """What `palmares.steps.repairs` asks of ClearML (its ``Cluster``)."""
+    """What `palmares.steps.reconcile.actions` asks of ClearML (its ``Cluster``)."""
 
     def __init__(self, hook: ClearMLHook) -> None:
         self._hook = hook
@@ -184,7 +184,7 @@ def _job(task: TaskInfo, live_children: Iterable[str]) -> Job:
     from clearml_provider.flows.nodes import is_live
     from clearml_provider.models import ENQUEUED_AT, WAITER
     from clearml_provider.outcomes import STOP_REASON, stop_cause
-    from palmares.steps.worlds import Job
+    from palmares.steps.reconcile.sources import Job
 
     said = task.user_properties
     enqueued_at, results = said.get(ENQUEUED_AT, ""), said.get(RESULTS_ATTEMPT, "")

@@ -26,7 +26,7 @@ def classify(termination: Termination) -> AttemptOutcome:
     """Judge an ended ClearML task by the leaderboard's rules and tonight's retry budgets."""
     from clearml_provider.outcomes import AttemptOutcome
     from clearml_provider.redaction import shown_reason
-    from palmares.steps.outcomes import bounded, classify_task
+    from palmares.steps.sweep.outcomes import bounded, classify_task
 
     task = termination.info
     outcome = classify_task(
@@ -53,7 +53,7 @@ def classify(termination: Termination) -> AttemptOutcome:
 
 def keep_outcome(termination: Termination, outcome: AttemptOutcome) -> None:
     """Write an attempt and its outcome into the store."""
-    from palmares.steps.outcomes import record_outcome
+    from palmares.steps.sweep.outcomes import record_outcome
 
     task = termination.info
     with open_services() as services:
@@ -71,7 +71,7 @@ def keep_outcome(termination: Termination, outcome: AttemptOutcome) -> None:
 def next_attempt(termination: Termination, outcome: AttemptOutcome) -> AttemptEdit | None:
     """The fallback policy's next plan if the same one would fail again, else the same; None: none is left."""
     from clearml_provider.outcomes import AttemptEdit
-    from palmares.steps.outcomes import next_step
+    from palmares.steps.sweep.outcomes import next_step
 
     task = termination.info
     with open_services() as services:

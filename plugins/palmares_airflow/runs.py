@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
-    from palmares.steps.worlds import RunFacts
+    from palmares.steps.reconcile.sources import RunFacts
 
 SWEEP = "evaluate_submissions"
 FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
@@ -27,7 +27,7 @@ def runs_of(ti: RuntimeTaskInstanceProtocol, run_ids: Sequence[str]) -> dict[str
 
 
 def _facts(ti: RuntimeTaskInstanceProtocol, run_id: str) -> RunFacts:
-    from palmares.steps.worlds import LIVE_RUN, RunFacts
+    from palmares.steps.reconcile.sources import LIVE_RUN, RunFacts
 
     if not ti.get_dr_count(dag_id=SWEEP, run_ids=[run_id]):
         return RunFacts(run_id=run_id, state=None)

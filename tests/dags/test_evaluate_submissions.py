@@ -120,7 +120,7 @@ def test_a_publication_waits_for_the_hub_for_a_day_and_other_tasks_do_not(dag: d
 
 
 def test_the_form_offers_what_the_sweep_understands(dag: dict[str, Any]) -> None:
-    from palmares.steps.admission import SweepOptions
+    from palmares.steps.sweep.admission import SweepOptions
 
     offered = set(dag["params"])
     assert offered == {"models", "suite", "cluster", "max_models", "limit_samples", "force", "dry_run"}

@@ -164,7 +164,7 @@ def test_every_pool_that_a_task_names_is_made_by_the_stack(parsed: dict[str, Any
 
 
 def test_the_form_offers_what_the_selection_understands(dag: dict[str, Any]) -> None:
-    from palmares.steps.rescoring import RescoreOptions
+    from palmares.steps.rescore.selection import RescoreOptions
 
     assert set(dag["params"]) == {"models", "suite", "max_models", "force", "dry_run"}
     assert set(dag["params"]) <= set(RescoreOptions.model_fields)

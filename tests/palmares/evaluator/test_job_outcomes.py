@@ -29,7 +29,7 @@ PROCESSES = {
 
 def verdict_of(services: Services, task_id: str) -> AttemptOutcome:
     """Judge a ClearML task by what the server knows of it."""
-    from palmares.steps.outcomes import classify_task  # not in the evaluator's environment
+    from palmares.steps.sweep.outcomes import classify_task  # not in the evaluator's environment
 
     task = services.task(task_id)
     properties = task["hyperparams"].get("properties", {})

@@ -6,7 +6,7 @@ from typing import Any
 
 from palmares.leaderboard.submissions.moderation import Moderation, ModerationAction
 from palmares.leaderboard.submissions.request_file import edit_request
-from palmares.steps.moderation import now
+from palmares.steps.requests.moderation import now
 from palmares.steps.services import Services
 from palmares.store.store import EvaluationState
 

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from palmares.leaderboard.submissions.submission import Submission
-from palmares.steps.admission import Admitted, SweepOptions, admit_submissions, list_requests
 from palmares.steps.services import Services
+from palmares.steps.sweep.admission import Admitted, SweepOptions, admit_submissions, list_requests
 
 
 def admit(services: Services, *, run: str = "night-1", **options: Any) -> Admitted:

@@ -9,7 +9,7 @@ import pytest
 from palmares.hub import Hub
 from palmares.leaderboard.errors import HubError, OutboxWaitError
 from palmares.steps.outbox import check_written, outbox_limits, write_everything, write_out
-from palmares.steps.repairs import _what_waits
+from palmares.steps.reconcile.actions import _what_waits
 from palmares.steps.services import Services
 from palmares.store.outbox.queue import OutboxEntry
 

@@ -9,10 +9,10 @@ from clearml_provider.flows.cancel import cancel
 from clearml_provider.operators import ClearMLEnqueueOperator
 from clearml_provider.outcomes import CAUSE_KILLED
 from palmares.leaderboard.submissions.submission import Submission
-from palmares.steps.outcomes import record_enqueued
-from palmares.steps.planning import plan_resources
+from palmares.steps.reconcile.sources import RunFacts
 from palmares.steps.services import Services
-from palmares.steps.worlds import RunFacts
+from palmares.steps.sweep.outcomes import record_enqueued
+from palmares.steps.sweep.planning import plan_resources
 from palmares.store.store import Evaluation
 
 from tests.palmares.steps.sweeping import admit, claimed

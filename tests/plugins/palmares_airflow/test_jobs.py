@@ -12,11 +12,11 @@ from clearml_provider.exceptions import ClearMLUnavailableError
 from clearml_provider.operators import ClearMLEnqueueOperator
 from palmares.hub import Hub
 from palmares.leaderboard.errors import HubUnavailableError
-from palmares.steps.admission import SweepOptions, admit_submissions, list_requests
-from palmares.steps.repairs import RunsOf, reconcile, running_requests
+from palmares.steps.reconcile.actions import RunsOf, reconcile, running_requests
+from palmares.steps.reconcile.sources import RunFacts
 from palmares.steps.services import Services
-from palmares.steps.summary import without_a_told_end
-from palmares.steps.worlds import RunFacts
+from palmares.steps.sweep.admission import SweepOptions, admit_submissions, list_requests
+from palmares.steps.sweep.summary import without_a_told_end
 from palmares.store.store import EvaluationState
 from palmares_airflow.jobs import ClearMLJobs, cancel_replaced, killed_jobs
 

@@ -163,7 +163,7 @@ def _decide(
     with unusable_input_is_told():
         person = who(by)
         from palmares.leaderboard.submissions.moderation import Moderation, ModerationAction, checked
-        from palmares.steps.moderation import check_lifts, moderate, now
+        from palmares.steps.requests.moderation import check_lifts, moderate, now
 
         decision = checked(
             Moderation(

@@ -20,7 +20,7 @@ from palmares.cli.requests.addresses import (
 from palmares.cli.requests.complaints import unusable_input_is_told, who
 
 if TYPE_CHECKING:
-    from palmares.steps.overview import Row
+    from palmares.steps.requests.overview import Row
 
 app = typer.Typer(no_args_is_help=True, help="The requests dataset: the queue, and what became of others.")
 
@@ -49,7 +49,7 @@ def list_requests(
         wanted = _statuses(status)
         addresses = find_addresses(hub=hub, store=store, home=home)
         from palmares.cli.requests.show import show_requests
-        from palmares.steps.overview import overview
+        from palmares.steps.requests.overview import overview
 
         with open_services(addresses) as services:
             seen = overview(services)
@@ -84,7 +84,7 @@ def show(
     with unusable_input_is_told():
         addresses = find_addresses(hub=hub, store=store, home=home)
         from palmares.cli.requests.show import show_request
-        from palmares.steps.describing import describe
+        from palmares.steps.requests.describe import describe
 
         with open_services(addresses) as services:
             found = describe(services, name)
@@ -119,7 +119,7 @@ def add(
     """Submit a model: write its request file, unless a sweep would refuse it. Exit status 2: it would."""
     with unusable_input_is_told():
         addresses = find_addresses(hub=hub, store=store, home=home)
-        from palmares.steps.adding import Wish, add_request
+        from palmares.steps.requests.submit import Wish, add_request
 
         wish = Wish(
             model_id=model_id,
@@ -170,7 +170,7 @@ def unpark(
     with unusable_input_is_told():
         person = who(by)
         addresses = find_addresses(hub=hub, store=store, home=home)
-        from palmares.steps.parked import unpark as let_go_on
+        from palmares.steps.requests.on_hold import unpark as let_go_on
 
         with open_services(addresses) as services:
             going_on = let_go_on(services, name, by=person)

@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from palmares.cli.output import console, printable
-from palmares.steps.overview import Overview, Row
+from palmares.steps.requests.overview import Overview, Row
 
 
 def show_requests(rows: Sequence[Row], seen: Overview) -> None:

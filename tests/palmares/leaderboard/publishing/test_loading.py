@@ -31,7 +31,7 @@ print("\\n" + json.dumps({
 
 
 def test_the_datasets_library_loads_the_table_that_the_card_declares(tmp_path, settings, make_result):
-    from palmares.steps.publish_leaderboard import CONFIG
+    from palmares.steps.leaderboard.publish import CONFIG
 
     results = [make_result("org/a"), make_result("org/b")]
     contents = contents_of(results, suite=settings.suite(), moderation={})

@@ -1,0 +1,1 @@
+"""Tasks of reconciliation: read the sources of truth, apply the rules, act."""

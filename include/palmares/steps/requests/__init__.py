@@ -1,0 +1,1 @@
+"""Requests one by one: submit, list, describe, moderate, decide about one on hold."""

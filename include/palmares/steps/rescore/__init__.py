@@ -1,0 +1,1 @@
+"""Tasks of re-scoring: select, grade again, publish again, sum up."""

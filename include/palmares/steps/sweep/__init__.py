@@ -1,0 +1,1 @@
+"""Tasks of the sweep: from a request file to published results."""
