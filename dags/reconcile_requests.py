@@ -1,4 +1,4 @@
-"""The watchman: compares ClearML's jobs, Airflow's runs, the store and the requests, and mends them.
+"""The reconciler compares ClearML's jobs, Airflow's runs, the store and the requests, and reconciles them.
 
 Runs every quarter of an hour. See docs/architecture.md, "Reconciliation", for what it looks for.
 """
@@ -13,7 +13,7 @@ from palmares_airflow.services import open_services
 
 PARAMS = {
     "dry_run": Param(
-        False, type="boolean", title="Dry run", description="Say what would be mended; change nothing."
+        False, type="boolean", title="Dry run", description="Report what would be done; change nothing."
     ),
     "grace_s": Param(
         600,
@@ -27,7 +27,7 @@ PARAMS = {
 
 @task(multiple_outputs=False)
 def reconcile() -> dict[str, Any]:
-    """Look at all four, mend each disagreement by itself, and say what was done."""
+    """Read all four, reconcile each disagreement by itself, and report what was done."""
     from functools import partial
 
     from clearml_provider.hook import ClearMLHook

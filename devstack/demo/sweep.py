@@ -115,7 +115,7 @@ class Sweep:
         self._before = {run_id for run_id, state in self._recent_runs().items() if state in FINISHED_RUN}
 
     def trigger(self) -> str:
-        """Let the DAG run, and its watchman; make sure that a run of it begins now; return its run id.
+        """Let the DAG run, and the reconciler; make sure that a run of it begins now; return its run id.
 
         Unpausing starts a run for the schedule's last slot, unless there was one: it is taken, so that there
         are not two runs of which one finds nothing to do.

@@ -52,11 +52,11 @@ def dag(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return described
 
 
-def test_the_watchman_is_one_task_each_quarter_of_an_hour_one_run_at_a_time(dag: dict[str, Any]) -> None:
+def test_the_reconciler_is_one_task_each_quarter_of_an_hour_one_run_at_a_time(dag: dict[str, Any]) -> None:
     assert dag["errors"] == {}
     assert dag["tasks"] == ["reconcile"]
     assert (dag["timetable"], dag["catchup"], dag["max_active_runs"]) == ("*/15 * * * *", False, 1)
 
 
-def test_it_mends_unless_asked_only_to_tell(dag: dict[str, Any]) -> None:
+def test_it_reconciles_unless_asked_only_to_report(dag: dict[str, Any]) -> None:
     assert dag["params"] == {"dry_run": False, "grace_s": 600}

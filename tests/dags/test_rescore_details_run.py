@@ -13,10 +13,10 @@ import pytest
 from palmares.benchmarks.bac_fr.scorer import BacFrScorer
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.steps.services import Services
-from tests.palmares.steps.test_rescoring import MODEL, old_scorer, petit, published_json
 
 from tests.fixtures.hub_server import HubServer
 from tests.palmares.steps.conftest import demo_hub, postgres_url, services, store_url
+from tests.palmares.steps.rescore.test_rescoring import MODEL, old_scorer, petit, published_json
 
 __all__ = ["demo_hub", "old_scorer", "petit", "postgres_url", "services", "store_url"]
 pytestmark = pytest.mark.stack

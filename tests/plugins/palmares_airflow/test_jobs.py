@@ -45,7 +45,7 @@ def empty_cluster(clearml: Workplace, monkeypatch: pytest.MonkeyPatch) -> Iterat
     clearml.faults.clear()
 
 
-def mend(
+def reconciled(
     services: Services,
     clearml: Workplace,
     airflow: Mapping[str, Any] = DELETED,
@@ -70,16 +70,16 @@ def test_the_job_of_a_deleted_run_is_cancelled_and_the_next_night_starts_its_nex
     petit = petit_enqueued(services, clearml)
     task_id = clearml.start()
 
-    report = mend(services, clearml)
+    report = reconciled(services, clearml)
 
-    assert report["counts"] == {"orphan": 1, "zombie": 1}
+    assert report["counts"] == {"orphan": 1, "stale": 1}
     task = clearml.task()
     assert (task.status.value, task.user_properties["stop_cause"]) == ("stopped", "1:orphan")
     assert "run night-1 was deleted" in task.user_properties["stop_reason"]
     assert stored(services, petit).state is S.FAILED
     written = request(services, petit.request_path)
     assert (written["status"], written["error_msg"].split(":")[0]) == ("PENDING", "infrastructure")
-    assert mend(services, clearml, run="watch-2")["counts"] == {}
+    assert reconciled(services, clearml, run="watch-2")["counts"] == {}
     again = claimed(admit(services, run="night-2", models=["palmares-demo/petit"]))["petit"]
     assert enqueue(services, clearml, again, run="night-2") == task_id
     assert clearml.task().attempt == 2
@@ -88,7 +88,7 @@ def test_the_job_of_a_deleted_run_is_cancelled_and_the_next_night_starts_its_nex
 def test_a_queued_orphan_leaves_its_queue(services: Services, clearml: Workplace) -> None:
     petit_enqueued(services, clearml)
 
-    mend(services, clearml)
+    reconciled(services, clearml)
 
     assert clearml.entries() == []
 
@@ -105,7 +105,7 @@ def test_results_that_nobody_fetched_are_adopted_the_next_night_and_nothing_is_c
         set_property(clearml, task_id, "results_attempt", "1")
         clearml.call("tasks.stopped", task=task_id, force=True, status_reason="non-responsive")
 
-    assert mend(services, clearml)["counts"] == {"sent_back": 1}
+    assert reconciled(services, clearml)["counts"] == {"results_pending": 1}
 
     assert request(services, petit.request_path)["status"] == "PENDING"
     again = claimed(admit(services, run="night-2", models=["palmares-demo/petit"]))["petit"]
@@ -121,7 +121,7 @@ def test_what_a_person_cancelled_in_airflow_is_cancelled_in_store_and_request(
     clearml.start()
     kill(clearml)
 
-    assert mend(services, clearml, {"state": "failed"})["counts"] == {"cancelled": 1}
+    assert reconciled(services, clearml, {"state": "failed"})["counts"] == {"cancelled": 1}
 
     assert stored(services, petit).state is S.CANCELLED
     written = request(services, petit.request_path)
@@ -135,10 +135,10 @@ def test_a_live_run_and_a_dry_run_change_nothing(services: Services, clearml: Wo
     before, files = stored(services, petit), request_files(services)
 
     waits = {"state": "running", "open_groups": frozenset({petit.job_key}), "is_summed_up": False}
-    assert mend(services, clearml, waits)["counts"] == {}
-    report = mend(services, clearml, dry_run=True)
+    assert reconciled(services, clearml, waits)["counts"] == {}
+    report = reconciled(services, clearml, dry_run=True)
 
-    assert report["counts"] == {"orphan": 1, "zombie": 1}
+    assert report["counts"] == {"orphan": 1, "stale": 1}
     assert len(report["lines"]) == 2
     assert (stored(services, petit), request_files(services)) == (before, files)
     assert clearml.task().status.value == "in_progress"
@@ -155,7 +155,7 @@ def test_a_model_that_a_sweep_takes_up_in_the_same_moment_is_left_to_it(
         services.store.evaluations.claim(petit.to_json(), dag_run_id="night-2")
         return {run_id: RunFacts(run_id=run_id, state=None) for run_id in run_ids}
 
-    assert mend(services, clearml, runs_of=a_sweep_is_faster)["counts"] == {}
+    assert reconciled(services, clearml, runs_of=a_sweep_is_faster)["counts"] == {}
 
     assert stored(services, petit).dag_run_id == "night-2"
     assert clearml.task().status.value == "in_progress"
@@ -183,7 +183,7 @@ def test_a_request_that_nobody_runs_waits_again_and_the_outbox_is_written_first(
     content = edit_request(request_files(services)[path], {"status": "RUNNING"})
     services.hub.commit_files(repo, {path: content}, message="By hand", parent_commit=services.hub.head(repo))
 
-    assert mend(services, clearml)["counts"] == {"nobody": 1}
+    assert reconciled(services, clearml)["counts"] == {"untracked": 1}
 
     assert request(services, path)["status"] == "PENDING"
 
@@ -215,7 +215,7 @@ def test_an_outage_is_one_clear_error_and_changes_nothing(
         services = dataclasses.replace(services, hub=Hub(endpoint="http://127.0.0.1:9", token=None))
 
     with pytest.raises(ClearMLUnavailableError if away == "ClearML" else HubUnavailableError):
-        mend(services, clearml)
+        reconciled(services, clearml)
 
     clearml.faults.clear()
     assert (stored(services, petit), clearml.task().status.value) == (before, "queued")
@@ -236,7 +236,7 @@ def test_nodes_count_with_their_master_and_jobs_of_others_are_not_judged(
 
     jobs = {job.job_key: job for job in ClearMLJobs(clearml.hook).jobs()}
     assert jobs[clearml.key].live_children == (child,)
-    mend(services, clearml)
+    reconciled(services, clearml)
 
     statuses = {task.id: task.status.value for task in clearml.hook.tasks([master, child]).values()}
     assert statuses == {master: "stopped", child: "stopped"}

@@ -15,8 +15,8 @@ from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 from palmares.steps.services import Services
 from palmares.store.store import EvaluationState
 from palmares_airflow import policy
-from tests.palmares.steps.test_outcomes import plan_of
 
+from tests.palmares.steps.sweep.test_outcomes import plan_of
 from tests.palmares.steps.sweeping import admit, claimed
 
 STARTED = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Look at the four worlds, decide what disagrees, and mend it: each repair is one step, safe to run twice."""
+"""Read the sources of truth, decide what disagrees, and reconcile it: each action is safe to run twice."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from palmares.leaderboard.publishing.status import cancelled_changes, pending_ch
 from palmares.leaderboard.submissions.request_file import RequestStatus, is_request_path, parse_request
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.steps.outbox import describe_blocker, request_edit, write_everything, write_out
-from palmares.steps.reconcile.rules import Repair, RepairKind, decide, runs_that_matter
-from palmares.steps.reconcile.sources import Job, RunFacts, Worlds
+from palmares.steps.reconcile.rules import Action, ActionKind, decide, runs_that_matter
+from palmares.steps.reconcile.sources import Job, RunFacts, SourcesOfTruth
 from palmares.steps.services import Services
 from palmares.steps.write_back import INFRASTRUCTURE, settled_changes
 from palmares.store.store import Evaluation, EvaluationState, OutboxEntry
@@ -27,7 +27,7 @@ LINES_AT_MOST = 100
 
 
 class Cluster(Protocol):
-    """ClearML, as far as mending needs it."""
+    """ClearML, as far as reconciliation needs it."""
 
     def jobs(self) -> Sequence[Job]:
         """All our jobs; of a key with several tasks, the one that counts comes first."""
@@ -60,23 +60,23 @@ def reconcile(
     dry_run: bool = False,
     before: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Compare ClearML, Airflow, the store and the requests, and mend what disagrees.
+    """Compare ClearML, Airflow, the store and the requests, and reconcile what disagrees.
 
     What the outbox still holds is written first: it may be all that is wrong. Then everything is read before
-    anything is mended, so that an outage of one of the four changes nothing. What a live run holds is left
+    anything is changed, so that an outage of one of the four changes nothing. What a live run holds is left
     alone, and what moved since it was read too.
 
     Args:
         services: Open handles.
         cluster: ClearML.
         runs_of: Airflow.
-        dag_run_id: Who mends.
-        grace_s: How long a thing may be as it is before it is mended: a job may just have been enqueued.
+        dag_run_id: Who reconciles.
+        grace_s: How long a thing may be as it is before it is acted on: a job may just have been enqueued.
         dry_run: Only tell.
         before: What the last reconciliation returned; None: read every request file.
 
     Returns:
-        Small JSON: ``counts`` by `RepairKind`, ``lines`` (one a repair), ``written`` (outbox entries that
+        Small JSON: ``counts`` by `ActionKind`, ``lines`` (one an action), ``written`` (outbox entries that
         waited before), ``obstacles`` (lines on what still waits, and why), ``dry_run``; and for the
         next time ``commit`` and ``running``, the requests dataset's head and which of its files said RUNNING
         there.
@@ -92,23 +92,23 @@ def reconcile(
     unwritten = services.store.outbox.pending()
     commit, running = running_requests(services, before)
     # What waits to be written is no disagreement: it would be queued again each time while the Hub is away.
-    told = {entry.path for entry in unwritten if entry.repo_id == repos.requests_repo}
-    seen = [path for path in running if path not in told]
-    worlds = look(services, cluster, runs_of, running=seen, grace_s=grace_s)
+    reported = {entry.path for entry in unwritten if entry.repo_id == repos.requests_repo}
+    unreported = [path for path in running if path not in reported]
+    sources = read_sources(services, cluster, runs_of, running=unreported, grace_s=grace_s)
     counts: Counter[str] = Counter()
     lines: list[str] = []
-    for repair in decide(worlds):
-        if dry_run or _mend(services, cluster, worlds, repair, dag_run_id=dag_run_id):
-            counts[repair.kind.value] += 1
-            lines.append(str(repair))
-            log.warning("%s%s", "would mend " if dry_run else "", repair)
+    for action in decide(sources):
+        if dry_run or _carry_out(services, cluster, sources, action, dag_run_id=dag_run_id):
+            counts[action.kind.value] += 1
+            lines.append(str(action))
+            log.warning("%s%s", "would do " if dry_run else "", action)
         else:
-            log.info("left alone, it moved meanwhile: %s", repair)
+            log.info("left alone, it moved meanwhile: %s", action)
     if counts and not dry_run:
         write_out(services, repos.requests_repo)
     log.info(
         "%s: %s; %s outbox entries waited",
-        "would mend" if dry_run else "mended",
+        "would do" if dry_run else "done",
         ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items())) or "nothing",
         waiting,
     )
@@ -123,10 +123,10 @@ def reconcile(
     }
 
 
-def look(
+def read_sources(
     services: Services, cluster: Cluster, runs_of: RunsOf, *, running: Sequence[str], grace_s: float
-) -> Worlds:
-    """Read the other three worlds.
+) -> SourcesOfTruth:
+    """Read the other three sources of truth.
 
     Claims are in the store before a request says RUNNING or a job exists, so these two are read before it:
     what they show without an evaluation has none.
@@ -134,7 +134,7 @@ def look(
     jobs = cluster.jobs()
     evaluations = services.store.evaluations.find()
     runs = runs_of(runs_that_matter(evaluations, jobs, running))
-    return Worlds(
+    return SourcesOfTruth(
         running_requests=running,
         jobs=jobs,
         evaluations=evaluations,
@@ -196,26 +196,28 @@ def _what_waits(services: Services) -> list[str]:
     return lines[:LINES_AT_MOST]
 
 
-def _mend(services: Services, cluster: Cluster, worlds: Worlds, repair: Repair, *, dag_run_id: str) -> bool:
-    """Carry out one repair; False when what it was decided on is no longer so."""
-    evaluation, job = repair.evaluation, repair.job
+def _carry_out(
+    services: Services, cluster: Cluster, sources: SourcesOfTruth, action: Action, *, dag_run_id: str
+) -> bool:
+    """Carry out one action; False when what it was decided on is no longer so."""
+    evaluation, job = action.evaluation, action.job
     if evaluation is None:
-        assert repair.path is not None
-        waits = pending_changes(INFRASTRUCTURE, repair.reason)
-        services.store.outbox.add([request_edit(services, repair.path, waits, dag_run_id=dag_run_id)])
+        assert action.path is not None
+        waits = pending_changes(INFRASTRUCTURE, action.reason)
+        services.store.outbox.add([request_edit(services, action.path, waits, dag_run_id=dag_run_id)])
         return True
-    if repair.kind is RepairKind.ORPHAN:
+    if action.kind is ActionKind.ORPHAN:
         assert job is not None
-        return _is_as_seen(services, evaluation) and cluster.cancel(job, reason=repair.reason)
-    if repair.kind is RepairKind.SENT_BACK and job is not None and not job.is_success:
+        return _is_as_seen(services, evaluation) and cluster.cancel(job, reason=action.reason)
+    if action.kind is ActionKind.RESULTS_PENDING and job is not None and not job.is_success:
         if not _is_as_seen(services, evaluation):
             return False
-        cluster.declare_completed(job, reason=repair.reason)
-    state, changes, fields = _settlement(repair, evaluation)
-    is_told = repair.kind is RepairKind.CANCELLED or evaluation.request_path in worlds.running_requests
+        cluster.declare_completed(job, reason=action.reason)
+    state, changes, fields = _final_state(action, evaluation)
+    is_reported = action.kind is ActionKind.CANCELLED or evaluation.request_path in sources.running_requests
     entries: list[OutboxEntry] = []
     submission = Submission.from_json(dict(evaluation.submission))
-    if changes is not None and is_told and submission.limit_samples is None:
+    if changes is not None and is_reported and submission.limit_samples is None:
         entries.append(
             request_edit(
                 services,
@@ -228,17 +230,17 @@ def _mend(services: Services, cluster: Cluster, worlds: Worlds, repair: Repair, 
     return services.store.evaluations.update_if_unchanged(evaluation, state=state, entries=entries, **fields)
 
 
-def _settlement(
-    repair: Repair, evaluation: Evaluation
+def _final_state(
+    action: Action, evaluation: Evaluation
 ) -> tuple[EvaluationState, dict[str, Any] | None, dict[str, Any]]:
-    """The state to settle in, what the request says then, and what the store keeps."""
-    if repair.kind is RepairKind.STATUS_LOST:
+    """The state to end in, what the request says then, and what the store keeps."""
+    if action.kind is ActionKind.STATUS_LOST:
         return evaluation.state, settled_changes(evaluation), {}
-    if repair.kind is RepairKind.CANCELLED:
-        fields = {"failure_class": "cancelled", "reason_code": "cancelled", "reason": repair.reason}
-        return EvaluationState.CANCELLED, cancelled_changes(repair.reason), fields
-    fields = {"failure_class": INFRASTRUCTURE, "reason_code": str(repair.kind), "reason": repair.reason}
-    return EvaluationState.FAILED, pending_changes(INFRASTRUCTURE, repair.reason), fields
+    if action.kind is ActionKind.CANCELLED:
+        fields = {"failure_class": "cancelled", "reason_code": "cancelled", "reason": action.reason}
+        return EvaluationState.CANCELLED, cancelled_changes(action.reason), fields
+    fields = {"failure_class": INFRASTRUCTURE, "reason_code": str(action.kind), "reason": action.reason}
+    return EvaluationState.FAILED, pending_changes(INFRASTRUCTURE, action.reason), fields
 
 
 def _is_as_seen(services: Services, seen: Evaluation) -> bool:

@@ -71,8 +71,8 @@ class RunFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Worlds:
-    """What was seen; requests and jobs before the store, the store before the runs."""
+class SourcesOfTruth:
+    """What was read; requests and jobs before the store, the store before the runs."""
 
     running_requests: Sequence[str]
     """Paths of the request files that say RUNNING, at one commit."""

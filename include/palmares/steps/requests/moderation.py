@@ -42,7 +42,7 @@ class Moderated:
     requests: tuple[str, ...] = ()
     """Request files that are edited."""
     cancelled: tuple[str, ...] = ()
-    """Evaluations that were closed, as ``model at commit``; the watchman stops their jobs."""
+    """Evaluations that were closed, as ``model at commit``; the reconciler stops their jobs."""
 
 
 def moderate(services: Services, decision: Moderation) -> Moderated:

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from palmares.steps.reconcile.rules import ADOPTION_S, Repair, RepairKind, decide, runs_that_matter
-from palmares.steps.reconcile.sources import Job, RunFacts, Worlds
+from palmares.steps.reconcile.rules import ADOPTION_S, Action, ActionKind, decide, runs_that_matter
+from palmares.steps.reconcile.sources import Job, RunFacts, SourcesOfTruth
 from palmares.store.store import REPLACED, WITHDRAWN, Evaluation, EvaluationState
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -65,8 +65,8 @@ def job(status: str = "in_progress", **changed: Any) -> Job:
 
 def seen(
     *evaluations: Evaluation, jobs: tuple[Job, ...] = (), run: RunFacts = OVER, running: tuple[str, ...] = ()
-) -> list[Repair]:
-    worlds = Worlds(
+) -> list[Action]:
+    sources = SourcesOfTruth(
         running_requests=running,
         jobs=jobs,
         evaluations=evaluations,
@@ -75,11 +75,11 @@ def seen(
         grace_s=600,
         lost_after_s=300,
     )
-    return decide(worlds)
+    return decide(sources)
 
 
 def kinds(*args: Any, **more: Any) -> list[str]:
-    return [repair.kind.value for repair in seen(*args, **more)]
+    return [action.kind.value for action in seen(*args, **more)]
 
 
 @pytest.mark.parametrize("run", [WAITS, ADMITS, TO_SUM_UP], ids=["waits", "admits", "will sum up"])
@@ -92,9 +92,9 @@ def test_what_a_live_run_holds_is_left_alone(run: RunFacts, status: str) -> None
 
 @pytest.mark.parametrize("run", [DELETED, OVER, PAST_IT], ids=["deleted", "over", "past it"])
 def test_a_job_of_a_run_that_is_gone_is_cancelled_and_its_evaluation_failed_over(run: RunFacts) -> None:
-    orphan, zombie = seen(evaluation(), jobs=(job(),), run=run, running=(PATH,))
+    orphan, stale = seen(evaluation(), jobs=(job(),), run=run, running=(PATH,))
 
-    assert (orphan.kind, zombie.kind, zombie.path) == (RepairKind.ORPHAN, RepairKind.ZOMBIE, PATH)
+    assert (orphan.kind, stale.kind, stale.path) == (ActionKind.ORPHAN, ActionKind.STALE, PATH)
     assert orphan.reason == f"nobody waits for ClearML task t1 (in_progress): {run.words}"
 
 
@@ -128,9 +128,9 @@ def test_a_live_job_whose_group_stopped_without_a_word_is_cancelled() -> None:
 def test_a_job_that_was_replaced_or_withdrawn_is_cancelled_though_its_run_still_waits(code: str) -> None:
     closed = evaluation(S.CANCELLED, reason_code=code, reason="Replaced by run forced.")
 
-    (repair,) = seen(closed, jobs=(job(),), run=WAITS)
+    (action,) = seen(closed, jobs=(job(),), run=WAITS)
 
-    assert repair.reason.endswith("(in_progress): Replaced by run forced.")
+    assert action.reason.endswith("(in_progress): Replaced by run forced.")
 
 
 def test_jobs_of_other_leaderboards_are_not_ours_to_judge() -> None:
@@ -138,10 +138,10 @@ def test_jobs_of_other_leaderboards_are_not_ours_to_judge() -> None:
 
 
 def test_nodes_that_run_on_without_their_master_are_cancelled() -> None:
-    (repair,) = seen(evaluation(S.PUBLISHED), jobs=(job("completed", live_children=("c1", "c2")),))
+    (action,) = seen(evaluation(S.PUBLISHED), jobs=(job("completed", live_children=("c1", "c2")),))
 
-    assert repair.kind is RepairKind.ORPHAN
-    assert repair.reason.endswith("2 of its nodes run on without their master")
+    assert action.kind is ActionKind.ORPHAN
+    assert action.reason.endswith("2 of its nodes run on without their master")
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,8 @@ def test_nodes_that_run_on_without_their_master_are_cancelled() -> None:
     ],
     ids=["completed", "stopped", "failed", "its agent is dead"],
 )
-def test_results_that_nobody_fetched_are_sent_back_and_their_job_is_kept(done: Job) -> None:
-    assert kinds(evaluation(), jobs=(done,)) == ["sent_back"]
+def test_results_that_nobody_fetched_are_pending_and_their_job_is_kept(done: Job) -> None:
+    assert kinds(evaluation(), jobs=(done,)) == ["results_pending"]
 
 
 def test_a_job_that_has_uploaded_and_still_lives_is_left_to_end_by_itself() -> None:
@@ -163,7 +163,7 @@ def test_a_job_that_has_uploaded_and_still_lives_is_left_to_end_by_itself() -> N
 
 
 def test_uploads_of_an_earlier_attempt_are_no_results() -> None:
-    assert kinds(evaluation(), jobs=(job("stopped", attempt=2, results_attempt=1),)) == ["zombie"]
+    assert kinds(evaluation(), jobs=(job("stopped", attempt=2, results_attempt=1),)) == ["stale"]
 
 
 def test_a_failed_evaluation_whose_job_had_uploaded_is_not_computed_again() -> None:
@@ -171,34 +171,34 @@ def test_a_failed_evaluation_whose_job_had_uploaded_is_not_computed_again() -> N
     unusable = evaluation(S.FAILED, reason_code="fetch_results", failure_class="results_incomplete")
     stopped = job("stopped", results_attempt=1)
 
-    assert kinds(failed, jobs=(stopped,)) == ["sent_back"]
+    assert kinds(failed, jobs=(stopped,)) == ["results_pending"]
     assert kinds(failed, jobs=(job("completed"),)) == []
     assert kinds(unusable, jobs=(stopped,)) == []
 
 
 @pytest.mark.parametrize("state", [S.CLAIMED, S.PLANNED, S.ENQUEUED, S.FETCHED, S.SCORED])
 def test_an_evaluation_that_no_run_works_on_is_failed_over(state: EvaluationState) -> None:
-    (repair,) = seen(evaluation(state), run=DELETED)
+    (action,) = seen(evaluation(state), run=DELETED)
 
-    assert repair.kind is RepairKind.ZOMBIE
-    assert repair.reason == f"left {state}: run night-1 was deleted. The next sweep takes it up."
+    assert action.kind is ActionKind.STALE
+    assert action.reason == f"left {state}: run night-1 was deleted. The next sweep takes it up."
 
 
 @pytest.mark.parametrize("state", [S.ENQUEUED, S.FAILED])
 def test_a_job_that_a_person_cancelled_in_airflow_is_cancelled_everywhere(state: EvaluationState) -> None:
     killed = job("stopped", stop_cause="killed", stop_reason="Marked failed")
 
-    (repair,) = seen(evaluation(state), jobs=(killed,))
+    (action,) = seen(evaluation(state), jobs=(killed,))
 
-    assert (repair.kind, repair.reason, repair.path) == (RepairKind.CANCELLED, "Marked failed", PATH)
+    assert (action.kind, action.reason, action.path) == (ActionKind.CANCELLED, "Marked failed", PATH)
     assert seen(evaluation(state), jobs=(killed,), run=WAITS) == []
 
 
 @pytest.mark.parametrize("state", [S.PUBLISHED, S.REFUSED, S.FAILED, S.CANCELLED])
 def test_a_status_that_was_lost_is_written_again(state: EvaluationState) -> None:
-    (repair,) = seen(evaluation(state, reason_code="poll_status"), running=(PATH,))
+    (action,) = seen(evaluation(state, reason_code="poll_status"), running=(PATH,))
 
-    assert (repair.kind, repair.path) == (RepairKind.STATUS_LOST, PATH)
+    assert (action.kind, action.path) == (ActionKind.STATUS_LOST, PATH)
     assert seen(evaluation(state, reason_code="poll_status"), run=TO_SUM_UP, running=(PATH,)) == []
 
 
@@ -207,16 +207,16 @@ def test_a_parked_request_says_running_rightly() -> None:
 
 
 def test_a_request_that_nobody_ever_ran_waits_again() -> None:
-    (repair,) = seen(running=(PATH,))
+    (action,) = seen(running=(PATH,))
 
-    assert (repair.kind, repair.path, repair.evaluation) == (RepairKind.NOBODY, PATH, None)
+    assert (action.kind, action.path, action.evaluation) == (ActionKind.UNTRACKED, PATH, None)
 
 
 def test_a_preliminary_or_replaced_evaluation_says_nothing_of_its_request() -> None:
     trial = evaluation(S.FAILED, submission={"limit_samples": 2}, job_key="1" * 32)
     replaced = evaluation(S.CANCELLED, reason_code=REPLACED, job_key="2" * 32)
 
-    assert kinds(trial, replaced, running=(PATH,)) == ["nobody"]
+    assert kinds(trial, replaced, running=(PATH,)) == ["untracked"]
 
 
 def test_only_runs_that_hold_something_open_are_asked_about() -> None:
