@@ -1,4 +1,4 @@
-"""What is written into a request file at each turn of an evaluation; ``edit_request`` takes these changes."""
+"""What is written into a request file at each step of an evaluation; ``edit_request`` takes these changes."""
 
 from __future__ import annotations
 

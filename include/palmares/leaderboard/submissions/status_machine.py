@@ -1,8 +1,8 @@
-"""The statuses of a request file, which turn leads from which to which, and who may make it.
+"""The statuses of a request file, which transition leads from which to which, and who may make it.
 
 A file is written by two parties that know nothing of each other: its sender (a form, or a person) and this
-back end, whose news may be hours old when it reaches the Hub. So every status that the back end writes goes
-through :func:`write_status`, which looks at the file as it is at that moment: a turn that its status does not
+back end, whose information may be hours old when it reaches the Hub. So every status that the back end writes goes
+through :func:`write_status`, which looks at the file as it is at that moment: a transition that its status does not
 allow writes nothing. A sender who asks for a new result while the old one is on its way is never overruled.
 """
 
@@ -48,7 +48,7 @@ class Actor(StrEnum):
     """A person of the leaderboard, in Airflow or with a command."""
 
 
-class Turn(StrEnum):
+class TransitionKind(StrEnum):
     """What happens to a request."""
 
     CLAIM = "claim"
@@ -62,9 +62,9 @@ class Turn(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """One turn: from any of *before* to one of *after*."""
+    """One transition: from any of *before* to one of *after*."""
 
-    turn: Turn
+    kind: TransitionKind
     before: frozenset[RequestStatus]
     after: frozenset[RequestStatus]
     by: frozenset[Actor]
@@ -74,95 +74,95 @@ class Transition:
 
 TRANSITIONS: Final = (
     Transition(
-        turn=Turn.ASK,
+        kind=TransitionKind.ASK,
         before=WAITS | {RUNNING, FINISHED, FAILED, CANCELLED},
         after=WAITS,
         by=frozenset({Actor.SENDER, Actor.OPERATOR}),
         when="it is submitted, or submitted again",
     ),
     Transition(
-        turn=Turn.CLAIM,
+        kind=TransitionKind.CLAIM,
         before=WAITS | {RUNNING, FINISHED, FAILED, CANCELLED},
         after=frozenset({RUNNING}),
         by=frozenset({Actor.BACK_END}),
         when="a run takes it; one that is settled only when it may have cured itself, or by force",
     ),
     Transition(
-        turn=Turn.PARK,
+        kind=TransitionKind.PARK,
         before=frozenset({PENDING, RUNNING}),
         after=frozenset({RUNNING}),
         by=frozenset({Actor.BACK_END}),
         when="a gate stops its numbers",
     ),
     Transition(
-        turn=Turn.FINISH,
+        kind=TransitionKind.FINISH,
         before=frozenset({PENDING, RUNNING, FAILED, FINISHED}),
         after=frozenset({FINISHED}),
         by=frozenset({Actor.BACK_END}),
         when="its result is published, or was already",
     ),
     Transition(
-        turn=Turn.REFUSE,
+        kind=TransitionKind.REFUSE,
         before=WAITS | {RUNNING, FAILED},
         after=frozenset({FAILED}),
         by=frozenset({Actor.BACK_END}),
         when="it cannot be evaluated, for a reason of its own",
     ),
     Transition(
-        turn=Turn.GIVE_BACK,
+        kind=TransitionKind.GIVE_BACK,
         before=frozenset({PENDING, RUNNING}),
         after=frozenset({PENDING}),
         by=frozenset({Actor.BACK_END, Actor.OPERATOR}),
         when="the machines failed, or a parked one is looked at again",
     ),
     Transition(
-        turn=Turn.CANCEL,
+        kind=TransitionKind.CANCEL,
         before=WAITS | {RUNNING, FAILED, CANCELLED},
         after=frozenset({CANCELLED}),
         by=frozenset({Actor.SENDER, Actor.OPERATOR, Actor.BACK_END}),
         when="a person cancelled it, or withdrew the model",
     ),
 )
-"""Every turn there is. ``UNKNOWN``, a fork's own word, is in none of them: such a file is never touched."""
+"""Every transition there is. ``UNKNOWN``, a fork's own word, is in none of them: such a file is never touched."""
 
-BY_TURN: Final[Mapping[Turn, Transition]] = {one.turn: one for one in TRANSITIONS}
+BY_KIND: Final[Mapping[TransitionKind, Transition]] = {one.kind: one for one in TRANSITIONS}
 
 
-def may_turn(current: RequestStatus, turn: Turn, *, by: Actor) -> bool:
-    """Tell whether *by* may make this turn with a request that says *current*."""
-    transition = BY_TURN[turn]
+def may_transition(current: RequestStatus, transition: TransitionKind, *, by: Actor) -> bool:
+    """Tell whether *by* may make this transition of a request that says *current*."""
+    transition = BY_KIND[transition]
     return current in transition.before and by in transition.by
 
 
 def may_become(current: RequestStatus, new: RequestStatus, *, by: Actor) -> bool:
-    """Tell whether any turn of *by* leads from one status to the other."""
+    """Tell whether any transition of *by* leads from one status to the other."""
     return any(current in one.before and new in one.after and by in one.by for one in TRANSITIONS)
 
 
-def turn_of(changes: Mapping[str, Any]) -> Turn | None:
-    """Tell which turn an edit of ours is; None: it leaves the status alone.
+def transition_of(changes: Mapping[str, Any]) -> TransitionKind | None:
+    """Tell which transition an edit of ours is; None: it leaves the status alone.
 
     PENDING gives back; only an operator's command writes RERUN or PENDING_NEW_EVAL.
 
     Raises:
-        ValueError: The edit would write a status that no turn leads to.
+        ValueError: The edit would write a status that no transition leads to.
     """
     if "status" not in changes:
         return None
     match parse_status(changes["status"]):
         case RequestStatus.RUNNING:
             is_parked = str(changes.get("error_msg") or "").startswith(PARKED_MARK)
-            return Turn.PARK if is_parked else Turn.CLAIM
+            return TransitionKind.PARK if is_parked else TransitionKind.CLAIM
         case RequestStatus.FINISHED:
-            return Turn.FINISH
+            return TransitionKind.FINISH
         case RequestStatus.FAILED:
-            return Turn.REFUSE
+            return TransitionKind.REFUSE
         case RequestStatus.PENDING:
-            return Turn.GIVE_BACK
+            return TransitionKind.GIVE_BACK
         case RequestStatus.CANCELLED:
-            return Turn.CANCEL
+            return TransitionKind.CANCEL
         case RequestStatus.RERUN | RequestStatus.PENDING_NEW_EVAL:
-            return Turn.ASK
+            return TransitionKind.ASK
         case _:
             raise ValueError(
                 f"The status {changes['status']!r} is a fork's own word, which is not written here. Write "
@@ -179,16 +179,21 @@ def write_status(content: bytes, changes: Mapping[str, Any], *, path: str = "") 
         path: The file's, for the log.
 
     Returns:
-        The edited file, or *content* itself where the status does not allow the turn.
+        The edited file, or *content* itself where the status does not allow the transition.
 
     Raises:
         RefusedError: ``invalid_json``: the file is not a JSON object.
-        ValueError: See :func:`turn_of`.
+        ValueError: See :func:`transition_of`.
     """
-    turn = turn_of(changes)
-    if turn is not None:
+    transition = transition_of(changes)
+    if transition is not None:
         current = parse_status(read_object(content).get("status"))
-        if current not in BY_TURN[turn].before:
-            log.warning("%s says %s by now: left alone instead of a turn %r", path, current.value, turn.value)
+        if current not in BY_KIND[transition].before:
+            log.warning(
+                "%s says %s by now: left alone instead of the transition %r",
+                path,
+                current.value,
+                transition.value,
+            )
             return content
     return edit_request(content, changes)

@@ -20,7 +20,7 @@ from palmares.leaderboard.submissions.request_file import (
     is_request_path,
     parse_request,
 )
-from palmares.leaderboard.submissions.status_machine import Actor, Turn, may_turn
+from palmares.leaderboard.submissions.status_machine import Actor, TransitionKind, may_transition
 from palmares.steps.outbox import request_edit, write_out
 from palmares.steps.requests.refusals import told
 from palmares.steps.services import Services
@@ -119,7 +119,7 @@ def _cancelling(services: Services, decision: Moderation, names: frozenset[str])
     return {
         request.path: request_edit(services, request.path, changes, dag_run_id=_writer(decision))
         for request in requests_of(services, names)
-        if _is_open(request) and may_turn(request.status, Turn.CANCEL, by=Actor.OPERATOR)
+        if _is_open(request) and may_transition(request.status, TransitionKind.CANCEL, by=Actor.OPERATOR)
     }
 
 

@@ -1,4 +1,4 @@
-"""Each turn of an evaluation has its words in the request file."""
+"""Each step of an evaluation has its words in the request file."""
 
 from __future__ import annotations
 

@@ -22,13 +22,13 @@ from palmares.leaderboard.publishing.status import (
 from palmares.leaderboard.submissions.request_file import RequestStatus, edit_request, parse_status
 from palmares.leaderboard.submissions.status_machine import (
     ASKS_AGAIN,
-    BY_TURN,
+    BY_KIND,
     TRANSITIONS,
     Actor,
-    Turn,
+    TransitionKind,
     may_become,
-    may_turn,
-    turn_of,
+    may_transition,
+    transition_of,
     write_status,
 )
 
@@ -70,13 +70,13 @@ def test_what_the_back_end_writes_is_each_one_turn(make_submission):
     started = datetime(2026, 1, 2, tzinfo=UTC)
     refusal = Refusal(code="gated", message_en="Ask.", message_fr="Demandez.")
 
-    assert turn_of(running_changes(make_submission(), started_at=started)) is Turn.CLAIM
-    assert turn_of(parked_changes("odd")) is Turn.PARK
-    assert turn_of(finished_changes(make_submission())) is Turn.FINISH
-    assert turn_of(failed_changes(refusal)) is Turn.REFUSE
-    assert turn_of(pending_changes("node_lost", "gone")) is Turn.GIVE_BACK
-    assert turn_of(cancelled_changes("by hand")) is Turn.CANCEL
-    assert turn_of({"likes": 3}) is None
+    assert transition_of(running_changes(make_submission(), started_at=started)) is TransitionKind.CLAIM
+    assert transition_of(parked_changes("odd")) is TransitionKind.PARK
+    assert transition_of(finished_changes(make_submission())) is TransitionKind.FINISH
+    assert transition_of(failed_changes(refusal)) is TransitionKind.REFUSE
+    assert transition_of(pending_changes("node_lost", "gone")) is TransitionKind.GIVE_BACK
+    assert transition_of(cancelled_changes("by hand")) is TransitionKind.CANCEL
+    assert transition_of({"likes": 3}) is None
 
 
 def test_a_fork_s_own_word_is_not_written() -> None:
@@ -86,7 +86,7 @@ def test_a_fork_s_own_word_is_not_written() -> None:
 
 @pytest.mark.parametrize("status", ["RERUN", "PENDING_NEW_EVAL"])
 def test_an_operator_s_command_may_ask_for_a_new_result(status: str) -> None:
-    assert turn_of({"status": status}) is Turn.ASK
+    assert transition_of({"status": status}) is TransitionKind.ASK
     assert json.loads(write_status(file("FINISHED"), {"status": status}))["status"] == status
 
 
@@ -108,9 +108,9 @@ def test_news_of_the_old_result_do_not_overrule_a_sender_who_asks_again(status, 
 
 
 @pytest.mark.parametrize("status", ["ARCHIVED", "FAILEDX", "42"])
-@pytest.mark.parametrize("turn", [one for one in Turn if one is not Turn.ASK])
-def test_a_fork_s_own_word_is_never_touched(status: str, turn: Turn) -> None:
-    changes = {"status": next(iter(BY_TURN[turn].after)).value}
+@pytest.mark.parametrize("transition", [one for one in TransitionKind if one is not TransitionKind.ASK])
+def test_a_fork_s_own_word_is_never_touched(status: str, transition: TransitionKind) -> None:
+    changes = {"status": next(iter(BY_KIND[transition].after)).value}
 
     assert write_status(file(status), changes) == file(status)
 
@@ -142,10 +142,10 @@ def test_an_edit_is_made_whole_or_not_at_all(status, changes):
     content = file(None if status is None else str(status))
     written = write_status(content, changes)
 
-    turn = turn_of(changes)
-    assert turn is not None
+    transition = transition_of(changes)
+    assert transition is not None
     before = parse_status(None if status is None else str(status))
-    is_allowed = may_turn(before, turn, by=Actor.BACK_END)
+    is_allowed = may_transition(before, transition, by=Actor.BACK_END)
     assert written == (edit_request(content, changes) if is_allowed else content)
 
 
@@ -161,7 +161,11 @@ def test_a_wish_for_a_new_result_lasts_until_it_is_taken_up_refused_or_cancelled
         after = parse_status(json.loads(content)["status"])
         assert after is before or may_become(before, after, by=Actor.BACK_END)
         if before in ASKS_AGAIN and after is not before:
-            assert turn_of(changes) in {Turn.CLAIM, Turn.REFUSE, Turn.CANCEL}
+            assert transition_of(changes) in {
+                TransitionKind.CLAIM,
+                TransitionKind.REFUSE,
+                TransitionKind.CANCEL,
+            }
 
 
 @pytest.mark.parametrize("start", KNOWN)
@@ -185,7 +189,7 @@ def test_the_page_holds_the_whole_table() -> None:
 
     for one in TRANSITIONS:
         row = (
-            f"| {one.turn} | {listed(one.before)} | {listed(one.after)} | "
+            f"| {one.kind} | {listed(one.before)} | {listed(one.after)} | "
             f"{', '.join(actor.value for actor in Actor if actor in one.by)} | {one.when} |"
         )
         assert row in text, row
