@@ -119,9 +119,9 @@ def add(
     """Submit a model: write its request file, unless a sweep would refuse it. Exit status 2: it would."""
     with unusable_input_is_told():
         addresses = find_addresses(hub=hub, store=store, home=home)
-        from palmares.steps.requests.submit import Wish, add_request
+        from palmares.steps.requests.submit import SubmissionRequest, submit
 
-        wish = Wish(
+        asked = SubmissionRequest(
             model_id=model_id,
             revision=revision,
             precision=precision,
@@ -132,7 +132,7 @@ def add(
             model_type=model_type,
         )
         with open_services(addresses) as services:
-            added = add_request(services, wish, again=again)
+            added = submit(services, asked, again=again)
     answer: dict[str, Any] = {
         "path": added.path,
         "status": added.status.value,

@@ -96,14 +96,14 @@ def overview(services: Services, *, now: datetime | None = None) -> Overview:
     places = {
         queued.submission.request_path: (queued, start) for queued, start in zip(queue, starts, strict=True)
     }
-    turned = _turned(services, examined, losers)
+    rejected = _rejected(services, examined, losers)
     evaluations = _latest(store.evaluations.find())
     files = [file for file in services.hub.read_json_files(repo, commit=commit) if is_request_path(file.path)]
     rows = [
         _row(
             file,
             place=places.get(file.path),
-            refusal=turned.get(file.path),
+            refusal=rejected.get(file.path),
             is_unanswered=file.path in examined.unanswered,
             evaluation=evaluations.get(file.path),
             moderation=moderation,
@@ -114,7 +114,7 @@ def overview(services: Services, *, now: datetime | None = None) -> Overview:
     return Overview(commit=commit, next_sweep=sweep, rows=tuple(rows))
 
 
-def _turned(
+def _rejected(
     services: Services, examined: Examined, losers: Sequence[tuple[Submission, Refusal]]
 ) -> Mapping[str, Refusal]:
     """Refusals by path: those of before, and those that the next sweep will make."""

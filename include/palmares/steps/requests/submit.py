@@ -41,7 +41,7 @@ LONGEST_WORDS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class SubmissionRequest:
     """What a person asks for."""
 
     model_id: str
@@ -61,7 +61,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Added:
+class Submitted:
     """What came of it."""
 
     path: str
@@ -74,7 +74,9 @@ class Added:
     """The commit that the model's revision names now."""
 
 
-def add_request(services: Services, wish: Wish, *, again: bool = False, now: datetime | None = None) -> Added:
+def submit(
+    services: Services, asked: SubmissionRequest, *, again: bool = False, now: datetime | None = None
+) -> Submitted:
     """Write the request, if the next sweep would take it.
 
     A file that is there is edited, not replaced: one that failed or was cancelled waits again; one that is
@@ -82,7 +84,7 @@ def add_request(services: Services, wish: Wish, *, again: bool = False, now: dat
 
     Args:
         services: Open handles.
-        wish: What to evaluate.
+        asked: What to evaluate.
         again: Ask for a new result though there is one.
         now: Aware; None: this moment.
 
@@ -90,32 +92,32 @@ def add_request(services: Services, wish: Wish, *, again: bool = False, now: dat
         RefusedError: It would be refused, with the reason that the sender would read.
         HubUnavailableError: The Hub is out of reach, or others committed first every time.
     """
-    validate_model_id(wish.model_id)  # before its name is part of a path
+    validate_model_id(asked.model_id)  # before its name is part of a path
     moderation = services.store.moderation.current()
-    wish = _normalised(wish, moderation)
+    asked = _normalised(asked, moderation)
     moment = (now or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     repo = services.settings.hub.requests_repo
-    submission = _examined(services, _content(wish, moment), wish.path, moderation)
+    submission = _examined(services, _content(asked, moment), asked.path, moderation)
     for _ in range(TRIES):
         commit = services.hub.head(repo)
-        present = services.hub.read_file(repo, wish.path, commit=commit)
+        present = services.hub.read_file(repo, asked.path, commit=commit)
         has_result = _has_result_elsewhere(services, submission, moderation)
         content, status = _next_content(
-            wish, submission, present, moment, again=again, has_result=has_result is not None
+            asked, submission, present, moment, again=again, has_result=has_result is not None
         )
         if has_result is not None and not again:
             raise RefusedError(has_result)
-        _check_waiting(services, submission, wish.path, moderation)
+        _check_waiting(services, submission, asked.path, moderation)
         try:
             made = services.hub.commit_files(
-                repo, {wish.path: content}, message=f"{status.value} {wish.path}", parent_commit=commit
+                repo, {asked.path: content}, message=f"{status.value} {asked.path}", parent_commit=commit
             )
         except StaleCommitError:
             log.info("%s moved on meanwhile: read again", repo)
             continue
-        log.info("%s is %s in commit %s", wish.path, status.value, made)
-        return Added(
-            path=wish.path,
+        log.info("%s is %s in commit %s", asked.path, status.value, made)
+        return Submitted(
+            path=asked.path,
             status=status,
             is_new=present is None,
             commit=made,
@@ -124,26 +126,26 @@ def add_request(services: Services, wish: Wish, *, again: bool = False, now: dat
     raise HubUnavailableError(f"{repo}: somebody committed first {TRIES} times. Try again.")
 
 
-def _normalised(wish: Wish, moderation: Mapping[str, Moderation]) -> Wish:
+def _normalised(asked: SubmissionRequest, moderation: Mapping[str, Moderation]) -> SubmissionRequest:
     """One spelling of everything, and the name that the model has now.
 
     Raises:
         RefusedError: ``invalid_request``: words that no front end could show.
     """
-    for name, value in (("sender", wish.sender), ("model_type", wish.model_type)):
+    for name, value in (("sender", asked.sender), ("model_type", asked.model_type)):
         if value is not None and (not value.isprintable() or len(value) > LONGEST_WORDS):
             detail = f"{name} has {len(value)} characters, at most {LONGEST_WORDS}, or some cannot be printed"
             raise refused("invalid_request", detail=detail)
     return replace(
-        wish,
-        model_id=current_name(wish.model_id, moderation),
-        precision=parse_precision(wish.precision),
-        weight_type=wish.weight_type.strip().capitalize(),
+        asked,
+        model_id=current_name(asked.model_id, moderation),
+        precision=parse_precision(asked.precision),
+        weight_type=asked.weight_type.strip().capitalize(),
     )
 
 
 def _content(
-    wish: Wish,
+    asked: SubmissionRequest,
     moment: str,
     submission: Submission | None = None,
     status: RequestStatus = RequestStatus.PENDING,
@@ -152,21 +154,21 @@ def _content(
     about = submission.about if submission else None
     parameters = about.parameters if about else None
     fields: dict[str, Any] = {
-        "model": wish.model_id,
-        "base_model": wish.base_model or "",
-        "revision": wish.revision,
+        "model": asked.model_id,
+        "base_model": asked.base_model or "",
+        "revision": asked.revision,
         "private": False,
-        "precision": wish.precision,
+        "precision": asked.precision,
         "params": round(parameters / 1e9, 3) if parameters else 0,
         "architectures": about.architecture if about else None,
-        "weight_type": wish.weight_type,
+        "weight_type": asked.weight_type,
         "status": status.value,
         "submitted_time": moment,
-        "model_type": wish.model_type,
+        "model_type": asked.model_type,
         "job_id": -1,
         "job_start_time": None,
-        "use_chat_template": wish.use_chat_template,
-        "sender": wish.sender,
+        "use_chat_template": asked.use_chat_template,
+        "sender": asked.sender,
         "license": about.license if about else None,
     }
     nullable = {"job_start_time"}
@@ -191,7 +193,7 @@ def _examined(
 
 
 def _next_content(
-    wish: Wish,
+    asked: SubmissionRequest,
     submission: Submission,
     present: bytes | None,
     moment: str,
@@ -207,25 +209,25 @@ def _next_content(
     # Only RERUN evaluates anew what has a result, whichever file it came from.
     status = RequestStatus.RERUN if again and has_result else RequestStatus.PENDING
     if present is None:
-        return _content(wish, moment, submission, status), status
-    there = parse_request(wish.path, present)
+        return _content(asked, moment, submission, status), status
+    there = parse_request(asked.path, present)
     if there.status.waits or there.status is RequestStatus.RUNNING:
-        raise RefusedError(duplicate_refusal(wish.path))
+        raise RefusedError(duplicate_refusal(asked.path))
     is_finished = there.status is RequestStatus.FINISHED
     if is_finished and not again:
-        raise RefusedError(evaluated_refusal(wish.path))
+        raise RefusedError(evaluated_refusal(asked.path))
     if is_finished:
         status = RequestStatus.RERUN
     if not may_become(there.status, status, by=Actor.OPERATOR):
-        detail = f"{wish.path} says {there.raw.get('status')!r}, which is not ours to change"
+        detail = f"{asked.path} says {there.raw.get('status')!r}, which is not ours to change"
         raise refused("invalid_request", detail=detail)
     changes: dict[str, Any] = {
         "status": status.value,
-        "revision": wish.revision,
+        "revision": asked.revision,
         "submitted_time": moment,
         "error_msg": None,
     }
-    said = {"sender": wish.sender, "use_chat_template": wish.use_chat_template}
+    said = {"sender": asked.sender, "use_chat_template": asked.use_chat_template}
     changes |= {name: value for name, value in said.items() if value is not None}
     return edit_request(present, changes), status
 

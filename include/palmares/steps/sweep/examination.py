@@ -94,7 +94,7 @@ class SweepOptions(BaseModel):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Turned:
+class RejectedRequest:
     """A request that is refused."""
 
     file: HubFile
@@ -111,7 +111,7 @@ class Examined:
     """Admissible, duplicates of one another included; by path."""
     asking_again: frozenset[str]
     """Paths of those among them that ask for a new result (RERUN, force)."""
-    refused: tuple[Turned, ...]
+    refused: tuple[RejectedRequest, ...]
     unanswered: Mapping[str, HubError]
     """Paths that the Hub does not answer about: nobody's fault, they wait."""
     named: frozenset[str]
@@ -149,7 +149,7 @@ def examine_requests(
     known = services.store.request_files.refused_blobs()
     named: set[str] = set()
     due: list[_Due] = []
-    turned: list[Turned] = []
+    rejected: list[RejectedRequest] = []
     for file in files:
         if not is_request_path(file.path):
             continue  # a dataset may hold other JSON, which is nobody's request
@@ -162,7 +162,7 @@ def examine_requests(
             # Of unreadable ones only a run that takes everything speaks, and of each content once, unless it
             # can be written to and waits: then its sender put it back.
             if not options.is_chosen and (not is_known or is_writable(file)):
-                turned.append(Turned(file=file, request=None, refusal=error.refusal))
+                rejected.append(RejectedRequest(file=file, request=None, refusal=error.refusal))
             continue
         named.add(request.model_id)
         if options.selects(request) and is_due(request, options=options, is_own=file.path in own):
@@ -173,7 +173,7 @@ def examine_requests(
     for one, found in zip(due, _ask_about(services, due, options, moderation), strict=True):
         match found:
             case RefusedError():
-                turned.append(Turned(file=one.file, request=one.request, refusal=found.refusal))
+                rejected.append(RejectedRequest(file=one.file, request=one.request, refusal=found.refusal))
             case HubError():
                 # One model that cannot be asked about must not stop the night for all; it waits.
                 log.warning("%s waits, the Hub does not answer about it: %s", one.file.path, found)
@@ -193,7 +193,7 @@ def examine_requests(
         asking_again=frozenset(
             one.file.path for one in due if options.force or one.request.status in ASKS_AGAIN
         ),
-        refused=tuple(turned),
+        refused=tuple(rejected),
         unanswered=unanswered,
         named=frozenset(named),
         hub_names=hub_names,
