@@ -54,23 +54,41 @@ class Quota(BaseModel):
         return self.at_once is not None or self.per_day is not None
 
 
+RENAMED_QUEUE_KEYS = {
+    "turns_per_day": "score_per_day",
+    "turns_per_like_doubling": "score_per_like_doubling",
+    "turns_per_vote_doubling": "score_per_vote_doubling",
+    "most_turns_for_fame": "max_popularity_boost",
+}
+"""Keys of `queue` in leaderboard.yaml that had another name before; a file with an old one is refused."""
+
+
 class QueuePolicy(BaseModel):
-    """The order of evaluation. Everything is counted in turns: one turn is one model of one organisation."""
+    """The order of evaluation: weights of the priority score (one model of an organisation: one point)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     shares: dict[str, float] = Field(default_factory=dict)
-    """Turns at a time of an organisation that shall have more, or less, than the others' 1; any case."""
-    turns_per_day: float = Field(default=0.5, gt=0)
-    """Turns that a day of waiting is worth: above 0, so that everybody's turn comes."""
-    turns_per_like_doubling: float = Field(default=0.1, ge=0)
-    turns_per_vote_doubling: float = Field(default=0.25, ge=0)
-    most_turns_for_fame: float = Field(default=2.0, ge=0)
+    """Models at a time of an organisation that shall have more, or less, than the others' 1; any case."""
+    score_per_day: float = Field(default=0.5, gt=0)
+    """Points that a day of waiting takes away: above 0, so that nobody waits for ever."""
+    score_per_like_doubling: float = Field(default=0.1, ge=0)
+    score_per_vote_doubling: float = Field(default=0.25, ge=0)
+    max_popularity_boost: float = Field(default=2.0, ge=0)
     """Likes and votes together are never worth more."""
     quota: Quota = Quota()
     nightly: str = Field(default="03:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
     """When the nightly sweep begins; for estimates only, the DAG decides."""
     time_zone: str = "Europe/Paris"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _old_keys_are_named(cls, data: object) -> object:
+        old = [name for name in RENAMED_QUEUE_KEYS if isinstance(data, dict) and name in data]
+        if old:
+            renamed = ", ".join(f"{name!r} is called {RENAMED_QUEUE_KEYS[name]!r} now" for name in old)
+            raise ValueError(f"{renamed}: rename it; its value and meaning stay")
+        return data
 
     @field_validator("shares")
     @classmethod

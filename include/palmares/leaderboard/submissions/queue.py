@@ -1,9 +1,9 @@
 """The order in which admitted submissions are evaluated, and why each stands where it stands.
 
-Counted in turns. In the line of its organisation a submission stands behind what the organisation has under
-way and what of its own goes first: that many turns, divided by the organisation's share. Waiting, likes and
-votes bring it forward by turns. Fewest turns go first, so organisations alternate, and nobody waits for ever:
-a day of waiting is worth the same to all, and what comes later starts later.
+Each submission has a priority score, and the lowest goes first. Its organisation's evaluations under way, and
+its organisation's submissions that go before it, count one point each, divided by the organisation's share.
+Days of waiting, likes and votes take points away. So organisations alternate, and nobody waits for ever: a
+day of waiting is worth the same to all, and what comes later starts later.
 """
 
 from __future__ import annotations
@@ -82,9 +82,9 @@ class Queued:
     """How many of these are under way."""
     days: int
     """Whole days of waiting; 0 without a readable time."""
-    turns_in_line: float
-    turns_for_waiting: float
-    turns_for_fame: float
+    line_score: float
+    waiting_bonus: float
+    popularity_boost: float
     """For likes and votes."""
     hold: Hold | None = None
     held_by: tuple[int, int] | None = None
@@ -95,9 +95,9 @@ class Queued:
         return self.waiting.submission
 
     @property
-    def turns(self) -> float:
-        """Fewest go first."""
-        return round(self.turns_in_line - self.turns_for_waiting - self.turns_for_fame, 6)
+    def priority_score(self) -> float:
+        """The lowest goes first."""
+        return round(self.line_score - self.waiting_bonus - self.popularity_boost, 6)
 
 
 def organisation_of(model_id: str) -> str:
@@ -116,8 +116,8 @@ def order(
     """Put submissions in order; the same whatever order they are given in.
 
     1. What failed through no fault of its own, oldest first.
-    2. Fewest turns (:class:`Queued`); on equal turns the smaller job, then the earlier submitted, then the
-       path. Those without a readable time come after all that have one.
+    2. The lowest priority score (:class:`Queued`); on equal scores the smaller job, then the one submitted
+       earlier, then the path. Those without a readable time come after all that have one.
     3. What its sender's quota holds back, in the same order.
 
     Args:
@@ -149,11 +149,11 @@ def _days(one: Waiting, now: datetime) -> int:
     return 0 if one.submitted is None else max(0, (now - one.submitted) // DAY)
 
 
-def _fame(one: Waiting, policy: QueuePolicy) -> float:
+def _popularity(one: Waiting, policy: QueuePolicy) -> float:
     likes = int(math.log2(1 + max(0, one.submission.likes)))
     votes = int(math.log2(1 + max(0, one.votes)))
-    turns = policy.turns_per_like_doubling * likes + policy.turns_per_vote_doubling * votes
-    return round(min(policy.most_turns_for_fame, turns), 6)
+    boost = policy.score_per_like_doubling * likes + policy.score_per_vote_doubling * votes
+    return round(min(policy.max_popularity_boost, boost), 6)
 
 
 def _tie(one: Waiting) -> tuple[float, datetime, str]:
@@ -165,7 +165,7 @@ def _in_line(one: Waiting, now: datetime, policy: QueuePolicy) -> tuple[object, 
     """Place in the line of its own organisation."""
     if one.is_tried_again:
         return (0, one.submitted or _LAST, one.submission.request_path)
-    merit = policy.turns_per_day * _days(one, now) + _fame(one, policy)
+    merit = policy.score_per_day * _days(one, now) + _popularity(one, policy)
     return (1, one.submitted is None, -round(merit, 6), *_tie(one))
 
 
@@ -177,16 +177,16 @@ def _placed(one: Waiting, *, ahead: int, live: int, now: datetime, policy: Queue
         before_it=live + ahead,
         live=live,
         days=days,
-        turns_in_line=round((live + ahead) / share, 6),
-        turns_for_waiting=round(policy.turns_per_day * days, 6),
-        turns_for_fame=_fame(one, policy),
+        line_score=round((live + ahead) / share, 6),
+        waiting_bonus=round(policy.score_per_day * days, 6),
+        popularity_boost=_popularity(one, policy),
     )
 
 
 def _global(one: Queued) -> tuple[object, ...]:
     if one.waiting.is_tried_again:
         return (0, one.waiting.submitted or _LAST, one.submission.request_path)
-    return (1, one.waiting.submitted is None, one.turns, *_tie(one.waiting))
+    return (1, one.waiting.submitted is None, one.priority_score, *_tie(one.waiting))
 
 
 def _within_quota(

@@ -10,7 +10,7 @@ Sentence = tuple[str, str]
 
 def explain(queued: Queued) -> tuple[Sentence, ...]:
     """Say why a submission stands where it stands, with the numbers that decided it."""
-    said = [_tried_again()] if queued.waiting.is_tried_again else _turns_of(queued)
+    said = [_tried_again()] if queued.waiting.is_tried_again else _points_of(queued)
     if queued.hold is not None:
         said.append(_held_back(queued))
     return tuple(said)
@@ -23,15 +23,15 @@ def _tried_again() -> Sentence:
     )
 
 
-def _turns_of(queued: Queued) -> list[Sentence]:
+def _points_of(queued: Queued) -> list[Sentence]:
     one = queued.waiting
     others = queued.before_it - queued.live
     said = [
         (
             f"{queued.live} of {one.organisation} under way and {others} in line before it: "
-            f"{_en(queued.turns_in_line, 'turn')}.",
+            f"{_en(queued.line_score, 'point')}.",
             f"{queued.live} de {one.organisation} en cours et {others} avant elle dans sa file : "
-            f"{_fr(queued.turns_in_line, 'tour')}.",
+            f"{_fr(queued.line_score, 'point')}.",
         )
     ]
     if one.submitted is None:
@@ -44,18 +44,18 @@ def _turns_of(queued: Queued) -> list[Sentence]:
     elif queued.days:
         said.append(
             (
-                f"{_en(queued.days, 'day')} of waiting: {_en(queued.turns_for_waiting, 'turn')} forward.",
-                f"{_fr(queued.days, 'jour')} d'attente : avance de {_fr(queued.turns_for_waiting, 'tour')}.",
+                f"{_en(queued.days, 'day')} of waiting: {_en(queued.waiting_bonus, 'point')} less.",
+                f"{_fr(queued.days, 'jour')} d'attente : {_fr(queued.waiting_bonus, 'point')} de moins.",
             )
         )
-    if queued.turns_for_fame:
+    if queued.popularity_boost:
         likes = one.submission.likes
         said.append(
             (
                 f"{_en(likes, 'like')} and {_en(one.votes, 'vote')}: "
-                f"{_en(queued.turns_for_fame, 'turn')} forward.",
+                f"{_en(queued.popularity_boost, 'point')} less.",
                 f"{_fr(likes, 'mention')} « j'aime » et {_fr(one.votes, 'vote')} : "
-                f"avance de {_fr(queued.turns_for_fame, 'tour')}.",
+                f"{_fr(queued.popularity_boost, 'point')} de moins.",
             )
         )
     size, size_fr = "of unknown size", "de taille inconnue"
@@ -63,10 +63,10 @@ def _turns_of(queued: Queued) -> list[Sentence]:
         size, size_fr = f"of {one.gpu_hours:g} GPU-hours", f"de {one.gpu_hours:g} heures de GPU"
     said.append(
         (
-            f"In all {_en(queued.turns, 'turn')}, and a job {size}: fewest turns first, then the smaller "
-            "job.",
-            f"En tout {_fr(queued.turns, 'tour')}, et un calcul {size_fr} : le moins de tours d'abord, puis "
-            "le calcul le plus petit.",
+            f"In all {_en(queued.priority_score, 'point')}, and a job {size}: fewest points first, "
+            "then the smaller job.",
+            f"En tout {_fr(queued.priority_score, 'point')}, et un calcul {size_fr} : le moins de points "
+            "d'abord, puis le calcul le plus petit.",
         )
     )
     return said

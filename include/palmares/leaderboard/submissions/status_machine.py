@@ -1,9 +1,10 @@
 """The statuses of a request file, which transition leads from which to which, and who may make it.
 
 A file is written by two parties that know nothing of each other: its sender (a form, or a person) and this
-back end, whose information may be hours old when it reaches the Hub. So every status that the back end writes goes
-through :func:`write_status`, which looks at the file as it is at that moment: a transition that its status does not
-allow writes nothing. A sender who asks for a new result while the old one is on its way is never overruled.
+back end, whose information may be hours old when it reaches the Hub. So every status that the back end writes
+goes through :func:`write_status`, which reads the file as it is at that moment: a transition that its status
+does not allow writes nothing. A sender who asks for a new result while the old one is on its way is never
+overruled.
 """
 
 from __future__ import annotations
@@ -123,14 +124,14 @@ TRANSITIONS: Final = (
         when="a person cancelled it, or withdrew the model",
     ),
 )
-"""Every transition there is. ``UNKNOWN``, a fork's own word, is in none of them: such a file is never touched."""
+"""Every transition. ``UNKNOWN``, a fork's own word, is in none of them: such a file is never touched."""
 
 BY_KIND: Final[Mapping[TransitionKind, Transition]] = {one.kind: one for one in TRANSITIONS}
 
 
-def may_transition(current: RequestStatus, transition: TransitionKind, *, by: Actor) -> bool:
+def may_transition(current: RequestStatus, kind: TransitionKind, *, by: Actor) -> bool:
     """Tell whether *by* may make this transition of a request that says *current*."""
-    transition = BY_KIND[transition]
+    transition = BY_KIND[kind]
     return current in transition.before and by in transition.by
 
 
@@ -185,15 +186,15 @@ def write_status(content: bytes, changes: Mapping[str, Any], *, path: str = "") 
         RefusedError: ``invalid_json``: the file is not a JSON object.
         ValueError: See :func:`transition_of`.
     """
-    transition = transition_of(changes)
-    if transition is not None:
+    kind = transition_of(changes)
+    if kind is not None:
         current = parse_status(read_object(content).get("status"))
-        if current not in BY_KIND[transition].before:
+        if current not in BY_KIND[kind].before:
             log.warning(
                 "%s says %s by now: left alone instead of the transition %r",
                 path,
                 current.value,
-                transition.value,
+                kind.value,
             )
             return content
     return edit_request(content, changes)

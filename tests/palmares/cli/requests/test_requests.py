@@ -37,7 +37,7 @@ def test_the_list_holds_the_queue_in_its_order_with_estimates_and_reasons(
     begins = [datetime.fromisoformat(row["starts"]) for row in rows[:3]]
     assert begins[0] == datetime.fromisoformat(found["next_sweep"]) > datetime.now(UTC)
     assert begins[0] < begins[1] < begins[2]  # one machine: one after the other
-    assert all("fewest turns first" in row["why"][-1] for row in rows[:3])
+    assert all("fewest points first" in row["why"][-1] for row in rows[:3])
     assert all(len(row["why_fr"]) == len(row["why"]) for row in rows[:3])
     others = {row["path"]: row for row in rows[3:]}
     assert FINISHED not in others
@@ -108,7 +108,7 @@ def test_the_table_says_unknown_where_nobody_knows_and_what_will_be_refused(
     assert "unknown" in of_model["palmares-demo/petit"]
     assert "The Hub does not answer" in of_model["palmares-demo/petit"]
     assert "will be refused" in of_model["palmares-demo/colosse-405b"]
-    assert "fewest turns first" in " ".join(shown.stdout.split())
+    assert "fewest points first" in " ".join(shown.stdout.split())
 
 
 def test_names_of_strangers_reach_no_terminal_as_markup(palmares: Palmares, services: Services) -> None:

@@ -41,8 +41,8 @@ def queue(*plans: JobPlan | None) -> list[Queued]:
     return [
         Queued(
             waiting=Waiting(submission=dataclasses.replace(submission, request_path=str(number)), plan=one),
-            position=number, before_it=0, live=0, days=0, turns_in_line=0, turns_for_waiting=0,
-            turns_for_fame=0,
+            position=number, before_it=0, live=0, days=0, line_score=0, waiting_bonus=0,
+            popularity_boost=0,
         )
         for number, one in enumerate(plans, start=1)
     ]  # fmt: skip

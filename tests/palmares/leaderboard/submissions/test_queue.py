@@ -14,6 +14,7 @@ from palmares.leaderboard.submissions.policy import QueuePolicy
 from palmares.leaderboard.submissions.queue import Hold, Taken, Waiting, order
 from palmares.leaderboard.submissions.queue_words import explain
 from palmares.leaderboard.submissions.submission import Submission
+from pydantic import ValidationError
 
 NOW = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
 POLICY = QueuePolicy()
@@ -62,14 +63,14 @@ def test_a_larger_share_has_more_turns():
     assert first == {"ministry": 4, "other": 2}
 
 
-def test_waiting_likes_and_votes_bring_forward_and_fame_has_its_bounds():
+def test_waiting_likes_and_votes_bring_forward_and_popularity_has_its_bounds():
     behind = [waiting("many/1", gpu_hours=0.1), waiting("many/2", gpu_hours=0.2)]
     assert names(order([*behind, waiting("new/1", days=3, gpu_hours=9)], NOW, POLICY))[0] == "new/1"
     assert names(order([*behind, waiting("new/1", likes=100, gpu_hours=9)], NOW, POLICY))[0] == "new/1"
     assert names(order([*behind, waiting("new/1", votes=100, gpu_hours=9)], NOW, POLICY))[0] == "new/1"
 
     famous = order([waiting("famous/1", likes=10**18, votes=10**9)], NOW, POLICY)[0]
-    assert famous.turns_for_fame == POLICY.most_turns_for_fame
+    assert famous.popularity_boost == POLICY.max_popularity_boost
 
 
 def test_of_equal_ones_the_smaller_goes_first_then_the_earlier_then_the_path():
@@ -96,7 +97,7 @@ def test_a_time_that_nobody_can_read_or_that_is_yet_to_come_gains_nothing():
     queued = order([waiting("x/1", days=None), waiting("y/1", days=-400), waiting("z/1")], NOW, POLICY)
 
     assert names(queued) == ["z/1", "y/1", "x/1"]
-    assert [one.turns_for_waiting for one in queued] == [0, 0, 0]
+    assert [one.waiting_bonus for one in queued] == [0, 0, 0]
 
 
 def test_who_is_over_a_quota_waits_behind_all_others_and_is_told():
@@ -143,19 +144,19 @@ def test_the_reasons_hold_the_numbers_that_decided_in_both_languages():
     )
 
     assert english == (
-        "1 of org under way and 0 in line before it: 1 turn.",
-        "4 days of waiting: 2 turns forward.",
-        "3 likes and 1 vote: 0.45 turns forward.",
-        "In all -1.45 turns, and a job of 1 GPU-hours: fewest turns first, then the smaller job.",
+        "1 of org under way and 0 in line before it: 1 point.",
+        "4 days of waiting: 2 points less.",
+        "3 likes and 1 vote: 0.45 points less.",
+        "In all -1.45 points, and a job of 1 GPU-hours: fewest points first, then the smaller job.",
     )
     assert len(french) == len(english)
-    assert "4 jours d'attente : avance de 2 tours." in french
+    assert "4 jours d'attente : 2 points de moins." in french
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"turns_per_day": 0},
+        {"score_per_day": 0},
         {"shares": {"o": 0}},
         {"quota": {"at_once": 0}},
         {"nightly": "25:00"},
@@ -260,11 +261,11 @@ def test_nobody_starts_more_than_the_quota_and_nobody_is_held_back_below_it(many
 def test_nobody_waits_for_ever_behind_newcomers_that_are_smaller_and_more_famous(
     behind, newcomers, hours, per_day
 ):
-    policy = QueuePolicy(turns_per_day=per_day)
+    policy = QueuePolicy(score_per_day=per_day)
     ours = [waiting(f"ours/{n}", path=f"ours-{n}", gpu_hours=0.1, days=1) for n in range(behind)]
     target = waiting("ours/large", path="ours-target", gpu_hours=hours)
-    # Whoever comes later than this is behind it for good, whatever fame and size they have.
-    horizon = int((behind + policy.most_turns_for_fame) / per_day) + 2
+    # Whoever comes later than this is behind it for good, whatever popularity and size they have.
+    horizon = int((behind + policy.max_popularity_boost) / per_day) + 2
     bound = (newcomers + 1) * horizon + behind + 1
     queue = [*ours, target]
     for day in range(bound + 1):
@@ -278,3 +279,8 @@ def test_nobody_waits_for_ever_behind_newcomers_that_are_smaller_and_more_famous
             return
         queue.remove(served)
     raise AssertionError(f"not served in {bound} days")
+
+
+def test_a_key_that_had_another_name_is_refused_with_the_new_name():
+    with pytest.raises(ValidationError, match="'turns_per_day' is called 'score_per_day' now"):
+        QueuePolicy.model_validate({"turns_per_day": 0.5})

@@ -109,8 +109,8 @@ def test_each_request_of_the_queue_is_logged_with_its_reasons(
 
     admit(services, dry_run=True)
 
-    assert f"{MOYEN}: 0 of palmares-demo under way and 1 in line before it: 1 turn." in caplog.text
-    assert "GPU-hours: fewest turns first" in caplog.text
+    assert f"{MOYEN}: 0 of palmares-demo under way and 1 in line before it: 1 point." in caplog.text
+    assert "GPU-hours: fewest points first" in caplog.text
 
 
 def test_another_request_for_what_has_its_result_is_told_where_it_is(services: Services) -> None:
