@@ -241,7 +241,7 @@ def test_the_published_numbers_are_those_that_were_stored_or_a_person_looks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from palmares.leaderboard.scoring import score_results
-    from palmares.steps import publishing
+    from palmares.steps.sweep import publishing
 
     def with_another_scorer(*arguments: Any, **options: Any) -> Any:
         scored = score_results(*arguments, **options)

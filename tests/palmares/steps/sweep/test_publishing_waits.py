@@ -10,9 +10,9 @@ import pytest
 from palmares.hub import Hub
 from palmares.leaderboard.errors import OutboxWaitError
 from palmares.leaderboard.submissions.submission import Submission
-from palmares.steps import publishing
 from palmares.steps.outbox import write_everything
 from palmares.steps.services import Services
+from palmares.steps.sweep import publishing
 from palmares.steps.sweep.outcomes import record_enqueued
 from palmares.steps.sweep.planning import plan_resources
 from palmares.steps.sweep.publishing import publish
