@@ -77,6 +77,7 @@ def version() -> str:
     return str(_index()["lm_eval"])
 
 
+@cache
 def find(name: str) -> LmEvalBenchmark | None:
     """A task of lm-eval as a benchmark; None: it has no such task, or one that is not scored row by row."""
     task = _index()["tasks"].get(name)

@@ -77,7 +77,7 @@ def details_row(
     specifics = {"row_id": row_id, **own.pop("specifics", {})}
     return {
         "full_prompt": sample["arguments"][0][0],
-        "metrics": {metric.label: sample[metric.label] for metric in metrics},
+        "metrics": {metric.label: _plain(metric, sample[metric.label]) for metric in metrics},
         "num_asked_few_shots": shots,
         "num_effective_few_shots": shots,
         "cont_tokens": [],
@@ -89,6 +89,12 @@ def details_row(
         **own,
         "specifics": json.dumps(specifics, ensure_ascii=False),
     }
+
+
+def _plain(metric: Metric, value: Any) -> Any:
+    if metric.row_value == "flags":
+        return [int(one) for one in value]
+    return float(value) if metric.row_value == "number" else int(value)
 
 
 def write_details(path: Path, rows: Sequence[Mapping[str, Any]], metrics: Sequence[Metric]) -> None:

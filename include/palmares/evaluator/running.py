@@ -9,7 +9,7 @@ import random
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -174,12 +174,18 @@ def _metrics(
                 found[f"{metric.label}_stderr"] = float(stderr)
     if not found:
         raise EvaluationFailure("evaluator_error", f"{task.key}: lm-eval reports none of its metrics.")
-    of_rows = tuple(
-        metric
-        for metric in benchmark.metrics
-        if metric.label in found and all(is_number(sample.get(metric.label)) for sample in samples)
-    )
-    return found, of_rows
+    of_rows = []
+    for metric in benchmark.metrics:
+        values = [sample.get(metric.label) for sample in samples]
+        if metric.label in found and all(is_number(value) for value in values):
+            of_rows.append(metric)
+        elif metric.label in found and all(_are_flags(value) for value in values):
+            of_rows.append(replace(metric, row_value="flags"))
+    return found, tuple(of_rows)
+
+
+def _are_flags(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(one in {0, 1} for one in value)
 
 
 def is_number(value: Any) -> TypeGuard[float]:

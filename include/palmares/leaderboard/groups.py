@@ -37,6 +37,8 @@ class Group(BaseModel):
     name: str
     title: str = ""
     """For readers; empty: the name."""
+    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    """In the suite's average, for a group that is in no other."""
     mean: Literal["weighted", "by_size"] = "weighted"
     """``weighted``: by the members' weights; ``by_size``: by their numbers of rows, as lm-eval does."""
     members: dict[str, GroupMember] = Field(min_length=1)

@@ -166,7 +166,7 @@ class _ClustersFile(BaseModel):
 
 
 def load_settings(config_dir: Path | None = None) -> Settings:
-    """Read both files, and overrides.yaml where there is one.
+    """Read both files, each suite of ``suites/``, and overrides.yaml where there is one.
 
     Args:
         config_dir: Folder of the files. None: the environment variable ``PALMARES_CONFIG_DIR``, else
@@ -179,7 +179,7 @@ def load_settings(config_dir: Path | None = None) -> Settings:
     clusters_path = folder / "clusters.yaml"
     clusters = parse_settings(_ClustersFile, _with_names(read_yaml(clusters_path), "clusters"), clusters_path)
     path, overrides_path = folder / "leaderboard.yaml", folder / OVERRIDES_FILE
-    data = _with_names(read_yaml(path), "suites")
+    data = _with_names(_with_suites(read_yaml(path), folder / "suites"), "suites")
     if isinstance(data, dict):
         if "clusters" in data:
             raise SettingsError(f"{path}: unknown key 'clusters'. Clusters are described in {clusters_path}.")
@@ -191,6 +191,24 @@ def load_settings(config_dir: Path | None = None) -> Settings:
         if isinstance(url, str):
             data["storage_url"] = _absolute(url)
     return parse_settings(Settings, data, path)
+
+
+def _with_suites(data: Any, folder: Path) -> Any:
+    """Add the suites of a folder, one file each, named like its suite.
+
+    Raises:
+        SettingsError: A suite is in leaderboard.yaml, too.
+    """
+    if not isinstance(data, dict):
+        return data
+    suites = data.get("suites") or {}
+    if not isinstance(suites, dict):
+        return data
+    for path in sorted(folder.glob("*.yaml")):
+        if path.stem in suites:
+            raise SettingsError(f"{path}: leaderboard.yaml has a suite {path.stem!r}, too. Keep one of them.")
+        suites = {**suites, path.stem: read_yaml(path)}
+    return {**data, "suites": suites}
 
 
 def _with_names(data: Any, key: str) -> Any:

@@ -165,7 +165,7 @@ def score_results(
 
 
 def average(scores: Mapping[str, Mapping[str, Any]], suite: Suite) -> float | None:
-    """The leaderboard's average: plain mean of the tasks' shown (normalised) values.
+    """The leaderboard's average of the suite's columns, each normalised.
 
     Args:
         scores: ``value`` by short task name, as ``scores_json`` writes them.
@@ -174,13 +174,7 @@ def average(scores: Mapping[str, Mapping[str, Any]], suite: Suite) -> float | No
     Returns:
         None if a task has no score: an incomplete mean is no mean.
     """
-    shown = []
-    for task in suite.tasks:
-        score = scores.get(task.name)
-        if score is None or score["value"] is None:
-            return None
-        shown.append(normalize(float(score["value"]), baseline=task.metric.baseline))
-    return mean(shown)
+    return suite.average(scores)
 
 
 def _graded(
