@@ -60,6 +60,9 @@ def is_formula(gold: str) -> bool:
         )
     if _QUANTITY.fullmatch(gold):
         return False
+    couple = [canonical(one) for one in gold.split("/")] if gold.count("/") == 1 else []
+    if couple and all(one and _is_species(one) for one in couple) and any(mark in gold for mark in "+-⁺⁻−"):
+        return True
     text = canonical(gold)
     if _ELECTRONS.fullmatch(text) or _SPACED_SHELLS.fullmatch(text):
         return True

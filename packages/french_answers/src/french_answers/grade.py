@@ -16,5 +16,7 @@ class Grade:
     """The comparison that decided, e.g. ``number``, ``letters``, ``no_answer``; may be shown."""
     reason: str
     """For a person; holds no text of the row."""
+    unsure: bool = False
+    """A person should look: two rivals, a hedge, or nothing found in a text that goes on. Counts as wrong."""
     slow: bool = False
     """The symbolic engine was asked; for figures."""

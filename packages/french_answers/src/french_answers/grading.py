@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
-from french_answers import dates, formulas, letters, truth, wording
-from french_answers.answers import Answer, final_answer
+from french_answers import dates, directed, formulas, letters, truth, wording
+from french_answers.answers import MAX_CHARACTERS, Answer, final_answer
+from french_answers.directed import Finding
 from french_answers.extraction.announced import boxed
+from french_answers.extraction.dialects import plain, starred_sets
 from french_answers.extraction.markup import readable, without_markup
+from french_answers.extraction.reasoning import without_reasoning
+from french_answers.extraction.roles import concluding_text
 from french_answers.extraction.statements import SUBSTANCE, VALUE
+from french_answers.extraction.turns import own_answer
 from french_answers.grade import Grade
 from french_answers.policy import DEFAULT, GradingPolicy
 from french_answers.value_statements import EMPTY, NUMBER, grade_value, same_words
 from french_answers.values import is_value
 
+SHORT = 32
+"""Characters of an answer alone."""
+MAX_READ = 40_000
+"""Characters of a generation, behind its reasoning trace, in which its own answer's end is looked for."""
 MAX_GOLD = 1000
 """Characters of an expected answer; a longer one is compared as written only."""
 _DRESSED = re.compile(r"[*`$«»“”]|\\[()\[\]]|\\f?box")
@@ -28,6 +38,7 @@ _CONNECTED = re.compile(r"^(?:donc|ainsi|alors|finalement)\s*[,:]?\s*", re.IGNOR
 _NO = ("Non", "non", "NON")
 _LEADING_NO = re.compile(r"^non\s*[,:;.!]\s*(?=\S)", re.IGNORECASE)
 """« 12 ? Non, 13. »: what follows is the answer."""
+_ACRONYM = re.compile(r"[A-Z]{2,6}")
 _EMPTY_BRACES = re.compile(r"[\s$]*\\?\{\s*\\?\}[\s$.]*")
 
 
@@ -53,6 +64,7 @@ def grade_answer(
     gold = gold.strip()
     if _DRESSED.search(gold):
         gold = _undressed(gold)
+    gold = starred_sets(gold)
     if not SUBSTANCE.search(gold):
         return Grade(
             correct=False, extracted=None, method="no_gold", reason="The expected answer holds nothing."
@@ -61,8 +73,75 @@ def grade_answer(
         kind, needed = "value", VALUE
     else:
         kind, needed = _kind(gold, instruction, choices)
-    answer = final_answer(prediction, needed=needed)
-    if answer is None and EMPTY.search(gold) and _EMPTY_BRACES.fullmatch(prediction[-40:].strip()):
+    text = _own_text(prediction, question or instruction or "")
+    grade = _strictly(
+        kind, needed, gold, concluding_text(text), instruction, choices, instruction or question, policy
+    )
+    if grade.correct or not text:
+        return grade
+    finding = _found(kind, gold, text, instruction, choices, instruction or question, policy)
+    if finding is None:
+        return replace(grade, unsure=grade.method == "no_answer" and len(text) > SHORT)
+    return Grade(
+        correct=finding.correct,
+        extracted=finding.text,
+        method=kind,
+        reason=finding.unsure or f"Read from the conclusion as {kind}.",
+        unsure=bool(finding.unsure),
+        slow=grade.slow,
+    )
+
+
+def _own_text(prediction: str, prompt: str) -> str:
+    """The part of a generation that answers, written plainly; empty for a reasoning trace that never ends."""
+    if len(prediction) <= SHORT and prediction.isalnum():
+        return prediction
+    text = without_reasoning(prediction)
+    text = None if text is None else text[:MAX_READ]
+    return "" if text is None else plain(own_answer(text, prompt)[-MAX_CHARACTERS:])
+
+
+def _found(
+    kind: str,
+    gold: str,
+    text: str,
+    instruction: str | None,
+    choices: Sequence[str],
+    asked: str | None,
+    policy: GradingPolicy,
+) -> Finding | None:
+    """Look for the expected answer in what the text concludes."""
+    if kind == "truth":
+        return directed.find_truth(gold, text)
+    if kind in {"letters", "choice"}:
+        return directed.find_choice(gold, text, choices, policy)
+    if kind == "value":
+        return directed.find_value(gold, text, asked, policy)
+    if kind == "date":
+        date = dates.is_date(gold)
+        return None if date is None else directed.find_date(date, text, policy)
+    if kind == "formula":
+        found = directed.find_formula(gold, text, policy)
+        return found or (directed.find_words(gold, text, policy) if _ACRONYM.fullmatch(gold) else None)
+    if kind == "period":
+        found = directed.find_period(gold, text)
+        return found or (directed.find_value(gold, text, asked, policy) if " et " in gold else None)
+    return directed.find_words(gold, text, policy)
+
+
+def _strictly(
+    kind: str,
+    needed: re.Pattern[str],
+    gold: str,
+    text: str,
+    instruction: str | None,
+    choices: Sequence[str],
+    asked: str | None,
+    policy: GradingPolicy,
+) -> Grade:
+    """Judge the final statement, understood as a whole."""
+    answer = final_answer(text, needed=needed)
+    if answer is None and EMPTY.search(gold) and _EMPTY_BRACES.fullmatch(text[-40:].strip()):
         return Grade(correct=True, extracted="∅", method="set", reason="The empty set.")
     if answer is None:
         return Grade(correct=False, extracted=None, method="no_answer", reason="No final answer was found.")
@@ -71,7 +150,7 @@ def grade_answer(
     if answer.text == gold and kind not in {"letters", "choice"}:
         return Grade(correct=True, extracted=answer.text, method="identical", reason="The same notation.")
     if kind == "value":
-        return grade_value(gold, answer, instruction or question, policy)
+        return grade_value(gold, answer, asked, policy)
     correct = _judge(kind, gold, answer, instruction, choices, policy)
     reason = f"Compared as {kind}; the answer was {answer.method.replace('_', ' ')}."
     return Grade(correct=correct, extracted=answer.text, method=kind, reason=reason)

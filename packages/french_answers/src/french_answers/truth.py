@@ -69,9 +69,14 @@ def is_truth(gold: str, instruction: str | None) -> bool:
     )
 
 
+def value_of(gold: str) -> bool | None:
+    """The truth value that an expected answer names."""
+    return _ABBREVIATIONS.get(gold, TRUTH.get(gold.casefold()))
+
+
 def judge_truth(gold: str, answer: Answer, policy: GradingPolicy) -> bool:
     """Judge a truth value; one of each kind, or none, is no answer."""
-    expected = _ABBREVIATIONS.get(gold, TRUTH.get(gold.casefold()))
+    expected = value_of(gold)
     said = said_truth(answer)
     if (
         said is None

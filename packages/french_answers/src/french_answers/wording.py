@@ -202,12 +202,12 @@ def _inflected(expected: list[str], given: list[str]) -> bool:
     if len(expected) != len(given):
         return False
     return all(
-        one == other or (min(len(one), len(other)) >= 6 and _stem(one) == _stem(other))
+        one == other or (min(len(one), len(other)) >= 6 and stem(one) == stem(other))
         for one, other in zip(expected, given, strict=True)
     )
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
     return word.removesuffix("s").removesuffix("e")
 
 
