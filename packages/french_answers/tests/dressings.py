@@ -99,3 +99,5 @@ DRESSINGS: dict[str, Dress] = (
     | {f"after: {name}": _plainly("", after) for name, after in _AFTER.items()}
     | {f"around: {name}": dress for name, dress in _AROUND.items()}
 )
+STATEMENTS_ONLY = frozenset(f"around: {name}" for name in _AROUND)
+"""Dressings of one statement: a whole text is not bold, and not announced as an answer."""

@@ -101,7 +101,7 @@ def test_choices_are_taken_by_letter_or_by_text(gold, prediction, correct):
         "réponse est " * 50_000,
         "<think>" * 50_000,
         "n'est pas mais " * 20_000,
-        "\ud800 12",
+        "\ud800 13",
         "1/0",
         "0^-1",
         "ln(0)",

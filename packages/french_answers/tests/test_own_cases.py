@@ -97,7 +97,7 @@ def test_statements_as_models_write_them_are_graded():
 
 WORKING = re.compile(
     r"ponse|boxed|thin|onclusion|olution|nswer|réfl|obtient|vient|[<|]|fbox|Essay|[Oo]n (?:trouve|calc)"
-    r"|^Donc|j'|sais pas|^[Nn]on|^[Oo]ui|\ud800",
+    r"|reste \d|^Donc|j'|sais pas|^[Nn]on|^[Oo]ui|\ud800",
     re.IGNORECASE,
 )
 """Predictions that are more than an answer cannot stand in another sentence."""

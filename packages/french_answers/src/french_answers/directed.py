@@ -63,6 +63,8 @@ _NO_SOLUTION = re.compile(
 
 
 _YEAR = re.compile(r"[12]\d{3}")
+_NUMBER_OF = re.compile(r"\d+\s+(?:solutions?|racines?|valeurs?|r[ée]ponses?|[ée]tapes?)\b", re.IGNORECASE)
+"""« Il y a 7 solutions » does not say that the solution is 7."""
 _ALTERNATIVE = re.compile(r"\W*(?:ou\b|peut-[êe]tre|à moins que|voire)", re.IGNORECASE)
 _EITHER_OR = re.compile(
     r"\bsoit\b[^.;]*[\d$][^.;]*\bsoit\b[^.;]*[\d$]|\bà moins que\b"
@@ -80,6 +82,7 @@ def find_value(gold: str, text: str, asked: str | None, policy: GradingPolicy) -
     expected = Expected(gold, instruction=asked, policy=policy)
     value = _read(gold)
     labelled = "=" in gold
+    asks_number = asked is not None and _HOW_MANY.search(asked) is not None
     name = _NAME.match(gold)
 
     def fits(candidate: Candidate) -> bool:
@@ -107,7 +110,9 @@ def find_value(gold: str, text: str, asked: str | None, policy: GradingPolicy) -
         if concludes_words(statement.text):
             continue
         clause, rest = main_clause(_REALS_BUT.sub(r"$ℝ∖\\{\1\\}$", readable(statement.text)))
-        found = _judged(clause, rest, statement, value, fits, expected, order[place:])
+        found = _judged(
+            clause, rest, statement, value, fits, expected, order[place:], asks_number=asks_number
+        )
         if found is not None:
             return found
     return None
@@ -121,8 +126,10 @@ def _judged(
     fits: Callable[[Candidate], bool],
     expected: Expected,
     order: Sequence[Statement],
+    *,
+    asks_number: bool,
 ) -> Finding | None:
-    given = given_values(clause)
+    given = [one for one in given_values(clause) if asks_number or not _NUMBER_OF.match(clause, one.start)]
     if not any(one.given for one in given) and _NO_SOLUTION.search(statement.text):
         return Finding(correct=expected.compare("∅").equal, text=statement.text)
     if isinstance(value, Members) and len(value.items) != 1:
@@ -554,6 +561,8 @@ def _alone(before: str, after: str, *, capital: bool) -> bool:
         return _IDENTIFIED.match(after) is not None and words_before < 3
     if not verb and (_BESIDE.match(after) or _BESIDE_BEFORE.match(before)):
         return False
+    if not after.strip(" .!*") and _BESIDE_BEFORE.match(before[verb:]):
+        return False
     if _AND.match(after) or _THEN.search(before):
         return False
     following = re.match(r"\s*([^\W_]+['’]?|[^\w\s])(?:\s*(\w)?)", after)
@@ -658,12 +667,18 @@ def find_truth(gold: str, text: str) -> Finding | None:
     return None
 
 
+def says_both(text: str) -> bool:
+    """Tell a text that has true on one line and false on another."""
+    lines = (_POLARITY.fullmatch(line.strip("*_ .!")) for line in text.split("\n"))
+    return len({_affirms(found[1]) for found in lines if found is not None}) > 1
+
+
 def _affirms(word: str) -> bool:
     return _FALSE.match(word) is None
 
 
 def _said_truth(clause: str) -> bool | None:
-    """What the last word of truth in a clause says, with the negations that govern it; None: there is none."""
+    """What a clause's last word of truth says, with the negations that govern it; None: there is none."""
     said: bool | None = None
     for found in _POLARITY.finditer(clause):
         if _ATTRIBUTE.match(clause, found.start()):
@@ -745,11 +760,14 @@ def _chosen(
 _CHOOSING = re.compile(r"\b(?:donc|est|sont|vaut)\b")
 
 
+_SERIES = re.compile(r"\s\(?([A-H])\)?\s*(?:,|et|ou|and|or|/)\s*\(?([A-H])\b\)?(?!['’])")
+
+
 def _said_letters(clause: str) -> set[str]:
     """The letters that a clause gives; those that it denies are none."""
     said = {
         next(group for group in found.groups() if group)
-        for found in _LETTER.finditer(clause)
+        for found in _LETTER.finditer(_SERIES.sub(r" (\1) (\2)", clause))
         if not _DENIED_BEFORE.search(clause[: found.start()])
         and not _REFUSED_LETTER.match(clause[found.end() :])
     }
@@ -773,7 +791,7 @@ def _letters_of(gold: str, choices: Sequence[str]) -> set[str]:
     return {chr(ord("A") + place) for place, choice in enumerate(choices[:8]) if _bare(choice) == _bare(gold)}
 
 
-_LABEL = re.compile(r"^\W*[A-H]\s*[).:]\s*")
+_LABEL = re.compile(r"(?:^\W*|(?<=\s)\(?)[A-H]\s*[).:]\s*")
 
 
 def _named_choices(clause: str, choices: Sequence[str], policy: GradingPolicy) -> list[int]:

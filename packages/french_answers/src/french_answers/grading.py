@@ -74,6 +74,9 @@ def grade_answer(
     else:
         kind, needed = _kind(gold, instruction, choices)
     text = _own_text(prediction, question or instruction or "")
+    if kind == "truth" and directed.says_both(text):
+        reason = "True and false are both said."
+        return Grade(correct=False, extracted=text[:MAX_GOLD], method=kind, reason=reason, unsure=True)
     grade = _strictly(
         kind, needed, gold, concluding_text(text), instruction, choices, instruction or question, policy
     )

@@ -32,7 +32,8 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _CONNECTOR = re.compile(
-    r"\b(?:c'est bien|mais bien|donc|d'o[ùu]|ainsi|finalement|par cons[ée]quent|par suite"
+    r"\b(?:c'est bien|mais bien|il (?:en |lui )?reste|"
+    r"donc|d'o[ùu]|ainsi|finalement|par cons[ée]quent|par suite"
     r"|en conclusion|conclusion|en d[ée]finitive|au final|il vient|on (?:en )?(?:conclut|d[ée]duit"
     r"|tire|obtient|trouve)"
     r"(?: (?:que|finalement|alors|donc))?|r[ée]ponse(?: (?:finale|est|correcte|attendue))*"
@@ -82,7 +83,7 @@ _QUALIFIED = re.compile(
     re.IGNORECASE,
 )
 _HAZARD = re.compile(
-    r"(?:\b(?:(?:oppos[ée]|inverse|double|triple|moiti[ée]|tiers|quart|carr[ée]|racine|cube"
+    r"(?:\b(?:(?:douzaine|dizaine|centaine|paire|couple|oppos[ée]|inverse|double|triple|moiti[ée]|tiers|quart|carr[ée]|racine|cube"
     r"|multiples?|diviseurs?|logarithme|factorielle|puissance|successeur|pr[ée]d[ée]cesseur|voisin"
     r"|proche|loin|autour|pr[èe]s) (?:de|du|d')"
     r"|(?:plus|moins|davantage) (?:de|que?|d')|(?:inf[ée]rieure?s?"
@@ -244,6 +245,10 @@ def _cut(text: str) -> tuple[str, str]:
     return text, ""
 
 
+_NO_NUMERAL = frozenset({"sur", "moins", "chances", "chance"})
+_OF_A_NUMBER = re.compile(r"\s+(?:de|d')\s*\d")
+
+
 def candidates(text: str) -> list[Candidate]:
     """The values of a clause, in order."""
     found: list[Candidate] = []
@@ -264,7 +269,8 @@ def candidates(text: str) -> list[Candidate]:
                 flags=re.IGNORECASE,
             )
         )
-        if not body or not _HOLDS_VALUE.search(body) or "\0" in body:
+        open_ended = run.group().rstrip()[-1:] in "=≈" and not prose[run.end() :].strip(" .*")
+        if not body or not _HOLDS_VALUE.search(body) or "\0" in body or open_ended:
             continue
         start = run.start() + run.group().index(body[0])
         found.extend(_of_run(text, _balanced(body), start, start + len(body)))
@@ -272,7 +278,7 @@ def candidates(text: str) -> list[Candidate]:
     prose = "".join(plain)
     for worded in _WORDED.finditer(prose):
         words = worded.group()
-        if words.casefold() in {"sur", "moins", "chances", "chance"}:
+        if words.casefold() in _NO_NUMERAL or _OF_A_NUMBER.match(prose, worded.end()):
             continue
         following = _UNIT_WORD.match(prose, worded.end())
         texts = (words,) if following is None else (f"{words} {following[1]}", words)
