@@ -83,7 +83,8 @@ _QUALIFIED = re.compile(
     re.IGNORECASE,
 )
 _HAZARD = re.compile(
-    r"(?:\b(?:(?:douzaine|dizaine|centaine|paire|couple|oppos[ée]|inverse|double|triple|moiti[ée]|tiers|quart|carr[ée]|racine|cube"
+    r"(?:\b(?:(?:douzaine|dizaine|centaine|paire|couple"
+    r"|oppos[ée]|inverse|double|triple|moiti[ée]|tiers|quart|carr[ée]|racine|cube"
     r"|multiples?|diviseurs?|logarithme|factorielle|puissance|successeur|pr[ée]d[ée]cesseur|voisin"
     r"|proche|loin|autour|pr[èe]s) (?:de|du|d')"
     r"|(?:plus|moins|davantage) (?:de|que?|d')|(?:inf[ée]rieure?s?"
@@ -278,7 +279,7 @@ def candidates(text: str) -> list[Candidate]:
     prose = "".join(plain)
     for worded in _WORDED.finditer(prose):
         words = worded.group()
-        if words.casefold() in _NO_NUMERAL or _OF_A_NUMBER.match(prose, worded.end()):
+        if words.casefold() in _NO_NUMERAL or _OF_A_NUMBER.match(text, worded.end()):
             continue
         following = _UNIT_WORD.match(prose, worded.end())
         texts = (words,) if following is None else (f"{words} {following[1]}", words)
