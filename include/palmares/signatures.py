@@ -364,7 +364,7 @@ ENVIRONMENT: Final = (
         r"device kernel image is invalid|No module named '[\w.]{1,80}'|"
         r"undefined symbol: \w{1,200}|version `\w{3,30}[\d._]{1,12}' not found|"
         r"FlashAttention[\w ]{0,20} is not installed|"
-        r"data did not match any variant of untagged enum ModelWrapper",
+        r"data did not match any variant of untagged enum Model(?:Wrapper|Untagged)",
         "A library of the evaluator is missing, too old, or built for other GPUs.",
         _GITHUB + "vllm-project/vllm/issues/4604",
     ),
@@ -422,6 +422,13 @@ MODEL: Final = (
     ),
     _sign(
         FailureClass.INCOMPATIBLE,
+        r"Unsupported CPU attention configuration|[Hh]ead size \d+ is not supported|"
+        r"[Nn]o valid attention backend|not supported by any attention backend",
+        "The engine has no attention kernel for heads of this size.",
+        _GITHUB + "vllm-project/vllm/blob/main/vllm/v1/attention/selector.py",
+    ),
+    _sign(
+        FailureClass.INCOMPATIBLE,
         r"`rope_scaling`(?:'s [a-z ]{3,30})? must be|"
         r"Missing required keys in `rope_(?:scaling|parameters)`|Unknown RoPE scaling type",
         "rope_scaling in config.json is not one that the evaluator knows.",
@@ -442,7 +449,8 @@ MODEL: Final = (
     ),
     _sign(
         FailureClass.BAD_MODEL,
-        r"Error while deserializing header|incomplete metadata, file not fully covered|"
+        r"Error while deserializing header|(?:^|[\s.])SafetensorError: |"
+        r"incomplete metadata, file not fully covered|"
         r"Unable to load weights from pytorch checkpoint file|"
         r"failed finding central directory|UnpicklingError: invalid load key",
         "A file of weights is cut or damaged. Upload it again.",

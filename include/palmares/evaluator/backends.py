@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from palmares.evaluator.failures import EvaluationFailure, resources
+from palmares.evaluator.failures import LOADING, EvaluationFailure, known_failure
 from palmares.evaluator.model_source import ModelSource
 from palmares.evaluator.settings import JobSettings
 from palmares.evaluator.supervision import SHUTDOWN_S, Supervisor, engine_failure
-from palmares.evaluator.weights import CheckedWeights, check_weights
+from palmares.evaluator.weights import CheckedWeights, check_texts, check_weights
 
 _MESSAGE_CHARACTERS = 300
 
@@ -39,14 +39,18 @@ def load_model(settings: JobSettings, source: ModelSource, supervisor: Superviso
         supervisor: Told of the engine's processes and steps; it stops the engine when the job ends.
 
     Raises:
-        EvaluationFailure: ``incompatible``, ``bad_model`` or ``out_of_memory``.
+        EvaluationFailure: ``incompatible`` or ``bad_model`` for a known fault of the files, else the
+            machine's class, or ``evaluator_error``.
     """
     try:
-        config, tokenizer = _read_config(settings, source), _read_tokenizer(source)
+        check_texts(source)
+        config = _read_config(settings, source)
+        tokenizer = _read_tokenizer(source, config)
         template = _template_hash(settings, source, tokenizer)
         if settings.backend != "vllm":
             _check_class(settings, source, config)
-        weights = check_weights(source, config, is_seq2seq=settings.backend == "hf-seq2seq")
+        is_seq2seq = settings.backend == "hf-seq2seq"
+        weights = check_weights(source, config, is_seq2seq=is_seq2seq, dtype=settings.dtype)
         if settings.backend == "vllm":
             lm, arguments = _vllm(settings, source, config, weights, supervisor)
         else:
@@ -54,9 +58,11 @@ def load_model(settings: JobSettings, source: ModelSource, supervisor: Superviso
     except EvaluationFailure:
         raise
     except Exception as error:
-        if (known := resources(error, while_doing=f"loading {source.model}")) is not None:
-            raise known from error
-        raise
+        known = known_failure(error, while_doing=f"loading {source.model}", table=LOADING)
+        raise known or EvaluationFailure(
+            "evaluator_error",
+            f"{source.model} was not loaded, and nothing says that its files are at fault. {_short(error)}",
+        ) from error
     return LoadedModel(
         lm=lm,
         parameters=weights.parameters,
@@ -69,28 +75,29 @@ def _short(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:_MESSAGE_CHARACTERS]}"
 
 
-def _blame_no_model(error: Exception) -> None:
-    """Let pass what `load_model` tells from the machine: a full disk is no damaged file."""
-    if resources(error, while_doing="") is not None:
-        raise error
+_FAULTS_OF_A_FILE = (ValueError, KeyError, TypeError, AttributeError, IndexError)
+"""What a library raises that has read a file and cannot use it; any other error may be the machine's."""
+
+
+def _is_unknown(error: Exception) -> bool:
+    """Whether no signature knows the error: then it is about the file, if of a type that files cause."""
+    return known_failure(error, while_doing="", table=LOADING) is None
 
 
 def _read_config(settings: JobSettings, source: ModelSource) -> Any:
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
 
     try:
         return AutoConfig.from_pretrained(source.folder, trust_remote_code=False)
-    except (ValueError, KeyError, ImportError) as error:
+    except (*_FAULTS_OF_A_FILE, StrictDataclassError, ImportError) as error:
         if settings.backend == "vllm" and (known := _config_of_vllm(source)) is not None:
             return known
-        if isinstance(error, ValueError) and ("JSON" in str(error) or "json" in type(error).__name__.lower()):
-            raise EvaluationFailure("bad_model", f"{source.model}: config.json: {_short(error)}") from error
+        if isinstance(error, ImportError) or not _is_unknown(error):
+            raise
         raise EvaluationFailure(
             "incompatible", f"{source.model}: this evaluator does not know the architecture. {_short(error)}"
         ) from error
-    except Exception as error:
-        _blame_no_model(error)
-        raise EvaluationFailure("bad_model", f"{source.model}: config.json: {_short(error)}") from error
 
 
 def _config_of_vllm(source: ModelSource) -> Any:
@@ -103,16 +110,29 @@ def _config_of_vllm(source: ModelSource) -> Any:
         return None
 
 
-def _read_tokenizer(source: ModelSource) -> Any:
+def _read_tokenizer(source: ModelSource, config: Any) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(source.folder, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(source.folder, trust_remote_code=False)
     except Exception as error:
-        _blame_no_model(error)
+        is_files = (
+            isinstance(error, _FAULTS_OF_A_FILE) or type(error) is Exception
+        )  # tokenizers raises no other
+        if not is_files or not _is_unknown(error):
+            raise
         raise EvaluationFailure(
             "bad_model", f"{source.model}: the tokenizer cannot be loaded. {_short(error)}"
         ) from error
+    rows = getattr(config.get_text_config(), "vocab_size", None)
+    highest = max(tokenizer.get_vocab().values(), default=-1)
+    if isinstance(rows, int) and highest >= rows:
+        raise EvaluationFailure(
+            "bad_model",
+            f"{source.model}: its tokenizer has token {highest}, and its embedding {rows} rows. Resize the "
+            "embedding, or remove the tokens.",
+        )
+    return tokenizer
 
 
 def _template_hash(settings: JobSettings, source: ModelSource, tokenizer: Any) -> str | None:
@@ -141,7 +161,8 @@ def _context_length(settings: JobSettings, config: Any) -> int:
 
 
 def _check_class(settings: JobSettings, source: ModelSource, config: Any) -> None:
-    """Check first what from_pretrained checks first, before any weight is read."""
+    """Check that the config is one of the backend's and describes a model, before any weight is read."""
+    import torch
     import transformers
 
     is_seq2seq = settings.backend == "hf-seq2seq"
@@ -151,6 +172,16 @@ def _check_class(settings: JobSettings, source: ModelSource, config: Any) -> Non
             "incompatible",
             f"{source.model}: {type(config).__name__} is no model for backend {settings.backend!r}.",
         )
+    try:
+        with torch.device("meta"):
+            kind.from_config(config)
+    except _FAULTS_OF_A_FILE as error:
+        if not _is_unknown(error):
+            raise
+        raise EvaluationFailure(
+            "incompatible",
+            f"{source.model}: config.json describes no model that can be built. {_short(error)}",
+        ) from error
 
 
 def _transformers(
@@ -164,16 +195,10 @@ def _transformers(
     kind = transformers.AutoModelForSeq2SeqLM if is_seq2seq else transformers.AutoModelForCausalLM
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = settings.dtype if settings.dtype == "auto" else getattr(torch, settings.dtype)
-    try:
-        model = kind.from_pretrained(
-            source.folder, config=config, dtype=dtype, trust_remote_code=False, use_safetensors=True
-        )
-        model = model.to(device).eval()
-    except Exception as error:
-        _blame_no_model(error)
-        raise EvaluationFailure(
-            "bad_model", f"{source.model}: the weights cannot be loaded. {_short(error)}"
-        ) from error
+    model = kind.from_pretrained(
+        source.folder, config=config, dtype=dtype, trust_remote_code=False, use_safetensors=True
+    )
+    model = model.to(device).eval()
     model.register_forward_hook(lambda *_: supervisor.progress())
     context = _context_length(settings, config)
     batch_rows = settings.batch_size or (8 if device == "cuda" else 16)

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from palmares.evaluator.failures import EvaluationFailure, resources
+from palmares.evaluator.failures import EvaluationFailure, known_failure
 
 _WANTED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.tiktoken")
 _REQUEST_S = 60.0
@@ -96,7 +96,7 @@ def _from_hub(model: str, revision: str) -> ModelSource:
             "evaluator_error", f"The Hub answered {status} for {model}. Try again."
         ) from error
     except (LocalEntryNotFoundError, httpx2.HTTPError, OSError) as error:
-        if (known := resources(error, while_doing=f"downloading {model}")) is not None:
+        if (known := known_failure(error, while_doing=f"downloading {model}")) is not None:
             raise known from error
         raise EvaluationFailure(
             "evaluator_error",

@@ -18,7 +18,7 @@ from types import FrameType, TracebackType
 from typing import Final, Self
 
 from palmares.evaluator import guardian
-from palmares.evaluator.failures import EvaluationFailure, FailureClass, resources
+from palmares.evaluator.failures import LOADING, RUNNING, EvaluationFailure, known_failure
 
 STALL_VARIABLE: Final = "PALMARES_STALL_S"
 """Environment variable: seconds without any progress after which a generation is ended."""
@@ -33,54 +33,22 @@ _POLL_S: Final = 1.0
 _REACT_S: Final = 60.0
 _ENGINE_PROCESS: Final = re.compile(rb"VLLM::|multiprocessing\.spawn")
 """In the command line of a process that an engine cannot do without (compilers and trackers are not)."""
-_CAUSES: Final[tuple[tuple[re.Pattern[str], FailureClass, str], ...]] = (
-    (
-        re.compile(
-            r"Model architectures? .{1,200} (?:not supported|failed to be inspected|was supported in vLLM)"
-            r"|not supported in-tree anymore"
-        ),
-        "incompatible",
-        "The engine does not serve this architecture.",  # model_executor/models/registry.py
-    ),
-    (
-        re.compile(
-            r"Unsupported CPU attention configuration|[Hh]ead size \d+ is not supported"
-            r"|[Nn]o valid attention backend|not supported by any attention backend"
-        ),
-        "incompatible",
-        "The engine has no attention kernel for heads of this size.",  # v1/attention/selector.py
-    ),
-    (
-        re.compile(r"User-specified max_model_len \(\d+\) is greater than the derived max_model_len"),
-        "incompatible",
-        "The job asks for more tokens than the model takes.",  # config/model.py
-    ),
-    (
-        re.compile(r"SafetensorError|Following weights were not initialized from checkpoint"),
-        "bad_model",
-        "The weights cannot be loaded: a file is damaged or tensors are missing.",  # model_loader
-    ),
-)
-"""What an engine's own output says of the model. Sources: files of vLLM 0.32, below ``vllm/``."""
 
 
-def engine_failure(error: Exception, lines: Sequence[str], *, while_doing: str) -> EvaluationFailure:
+def engine_failure(
+    error: Exception, lines: Sequence[str], *, while_doing: str, is_loaded: bool = False
+) -> EvaluationFailure:
     """The failure of an engine, by its exception and by what its processes printed.
 
     Args:
         error: What reached this process; often no more than that the engine failed.
         lines: The last lines of output; they are searched and not shown.
         while_doing: For the message.
+        is_loaded: The model is in the engine: its files are not at fault any more.
     """
-    if (known := resources(error, while_doing=while_doing)) is not None:
-        return known
-    text = "\n".join((*lines, str(error)))
-    if (known := resources(RuntimeError(text), while_doing=while_doing)) is not None:
-        return known
-    for pattern, failure_class, sentence in _CAUSES:
-        if pattern.search(text):
-            return EvaluationFailure(failure_class, f"{sentence} It failed while {while_doing}.")
-    return EvaluationFailure(
+    table = RUNNING if is_loaded else LOADING
+    known = known_failure(error, while_doing=while_doing, table=table, lines=lines)
+    return known or EvaluationFailure(
         "evaluator_error",
         f"The engine failed while {while_doing} ({type(error).__name__}). See the lines before this one.",
     )
@@ -186,7 +154,7 @@ class Supervisor:
         self._guardian.wait()
         if isinstance(error, Exception) and not isinstance(error, EvaluationFailure) and self._engine:
             raise self._failure or engine_failure(
-                error, self.output.lines, while_doing="generating"
+                error, self.output.lines, while_doing="generating", is_loaded=True
             ) from error
 
     def stop_with(self, stop: Callable[[], None]) -> None:

@@ -35,6 +35,9 @@ _NO_NUMBER: Final = {
     "F8_E5M2": ("u1", 0x7C),
 }
 """The bits that are all set in NaN and infinity. Sources: IEEE 754; OCP 8-bit floating point, version 1."""
+_BEYOND_FLOAT16: Final = {"F32": (0x7FFF_FFFF, 0x477F_F000), "BF16": (0x7FFF, 0x4780)}
+"""Magnitude's bits, and the least that float16 rounds to infinity: 65520. Source: IEEE 754."""
+_TEXTS: Final = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 _CHUNK_ITEMS: Final = 1 << 24
 _LAYER: Final = re.compile(r"\.(?:layers|h|blocks|block)\.(\d+)\.")
 _MOST_READERS: Final = 8
@@ -63,7 +66,9 @@ class CheckedWeights:
     """Tensors that the model has no place for: some engines pass over them, some do not start."""
 
 
-def check_weights(source: ModelSource, config: Any, *, is_seq2seq: bool = False) -> CheckedWeights:
+def check_weights(
+    source: ModelSource, config: Any, *, is_seq2seq: bool = False, dtype: str = "auto"
+) -> CheckedWeights:
     """Refuse weights that an engine would complete with random numbers, or that hold none.
 
     Names and shapes are compared by transformers' own loader on the meta device, so that tensors which it
@@ -74,6 +79,7 @@ def check_weights(source: ModelSource, config: Any, *, is_seq2seq: bool = False)
         source: The model's files.
         config: As transformers read it; None: it does not know the model's type.
         is_seq2seq: The model is an encoder-decoder.
+        dtype: The precision that the job asks for, or ``auto``.
 
     Raises:
         EvaluationFailure: ``bad_model``: says which file or tensor, and what is wrong with it.
@@ -94,8 +100,29 @@ def check_weights(source: ModelSource, config: Any, *, is_seq2seq: bool = False)
         parameters = _count(kind, config) if kind is not None else None
         if parameters is None and not is_quantized:
             parameters = sum(math.prod(tensor.shape) for tensor in tensors)
-    _check_numbers(source, (tensor for tensor in tensors if tensor.name not in set(surplus)))
+    used = [tensor for tensor in tensors if tensor.name not in set(surplus)]
+    _check_numbers(source, used, dtype=dtype)
     return CheckedWeights(parameters=parameters, surplus=surplus)
+
+
+def check_texts(source: ModelSource) -> None:
+    """Refuse configuration and tokenizer files that are Git LFS pointers or no JSON.
+
+    Raises:
+        EvaluationFailure: ``bad_model``: says which file.
+    """
+    for name in (*_TEXTS, "tokenizer.model"):
+        path = source.folder / name
+        if not path.is_file():
+            continue
+        with path.open("rb") as file:
+            if file.read(len(_POINTER)) == _POINTER:
+                raise _bad(source, f"{name} is a Git LFS pointer, not the file. Push the file itself.")
+        if path.suffix == ".json":
+            try:
+                json.loads(path.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise _bad(source, f"{name} is not valid JSON ({error}).") from error
 
 
 def read_headers(source: ModelSource) -> tuple[StoredTensor, ...]:
@@ -242,7 +269,7 @@ def _count(kind: Any, config: Any) -> int | None:
     return int(model.num_parameters())
 
 
-def _check_numbers(source: ModelSource, tensors: Iterable[StoredTensor]) -> None:
+def _check_numbers(source: ModelSource, tensors: Iterable[StoredTensor], *, dtype: str = "auto") -> None:
     """Read every weight once: the engine finds the files in the machine's cache afterwards."""
     by_path: dict[Path, list[StoredTensor]] = {}
     for tensor in tensors:
@@ -250,12 +277,21 @@ def _check_numbers(source: ModelSource, tensors: Iterable[StoredTensor]) -> None
             by_path.setdefault(tensor.path, []).append(tensor)
     readers = min(_MOST_READERS, len(os.sched_getaffinity(0)))
     with ThreadPoolExecutor(readers) as pool:
-        for found in pool.map(_first_without_numbers, by_path.values()):
-            if found is not None:
-                raise _bad(source, f"{found} holds NaN or infinity.")
+        for found in pool.map(lambda each: _first_wrong(each, dtype), by_path.values()):
+            if found is None:
+                continue
+            tensor, is_number = found
+            if is_number:
+                raise _bad(
+                    source,
+                    f"{tensor.name} ({tensor.dtype}) holds values that {dtype} cannot. Submit the model "
+                    "in the precision of its files.",
+                )
+            raise _bad(source, f"{tensor.name} holds NaN or infinity.")
 
 
-def _first_without_numbers(tensors: list[StoredTensor]) -> str | None:
+def _first_wrong(tensors: list[StoredTensor], dtype: str) -> tuple[StoredTensor, bool] | None:
+    """The first tensor with NaN or infinity, or, and True, with numbers that *dtype* makes infinite."""
     import numpy as np
 
     with (
@@ -272,10 +308,12 @@ def _first_without_numbers(tensors: list[StoredTensor]) -> str | None:
                     count=min(_CHUNK_ITEMS, items - first),
                     offset=tensor.start + first * np.dtype(kind).itemsize,
                 )
-                wrong = bool(((part & mask) == mask).any())
+                is_wrong = bool(((part & mask) == mask).any())
+                least = _BEYOND_FLOAT16.get(tensor.dtype) if dtype == "float16" else None
+                is_beyond = least is not None and bool(((part & least[0]) >= least[1]).any())
                 del part  # the map cannot be closed while an array looks into it
-                if wrong:
-                    return tensor.name
+                if is_wrong or is_beyond:
+                    return tensor, not is_wrong
     return None
 
 

@@ -8,7 +8,7 @@ import json
 import pytest
 from palmares.contract import CONSOLE_PREFIX
 from palmares.evaluator.console import say
-from palmares.evaluator.failures import EvaluationFailure, unexpected
+from palmares.evaluator.failures import LOADING, EvaluationFailure, known_failure, unexpected
 from palmares.leaderboard.outcomes.console import ATTEMPT_LINE, safe_line
 
 
@@ -57,6 +57,43 @@ def test_an_unwell_machine_is_told_as_such_wherever_it_shows(error: Exception):
     wrapped = OSError("Can't load tokenizer for 'org/model'")
     wrapped.__cause__ = error
     assert unexpected(wrapped, while_doing="loading").failure_class == "node_lost"
+
+
+@pytest.mark.parametrize(
+    ("error", "failure_class"),
+    [
+        (
+            RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be reported later"),
+            "out_of_memory",
+        ),
+        (RuntimeError("HIP out of memory. Tried to allocate 2.00 GiB."), "out_of_memory"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "out_of_memory"),
+        (RuntimeError("unable to mmap 4976698672 bytes: Cannot allocate memory (12)"), "out_of_memory"),
+        (OSError(errno.EMFILE, "Too many open files"), "node_lost"),
+        (OSError(errno.ESTALE, "Stale file handle"), "node_lost"),
+        (OSError(errno.ETIMEDOUT, "Connection timed out"), "evaluator_error"),
+        (RuntimeError("CUDA error: all CUDA-capable devices are busy or unavailable"), "node_lost"),
+        (RuntimeError("The NVIDIA driver on your system is too old (found version 11040)."), "node_lost"),
+        (RuntimeError("CUDA error: no kernel image is available for execution"), "evaluator_error"),
+        (OSError("Can't load tokenizer for 'org/model'"), "bad_model"),
+        (
+            ValueError("model type `foo` but Transformers does not recognize this architecture"),
+            "incompatible",
+        ),
+    ],
+)
+def test_while_a_model_loads_the_table_of_the_leaderboard_blames(error: Exception, failure_class: str):
+    failure = known_failure(error, while_doing="loading", table=LOADING)
+    assert failure is not None
+    assert failure.failure_class == failure_class
+
+
+@pytest.mark.parametrize(
+    "error", [PermissionError(errno.EACCES, "Permission denied"), TimeoutError("timed out"), KeyError("x")]
+)
+def test_what_no_signature_knows_is_nobodys_known_fault(error: Exception):
+    assert known_failure(error, while_doing="loading", table=LOADING) is None
+    assert unexpected(error, while_doing="loading").failure_class == "evaluator_error"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from palmares.evaluator.failures import EvaluationFailure
 from palmares.evaluator.model_source import ModelSource
-from palmares.evaluator.weights import _check_layers, _check_numbers, read_headers
+from palmares.evaluator.weights import _check_layers, _check_numbers, check_texts, read_headers
 
 NAN = {
     "F64": b"\0" * 6 + b"\xf8\x7f",
@@ -136,3 +136,43 @@ def test_quantised_weights_miss_no_layer(tmp_path):
 
     with pytest.raises(EvaluationFailure, match="no tensor for 1 of 3 layers"):
         _check_layers(source(tmp_path), Config(), read_headers(source(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "asked", "is_refused"),
+    [
+        ("BF16", b"\x80\x47", "float16", True),
+        ("BF16", b"\x7f\x47", "float16", False),
+        ("BF16", b"\x80\xc7", "float16", True),
+        ("F32", b"\x00\xf0\x7f\x47", "float16", True),
+        ("F32", b"\x00\xe0\x7f\x47", "float16", False),
+        ("BF16", b"\x80\x47", "bfloat16", False),
+        ("F16", b"\xff\x7b", "float16", False),
+    ],
+)
+def test_values_that_the_asked_precision_cannot_hold_are_named_with_it(
+    tmp_path, dtype, value, asked, is_refused
+):
+    write(tmp_path / "model.safetensors", {"a.weight": (dtype, [1], value)})
+    source = ModelSource(model="org/m", revision="0" * 40, folder=tmp_path, is_local=True)
+    tensors = read_headers(source)
+    if not is_refused:
+        _check_numbers(source, tensors, dtype=asked)
+        return
+    with pytest.raises(EvaluationFailure, match=f"a.weight .{dtype}. holds values that float16 cannot"):
+        _check_numbers(source, tensors, dtype=asked)
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "tokenizer.model"])
+def test_a_pointer_in_the_place_of_a_text_is_named(tmp_path, name):
+    (tmp_path / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    source = ModelSource(model="org/m", revision="0" * 40, folder=tmp_path, is_local=True)
+    with pytest.raises(EvaluationFailure, match=f"{name} is a Git LFS pointer"):
+        check_texts(source)
+
+
+def test_a_configuration_that_is_no_json_is_named(tmp_path):
+    (tmp_path / "config.json").write_text("{")
+    source = ModelSource(model="org/m", revision="0" * 40, folder=tmp_path, is_local=True)
+    with pytest.raises(EvaluationFailure, match=r"config\.json is not valid JSON"):
+        check_texts(source)
