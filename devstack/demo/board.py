@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from palmares.cli.output import console, in_per_cent, printable, short_name
+from palmares.leaderboard.publishing.shown import rule_of
 from rich.table import Table
 
 from devstack.supervisor.files import write_atomically
@@ -25,10 +26,7 @@ def scored_rows(board: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def board_table(board: dict[str, Any]) -> Table:
-    """The scored models by rank; values in per cent, with their standard errors.
-
-    The average is of the values as the leaderboard shows them: guessing counts as 0.
-    """
+    """The scored models by rank; values in per cent, as the card and `palmares results` show them."""
     rows = scored_rows(board)
     tasks = list(dict.fromkeys(task for row in rows for task in row["scores"]))
     table = Table(title="Leaderboard", title_justify="left")
@@ -58,5 +56,7 @@ def others_table(board: dict[str, Any]) -> Table:
 def show_board(board: dict[str, Any]) -> None:
     """Print both tables."""
     console.print(board_table(board), soft_wrap=False)
+    for line in rule_of(board["baselines"]):
+        console.print(line)
     if len(scored_rows(board)) < len(board["rows"]):
         console.print(others_table(board), soft_wrap=False)

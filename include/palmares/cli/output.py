@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.status import Status
@@ -46,18 +46,18 @@ def short_name(task: str) -> str:
     return parts[1] if len(parts) == 3 else task
 
 
-def in_per_cent(score: Mapping[str, float | None] | None, *, interval: Sequence[float] | None = None) -> str:
+def in_per_cent(score: Mapping[str, Any] | None) -> str:
     """``41.2 ± 3.4``; without a standard error ``0.0 [0.0, 1.9]`` or the value alone; not scored: a dash.
 
     Args:
-        score: ``value`` and ``stderr``, as fractions. A standard error of 0 claims certainty, and is none.
-        interval: Of the value, 95 %; None: it is not known.
+        score: ``shown``, ``shown_stderr`` and ``interval`` as fractions (``ShownScore``).
     """
-    if score is None or (value := score["value"]) is None:
+    if score is None:
         return "–"
-    text = f"{100 * value:.1f}"
-    if stderr := score.get("stderr"):
+    text = f"{100 * score['shown']:.1f}"
+    if (stderr := score["shown_stderr"]) is not None:
         return f"{text} ± {100 * stderr:.1f}"
+    interval = score["interval"]
     return text if interval is None else f"{text} [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
 
 

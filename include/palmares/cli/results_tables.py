@@ -58,28 +58,20 @@ def _cells(row: Mapping[str, Any], suite: Suite) -> list[str]:
 
 
 def _score(score: Mapping[str, Any] | None, task: SuiteTask) -> str:
-    """A score as it is shown, with its error or interval on the same scale."""
-    from palmares.benchmarks.statistics import normalize
+    from palmares.leaderboard.publishing.shown import ShownScore
 
     if score is None:
         return "–"
-    baseline = task.metric.baseline
-    stderr, interval = score["stderr"], score["interval"]
-    text = in_per_cent(
-        {"value": score["shown"], "stderr": None if stderr is None else stderr / (1 - baseline)},
-        interval=None if interval is None else [normalize(end, baseline=baseline) for end in interval],
-    )
+    shown = ShownScore.of(score["value"], score["stderr"], rows=score["rows"], baseline=task.metric.baseline)
+    text = in_per_cent(shown.to_json())
     return f"{text} ({score['rows']:,} of {score['of']:,} rows)" if score["is_partial"] else text
 
 
 def foot_lines(rows: Sequence[Mapping[str, Any]], suite: Suite) -> list[str]:
     """The rule of the numbers."""
-    rescaled = [
-        f"{task.title} ({100 * task.metric.baseline:g} %)" for task in suite.tasks if task.metric.baseline
-    ]
-    lines = ["Per cent ± one standard error. The average is the plain mean of the columns."]
-    if rescaled:
-        lines.append(f"Rescaled so that guessing counts as 0: {', '.join(rescaled)}.")
+    from palmares.leaderboard.publishing.shown import rule_of
+
+    lines = rule_of({task.title: task.metric.baseline for task in suite.tasks})
     shown = [score for row in rows for score in row["scores"].values()]
     if any(score["interval"] is not None for score in shown):
         lines.append("Where there is no standard error, brackets hold Wilson's 95 % interval.")

@@ -10,7 +10,7 @@ import pytest
 from palmares.cli.output import in_per_cent, printable
 from rich.console import Console
 
-from devstack.demo.board import board_table, others_table, write_board
+from devstack.demo.board import board_table, others_table, show_board, write_board
 
 BOARD: dict[str, Any] = {
     "rows": [
@@ -19,8 +19,20 @@ BOARD: dict[str, Any] = {
             "revision": "a" * 40,
             "status": "FINISHED",
             "scores": {
-                "community|bac-fr|0": {"value": 0.8, "stderr": 0.05},
-                "community|ifeval-fr|0": {"value": 0.5, "stderr": None},
+                "community|gpqa-fr|0": {
+                    "value": 0.85,
+                    "stderr": 0.0375,
+                    "shown": 0.8,
+                    "shown_stderr": 0.05,
+                    "interval": None,
+                },
+                "community|ifeval-fr|0": {
+                    "value": 0.5,
+                    "stderr": None,
+                    "shown": 0.5,
+                    "shown_stderr": None,
+                    "interval": None,
+                },
             },
             "reason": "",
             "rank": 1,
@@ -35,7 +47,8 @@ BOARD: dict[str, Any] = {
             "rank": None,
             "average": None,
         },
-    ]
+    ],
+    "baselines": {"gpqa-fr": 0.25, "ifeval-fr": 0.0},
 }
 
 
@@ -50,7 +63,7 @@ def test_scored_models_have_ranks_scores_and_standard_errors():
     assert "palmares-demo/good" in text
     assert "80.0 ± 5.0" in text
     assert "65.0" in text
-    assert "bac-fr" in text
+    assert "gpqa-fr" in text
     assert "community|" not in text
     assert "passwd" not in text
 
@@ -65,14 +78,23 @@ def test_refused_requests_have_their_reasons_and_cannot_paint_the_terminal():
 @pytest.mark.parametrize(
     ("score", "text"),
     [
-        ({"value": 0.4125, "stderr": 0.034}, "41.2 ± 3.4"),
-        ({"value": 0.0, "stderr": 0.0}, "0.0 ± 0.0"),
-        ({"value": 1.0, "stderr": None}, "100.0"),
+        ({"shown": 0.4125, "shown_stderr": 0.034, "interval": None}, "41.2 ± 3.4"),
+        ({"shown": 0.0, "shown_stderr": None, "interval": [0.0, 0.019]}, "0.0 [0.0, 1.9]"),
+        ({"shown": 1.0, "shown_stderr": None, "interval": None}, "100.0"),
         (None, "–"),
     ],
 )
 def test_a_score_is_in_per_cent_and_not_scored_is_not_zero(score, text):
     assert in_per_cent(score) == text
+
+
+def test_the_columns_add_up_to_the_average_and_the_rule_is_said(capsys):
+    show_board(BOARD)
+
+    shown = capsys.readouterr().out
+    assert "65.0 │ 80.0 ± 5.0 │      50.0" in shown
+    assert "The average is the plain mean of the columns." in shown
+    assert "Rescaled so that guessing counts as 0: gpqa-fr (25 %)." in shown
 
 
 def test_the_file_holds_the_five_fields_of_each_row(tmp_path):

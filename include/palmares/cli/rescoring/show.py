@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from palmares.benchmarks.statistics import wilson_interval
 from palmares.cli.output import in_per_cent
+from palmares.leaderboard.publishing.shown import ShownScore
 from palmares.leaderboard.results.results_file import short_name
 from palmares.rescoring.outcome import Outcome
 from palmares.rescoring.update import Change
@@ -67,11 +67,11 @@ def _table(lines: Sequence[tuple[str, Change]]) -> Table:
 
 
 def _score(value: float | None, stderr: float | None, rows: int) -> str:
-    known = value is not None and 0 <= value <= 1 and not stderr
-    return in_per_cent(
-        {"value": value, "stderr": stderr},
-        interval=wilson_interval(value, rows) if known and value is not None else None,
-    )
+    if value is None:
+        return "–"
+    is_share = 0 <= value <= 1
+    shown = ShownScore.of(value, stderr, rows=rows if is_share else None, baseline=0.0)
+    return in_per_cent(shown.to_json() | {"shown": value})
 
 
 def _moved(change: Change) -> Text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC
 from urllib.parse import quote
 
@@ -16,7 +17,17 @@ from palmares.leaderboard.suites import SuiteTask
 NOTHING = "–"
 
 
-def card_section(contents: Contents, settings: PublishingSettings, *, repo_id: str, results_repo: str) -> str:
+_WORDS = {"en": ENGLISH, "fr": FRENCH}
+
+
+def card_section(
+    contents: Contents,
+    settings: PublishingSettings,
+    *,
+    repo_id: str,
+    results_repo: str,
+    requests_repo: str,
+) -> str:
     """Write the section; the same leaderboard gives the same text, so no time of writing is in it.
 
     Args:
@@ -24,18 +35,25 @@ def card_section(contents: Contents, settings: PublishingSettings, *, repo_id: s
         settings: Title, addresses, and how many rows are shown.
         repo_id: The card's dataset.
         results_repo: Where results and their provenance are.
+        requests_repo: Where models are submitted.
     """
+    repos = _Repositories(contents=repo_id, results=results_repo, requests=requests_repo)
     return "\n\n".join(
-        _in_language(contents, settings, words, repo_id=repo_id, results_repo=results_repo)
-        for words in (ENGLISH, FRENCH)
+        _WORDS[language].typeset(_in_language(contents, settings, _WORDS[language], repos))
+        for language in settings.languages
     )
 
 
-def _in_language(
-    contents: Contents, settings: PublishingSettings, words: Words, *, repo_id: str, results_repo: str
-) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Repositories:
+    contents: str
+    results: str
+    requests: str
+
+
+def _in_language(contents: Contents, settings: PublishingSettings, words: Words, repos: _Repositories) -> str:
     hub = settings.hub_url.rstrip("/")
-    whole = settings.leaderboard_url or f"{hub}/datasets/{repo_id}/viewer"
+    whole = settings.leaderboard_url or f"{hub}/datasets/{repos.contents}/viewer"
     shown = contents.ranked[: settings.card_rows]
     parts = [f"## {words.heading.format(title=markdown_text(settings.title))}"]
     if shown:
@@ -46,8 +64,8 @@ def _in_language(
             + " "
             + words.last.format(day=_last_day(contents.rows))
         )
-        parts.append(_table(shown, contents.suite.tasks, words, hub=hub))
-        parts.append(" ".join([words.legend, *(_how(task, words) for task in contents.suite.tasks)]))
+        parts.append(_table(shown, contents.suite.tasks, words, hub=hub, results_repo=repos.results))
+        parts.append(words.legend)
         if contents.is_mixed:
             parts.append(words.mixed)
         parts.append(f"![{words.scores_alt}]({charts.SCORES_PATH})")
@@ -55,34 +73,49 @@ def _in_language(
     else:
         parts.append(words.empty)
     parts += _not_ranked(contents, words, hub=hub)
-    parts.append(words.load.format(repo_id=repo_id))
-    results = f"[{results_repo}]({hub}/datasets/{results_repo})"
-    parts.append(words.provenance.format(results=results))
+    parts.append(words.tasks)
+    parts.append("\n".join(f"- {_how(task, words)}" for task in contents.suite.tasks))
+    parts.append(words.submit.format(requests=_dataset(repos.requests, hub=hub)))
+    parts.append(words.load.format(repo_id=repos.contents))
+    parts.append(words.provenance.format(results=_dataset(repos.results, hub=hub)))
+    if contents.rows:
+        url = settings.leaderboard_url or f"{hub}/datasets/{repos.contents}"
+        title = settings.title.replace("{", "").replace("}", "").replace("`", "")
+        parts.append(words.cite.format(title=title, year=_last_day(contents.rows)[:4], url=url))
     return "\n\n".join(parts)
 
 
-def _table(rows: Sequence[ContentsRow], tasks: Sequence[SuiteTask], words: Words, *, hub: str) -> str:
+def _dataset(repo_id: str, *, hub: str) -> str:
+    return f"[{repo_id}]({hub}/datasets/{repo_id})"
+
+
+def _table(
+    rows: Sequence[ContentsRow], tasks: Sequence[SuiteTask], words: Words, *, hub: str, results_repo: str
+) -> str:
     titles = [words.average, *(task.title for task in tasks), words.parameters, words.hours, words.carbon]
-    head = ["#", words.model, *titles]
-    lines = [_line(head), _line(["--:", ":--", *("--:" for _ in titles)])]
+    cells = [["#", words.model, *titles, words.result]]
     for row in rows:
         values = [(row.values or {}).get(task.name) for task in tasks]
         carbon = row.result.cost.carbon_kg
         parameters = row.result.manifest.model.parameters or row.result.submission.about.parameters
-        lines.append(
-            _line(
-                [
-                    str(row.rank),
-                    _model(row, words, hub=hub),
-                    f"**{_per_cent(row.average, row.average_stderr, words)}**",
-                    *(_value(value, words) for value in values),
-                    NOTHING if parameters is None else words.quantity(parameters / 1e9),
-                    words.quantity(row.result.cost.gpu_hours),
-                    NOTHING if carbon is None else words.quantity(carbon),
-                ]
-            )
+        folder = f"{hub}/datasets/{results_repo}/tree/main/{quote(row.result.submission.model_id)}"
+        cells.append(
+            [
+                str(row.rank),
+                _model(row, words, hub=hub),
+                f"**{_per_cent(row.average, row.average_stderr, words)}**",
+                *(_value(value, words) for value in values),
+                NOTHING if parameters is None else words.count(parameters),
+                words.quantity(row.result.cost.gpu_hours),
+                NOTHING if carbon is None else words.quantity(carbon),
+                f"[{row.result.manifest.ended_at.astimezone(UTC).date().isoformat()}]({folder})",
+            ]
         )
-    return "\n".join(lines)
+    # A column without a value says nothing.
+    kept = [place for place in range(len(cells[0])) if any(line[place] != NOTHING for line in cells[1:])]
+    marks = [":--" if place == 1 else "--:" for place in kept]
+    head, *body = ([line[place] for place in kept] for line in cells)
+    return "\n".join(_line(line) for line in (head, marks, *body))
 
 
 def _not_ranked(contents: Contents, words: Words, *, hub: str) -> list[str]:
@@ -125,14 +158,24 @@ def _model(row: ContentsRow, words: Words, *, hub: str) -> str:
 
 
 def _value(value: TaskValue | None, words: Words) -> str:
-    return NOTHING if value is None else _per_cent(value.shown, value.stderr, words)
+    return NOTHING if value is None else _per_cent(value.shown, value.stderr, words, value.interval)
 
 
-def _per_cent(value: float | None, stderr: float | None, words: Words) -> str:
+def _per_cent(
+    value: float | None,
+    stderr: float | None,
+    words: Words,
+    interval: tuple[float, float] | None = None,
+) -> str:
     if value is None:
         return NOTHING
     text = words.number(100 * value, 1)
-    return text if stderr is None else f"{text} ± {words.number(100 * stderr, 1)}"
+    if stderr is not None:
+        return f"{text} ± {words.number(100 * stderr, 1)}"
+    if interval is None:
+        return text
+    low, high = (words.number(100 * end, 1) for end in interval)
+    return f"{text} [{low} – {high}]"
 
 
 def _how(task: SuiteTask, words: Words) -> str:
@@ -143,7 +186,10 @@ def _how(task: SuiteTask, words: Words) -> str:
         if task.metric.baseline
         else ""
     )
-    return f"{markdown_text(task.title)}{words.colon}{joined}{guessed}."
+    how = words.generated if task.kind == "generate" else words.chosen
+    if shots := task.benchmark.num_fewshot:
+        how += f", {words.shots.format(shots=shots)}"
+    return f"{markdown_text(task.title)}{words.colon}{joined}{guessed}{words.semicolon}{how}."
 
 
 def _last_day(rows: Sequence[ContentsRow]) -> str:

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+_CODE = re.compile(r"(```.*?```|`[^`\n]*`|\]\([^)\n]*\))", re.DOTALL)
+_BEFORE_SIGN = re.compile(r" (?=[;!?%»]|:(?!-))|(?<=«) ")
+"""Not before ``:--``, which aligns a column."""
+
+
+def _no_break(match: re.Match[str]) -> str:
+    """A narrow space before ; ! and ?, a full one before : and %, as the Imprimerie nationale has it."""
+    following = match.string[match.end() : match.end() + 1]
+    return "\u202f" if following in {";", "!", "?"} else "\u00a0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +36,7 @@ class Words:
     conjunction: str
     normalised: str
     colon: str
+    semicolon: str
     scores_alt: str
     cost_alt: str
     flagged: str
@@ -36,6 +48,32 @@ class Words:
     load: str
     provenance: str
     decimal: str
+    result: str
+    tasks: str
+    generated: str
+    chosen: str
+    shots: str
+    submit: str
+    cite: str
+    scales: tuple[str, str, str]
+    """Of a thousand, a million and a billion parameters."""
+    no_break: bool
+    """Whether a space before a sign or a unit may not be broken, as French typography has it."""
+
+    def typeset(self, text: str) -> str:
+        """*text* with the language's no-break spaces; code and links stay as they are."""
+        if not self.no_break:
+            return text
+        parts = _CODE.split(text)
+        parts[::2] = [_BEFORE_SIGN.sub(_no_break, part) for part in parts[::2]]
+        return "".join(parts)
+
+    def count(self, value: float) -> str:
+        """A number of parameters as people write it: 7 B, 140 k."""
+        for limit, scale in ((1e9, self.scales[2]), (1e6, self.scales[1]), (1e3, self.scales[0])):
+            if value >= limit:
+                return f"{self.quantity(value / limit)}\u00a0{scale}"
+        return f"{value:.0f}"
 
     def quantity(self, value: float) -> str:
         """*value* with three significant digits, or all of those before the decimal sign."""
@@ -47,6 +85,14 @@ class Words:
         return f"{value:.{digits}f}".replace(".", self.decimal)
 
 
+_REQUEST = (
+    '```json\n{{"model": "org/model", "revision": "main", "precision": "bfloat16", '
+    '"weight_type": "Original", "status": "PENDING"}}\n```'
+)
+_CITATION = (
+    "```bibtex\n@misc{{palmares,\n  title = {{{title}}},\n  year = {{{year}}},\n"
+    "  howpublished = {{{url}}}\n}}\n```"
+)
 _LOAD = (
     '```python\nfrom datasets import load_dataset\n\ncontents = load_dataset("{repo_id}", split="train")\n```'
 )
@@ -59,7 +105,7 @@ ENGLISH = Words(
     empty="No model is ranked yet.",
     model="Model",
     average="Average",
-    parameters="Parameters (B)",
+    parameters="Parameters",
     hours="GPU-hours",
     carbon="CO₂ (kg)",
     legend=(
@@ -74,6 +120,7 @@ ENGLISH = Words(
     conjunction=" and ",
     normalised=", rescaled so that guessing ({baseline} %) counts as 0",
     colon=": ",
+    semicolon="; ",
     scores_alt="Scores of each model with 95 % intervals; the numbers are in the table above",
     cost_alt="Average against the GPU-hours of the evaluation; the numbers are in the table above",
     flagged="Flagged",
@@ -88,6 +135,19 @@ ENGLISH = Words(
         "and the command that reproduces it. Questions and answers are hidden."
     ),
     decimal=".",
+    result="Result",
+    tasks="### The tasks",
+    generated="answers are written by the model",
+    chosen="the answer is the most likely of the given ones",
+    shots="{shots} examples in the prompt",
+    submit=(
+        "### How to submit a model\n\nOpen a pull request to {requests} with a file "
+        "`org/model_eval_request_False_bfloat16_Original.json`:\n\n" + _REQUEST + "\n\n"
+        "The model is evaluated in one of the next nights; the file's `status` and `error_msg` tell how far."
+    ),
+    cite="### How to cite\n\n" + _CITATION,
+    scales=("k", "M", "B"),
+    no_break=False,
 )
 
 FRENCH = Words(
@@ -98,7 +158,7 @@ FRENCH = Words(
     empty="Aucun modèle n’est encore classé.",
     model="Modèle",
     average="Moyenne",
-    parameters="Paramètres (Md)",
+    parameters="Paramètres",
     hours="Heures-GPU",
     carbon="CO₂ (kg)",
     legend=(
@@ -113,6 +173,7 @@ FRENCH = Words(
     conjunction=" et ",
     normalised=", ramené de sorte que le hasard ({baseline} %) compte pour 0",
     colon=" : ",
+    semicolon=" ; ",
     scores_alt="Scores de chaque modèle avec intervalles à 95 % ; les nombres sont dans le tableau ci-dessus",
     cost_alt="Moyenne selon les heures-GPU de l’évaluation ; les nombres sont dans le tableau ci-dessus",
     flagged="Signalés",
@@ -127,4 +188,17 @@ FRENCH = Words(
         "graines, plan, coût, et la commande qui le reproduit. Questions et réponses sont cachées."
     ),
     decimal=",",
+    result="Résultat",
+    tasks="### Les tâches",
+    generated="le modèle écrit sa réponse",
+    chosen="la réponse est la plus vraisemblable de celles qui sont proposées",
+    shots="{shots} exemples dans la consigne",
+    submit=(
+        "### Soumettre un modèle\n\nOuvrez une pull request sur {requests} avec un fichier "
+        "`org/model_eval_request_False_bfloat16_Original.json` :\n\n" + _REQUEST + "\n\n"
+        "Le modèle est évalué l’une des nuits suivantes ; `status` et `error_msg` du fichier disent la suite."
+    ),
+    cite="### Citer ce classement\n\n" + _CITATION,
+    scales=("k", "M", "Md"),
+    no_break=True,
 )

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from palmares.benchmarks.statistics import normalize
 from palmares.leaderboard.publishing.entry import PublishedResult, missing_tasks
 from palmares.leaderboard.publishing.model_types import model_type
 from palmares.leaderboard.publishing.ranking import rank
+from palmares.leaderboard.publishing.shown import ShownScore
 from palmares.leaderboard.scoring.score import average
 from palmares.leaderboard.submissions.moderation import (
     Moderation,
@@ -36,7 +36,9 @@ class TaskValue:
     shown: float
     """Fraction, rescaled so that guessing is 0."""
     stderr: float | None
-    """Of *shown*; where guessing was cut off at 0, of the value before the cut."""
+    """Of *shown*; where guessing was cut off at 0, of the value before the cut. None: no estimate."""
+    interval: tuple[float, float] | None
+    """Of *shown*, Wilson's, 95 %, where there is no standard error; None: see ``ShownScore``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,12 +166,9 @@ def _row(
 
 
 def _value(score: Mapping[str, Any], *, baseline: float) -> TaskValue:
-    raw, stderr = float(score["value"]), score.get("stderr")
-    return TaskValue(
-        raw=raw,
-        shown=normalize(raw, baseline=baseline),
-        stderr=None if stderr is None else float(stderr) / (1 - baseline),
-    )
+    raw = float(score["value"])
+    shown = ShownScore.of(raw, score.get("stderr"), rows=score.get("n"), baseline=baseline)
+    return TaskValue(raw=raw, shown=shown.shown, stderr=shown.shown_stderr, interval=shown.interval)
 
 
 def _variant(submission: Submission) -> str:

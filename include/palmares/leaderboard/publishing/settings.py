@@ -49,6 +49,8 @@ class PublishingSettings(_Section):
     """Where readers' links lead, and the reproducing command downloads from; empty: the Hub's connection."""
     leaderboard_url: str | None = Field(default=None, pattern=r"^https?://[^\s<>\"'`()]+$")
     """Of the page that shows the whole leaderboard; None: the dataset's own viewer."""
+    languages: tuple[Literal["fr", "en"], ...] = Field(default=("fr", "en"), min_length=1)
+    """Of the card, the leaderboard's own first."""
     card_rows: PositiveInt = 20
     """Models in the card's table and charts."""
     quiet_s: float = Field(default=30, ge=0)

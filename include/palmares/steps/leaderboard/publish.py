@@ -123,8 +123,18 @@ def _entries(services: Services, contents: Contents, repo_id: str) -> list[Outbo
     def current(path: str) -> bytes | None:
         return None if head is None else services.hub.read_file(repo_id, path, commit=head)
 
-    section = card_section(contents, publishing, repo_id=repo_id, results_repo=settings.hub.results_repo)
-    defaults = {"pretty_name": f"{publishing.title}: contents", "tags": ["leaderboard"]}
+    section = card_section(
+        contents,
+        publishing,
+        repo_id=repo_id,
+        results_repo=settings.hub.results_repo,
+        requests_repo=settings.hub.requests_repo,
+    )
+    defaults = {
+        "pretty_name": f"{publishing.title}: contents",
+        "tags": ["leaderboard"],
+        "language": list(publishing.languages),
+    }
     changes = {"section": section, "config": CONFIG, "defaults": defaults}
     files = {
         CONTENTS_PATH: contents_parquet(contents, hub_url=publishing.hub_url),

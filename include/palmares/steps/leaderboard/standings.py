@@ -7,8 +7,10 @@ from typing import Any
 
 from palmares.leaderboard.errors import RefusedError
 from palmares.leaderboard.publishing.ranking import rank
+from palmares.leaderboard.publishing.shown import ShownScore
 from palmares.leaderboard.scoring import average
 from palmares.leaderboard.submissions.request_file import parse_request
+from palmares.leaderboard.suites import Suite
 from palmares.steps.services import Services
 from palmares.store.store import EvaluationState
 
@@ -17,22 +19,38 @@ def read_leaderboard(*, hub_endpoint: str, hub_token: str | None, store_url: str
     """Read the rows at these addresses.
 
     Returns:
-        ``{"rows": [{"model", "revision", "status", "scores": {task: {"value", "stderr"}}, "reason"}]}``:
-        scored rows first, by rank; values as fractions; ``status`` as in the request files.
+        ``{"rows": [{"model", "revision", "status", "scores": {task: {"value", "stderr", …}}, "reason"}],
+        "baselines": {task: fraction}}``: scored rows first, by rank; values as fractions, also as they are
+        shown (``ShownScore``); ``status`` as in the request files; what guessing scores.
     """
     with Services.at(hub_endpoint=hub_endpoint, hub_token=hub_token, store_url=store_url) as services:
-        return {"rows": leaderboard_rows(services)}
+        tasks = services.settings.suite(None).tasks
+        baselines = {task.name: task.metric.baseline for task in tasks}
+        return {"rows": leaderboard_rows(services), "baselines": baselines}
 
 
 def _row(
-    *, model: str, revision: str, status: str, reason: str, scores: dict[str, Any] | None = None
+    *,
+    model: str,
+    revision: str,
+    status: str,
+    reason: str,
+    scores: dict[str, Any] | None = None,
+    suite: Suite | None = None,
 ) -> dict[str, Any]:
+    baselines = {task.name: task.metric.baseline for task in (suite.tasks if suite else ())}
     return {
         "model": model,
         "revision": revision,
         "status": status,
         "scores": {
             task: {"value": score["value"], "stderr": score["stderr"]}
+            | ShownScore.of(
+                score["value"],
+                score["stderr"],
+                rows=score.get("n"),
+                baseline=baselines.get(task, 0.0),
+            ).to_json()
             for task, score in (scores or {}).items()
         },
         "reason": reason,
@@ -50,6 +68,7 @@ def _readable(content: bytes) -> dict[str, Any]:
 def leaderboard_rows(services: Services) -> list[dict[str, Any]]:
     """Make one row for each request file at the requests dataset's head."""
     requests_repo = services.settings.hub.requests_repo
+    suite = services.settings.suite(None)
     commit = services.hub.head(requests_repo)
     refusals = {refusal.request_path: refusal for refusal in services.store.request_files.refusals()}
     published = {
@@ -83,8 +102,8 @@ def leaderboard_rows(services: Services) -> list[dict[str, Any]]:
                 revision=evaluation.revision if evaluation else request.requested_revision,
                 status=str(request.raw.get("status")),
                 scores=scores,
+                suite=suite,
                 reason=reason,
             )
         )
-    suite = services.settings.suite(None)
     return rank(rows, average=lambda row: average(row["scores"], suite))

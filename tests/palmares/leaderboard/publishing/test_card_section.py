@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from markdown_it import MarkdownIt
 from palmares.leaderboard.publishing import contents_of
 from palmares.leaderboard.publishing.card_section import card_section
+from palmares.leaderboard.publishing.card_words import ENGLISH, FRENCH
 from palmares.leaderboard.publishing.settings import PublishingSettings
 from palmares.leaderboard.submissions.moderation import ModerationAction
 
@@ -23,6 +25,7 @@ def section(settings):
             PublishingSettings(hub_url="https://hub.example", **changes),
             repo_id="org/contents",
             results_repo="org/results",
+            requests_repo="org/requests",
         )
 
     return make
@@ -43,6 +46,7 @@ def test_the_tables_are_tables_when_rendered(section, make_result):
     page = rendered(section(make_result("org/a"), make_result("org/b")))
 
     assert page.count("<table>") == 2
+    assert page.index("le classement") < page.index("the leaderboard")
     assert page.count("<tr>") == 2 * 3
 
 
@@ -80,7 +84,7 @@ def test_flagged_withdrawn_and_incomplete_models_are_named_with_the_reason(secti
     )
     assert "### Withdrawn\n\n- [org/gone](https://hub.example/org/gone): asked by its authors" in text
     assert "### Not displayed: a task has no score\n\n- org/half: GPQA-fr" in text
-    assert "### Non affichés : il manque le score d’une tâche\n\n- org/half : GPQA-fr" in text
+    assert "### Non affichés\u00a0: il manque le score d’une tâche\n\n- org/half\u00a0: GPQA-fr" in text
 
 
 def test_a_renamed_model_says_what_it_was_called(section, make_result):
@@ -122,9 +126,9 @@ def test_the_same_leaderboard_gives_the_same_text(section, make_result):
 def test_a_metric_is_explained_from_the_suite(section, make_result):
     text = section(make_result())
 
-    assert "IFEval-fr: mean of `prompt_level_strict_acc` and `inst_level_strict_acc`." in text
-    assert "GPQA-fr: `acc`, rescaled so that guessing (25 %) counts as 0." in text
-    assert "GPQA-fr : `acc`, ramené de sorte que le hasard (25 %) compte pour 0." in text
+    assert "- IFEval-fr: mean of `prompt_level_strict_acc` and `inst_level_strict_acc`; answers are" in text
+    assert "- GPQA-fr: `acc`, rescaled so that guessing (25 %) counts as 0; the answer is the most" in text
+    assert "ramené de sorte que le hasard (25\u00a0%) compte pour 0\u202f; la réponse" in text
 
 
 def test_results_of_different_versions_are_not_mixed_in_silence(section, make_result):
@@ -142,6 +146,41 @@ def test_results_of_different_versions_are_not_mixed_in_silence(section, make_re
 def test_quantities_have_three_digits_whatever_their_size(section, make_result):
     text = section(make_result(hours=0.0041236), make_result("org/large", hours=1234.5))
 
-    assert "| 0.00014 | 0.00412 | 0.000779 |" in text
-    assert "| 0,00014 | 0,00412 | 0,000779 |" in text
+    assert "| 140\u00a0k | 0.00412 | 0.000779 |" in text
+    assert "| 140\u00a0k | 0,00412 | 0,000779 |" in text
     assert "| 1234 | 233 |" in text
+
+
+@pytest.mark.parametrize(
+    ("parameters", "english", "french"),
+    [(7.24e9, "7.24\u00a0B", "7,24\u00a0Md"), (140_000, "140\u00a0k", "140\u00a0k"), (999, "999", "999")],
+)
+def test_numbers_of_parameters_are_as_people_write_them(parameters, english, french):
+    assert (ENGLISH.count(parameters), FRENCH.count(parameters)) == (english, french)
+
+
+def test_a_column_without_a_value_is_left_out(section, make_result):
+    result = make_result()
+
+    assert "| CO₂ (kg) |" in section(result)
+    assert "CO₂ (kg)" not in section(replace(result, cost=replace(result.cost, carbon_kg=None)))
+
+
+def test_each_result_is_linked_and_the_card_says_how_to_submit_and_to_cite(section, make_result):
+    text = section(make_result("org/model"))
+
+    assert "](https://hub.example/datasets/org/results/tree/main/org/model) |" in text
+    assert "Open a pull request to [org/requests](https://hub.example/datasets/org/requests)" in text
+    assert "### Soumettre un modèle" in text
+    assert "@misc{palmares," in text
+    assert '{"model": "org/model", "revision": "main"' in text
+
+
+def test_a_value_at_the_end_of_the_scale_has_an_interval_instead_of_a_zero_error(section, make_result):
+    scores = scores_of(0.6, 0.5, 0.4)
+    scores["bac-fr"] |= {"value": 0.0, "stderr": 0.0, "n": 200}
+
+    text = section(make_result(scores=scores))
+
+    assert "| 0.0 [0.0 – 1.9] |" in text
+    assert "± 0.0" not in text
