@@ -51,6 +51,7 @@ def up(
     port_clearml_files: Port = None,
     port_clearml_web: Port = None,
     port_hub: Port = None,
+    port_site: Port = None,
     port_postgres: Port = None,
 ) -> None:
     """Start the embedded stack: PostgreSQL, Airflow, ClearML, the Hub, and agents."""
@@ -65,6 +66,7 @@ def up(
             "clearml_files": port_clearml_files,
             "clearml_web": port_clearml_web,
             "hub": port_hub,
+            "site": port_site,
             "postgres": port_postgres,
         },
     )
@@ -150,12 +152,19 @@ def _show(overview: Overview) -> None:
 def show_addresses(state: StackState) -> None:
     """Where the pages are, and how to log in."""
     _addresses(
-        {"airflow": state.url("airflow"), "clearml": state.url("clearml_web"), "hub": state.url("hub")},
+        {
+            "site": state.url("site"),
+            "airflow": state.url("airflow"),
+            "clearml": state.url("clearml_web"),
+            "hub": state.url("hub"),
+        },
         {"user": "admin", "password": state.keys.airflow_admin_password},
     )
+    console.print(f"         to submit a model on the site: token {state.keys.submission_token}")
 
 
 def _addresses(addresses: dict[str, str], login: dict[str, str]) -> None:
+    console.print(f"Site     {addresses['site']}")
     console.print(f"Airflow  {addresses['airflow']}  (user {login['user']}, password {login['password']})")
     console.print(f"ClearML  {addresses['clearml']}")
     console.print(f"Hub      {addresses['hub']}")

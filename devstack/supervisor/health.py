@@ -12,7 +12,7 @@ from palmares.leaderboard.errors import StackError
 
 from devstack.supervisor import postgres, settings
 from devstack.supervisor.paths import StackPaths
-from devstack.supervisor.programs import AIRFLOW_PARTS, EMBEDDED, POSTGRES
+from devstack.supervisor.programs import AIRFLOW_PARTS, EMBEDDED, POSTGRES, SITE
 from devstack.supervisor.state import StackState
 
 TIMEOUT_S = 5.0
@@ -76,10 +76,21 @@ def embedded_health(state: StackState) -> Health:
     return HEALTHY
 
 
+def site_health(state: StackState) -> Health:
+    """Knock at the public site; its data is the Hub's business."""
+    try:
+        with _client() as client:
+            client.get(f"{state.url('site')}/robots.txt").raise_for_status()
+    except httpx.HTTPError as error:
+        return Health(False, _in_words(error))
+    return HEALTHY
+
+
 def check_parts(state: StackState) -> dict[str, Health]:
     """Health of every part that has an interface; agents are known by their process only."""
     database = HEALTHY if postgres.is_ready(state) else Health(False, "does not answer a query")
-    return {POSTGRES: database, EMBEDDED: embedded_health(state)} | airflow_health(state)
+    services = {POSTGRES: database, EMBEDDED: embedded_health(state), SITE: site_health(state)}
+    return services | airflow_health(state)
 
 
 def _in_words(error: Exception) -> str:

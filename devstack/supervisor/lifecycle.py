@@ -22,7 +22,7 @@ from devstack.supervisor.lock import stack_lock
 from devstack.supervisor.paths import StackPaths
 from devstack.supervisor.ports import choose_ports
 from devstack.supervisor.processes import kill_all, stack_processes, supervisor_process, wait_for_end
-from devstack.supervisor.programs import AIRFLOW_PARTS, EMBEDDED, POSTGRES, agent_names, stack_programs
+from devstack.supervisor.programs import AIRFLOW_PARTS, EMBEDDED, POSTGRES, SITE, agent_names, stack_programs
 from devstack.supervisor.running import Job, run_jobs, tail
 from devstack.supervisor.state import (
     PortName,
@@ -154,10 +154,11 @@ def _start_parts(paths: StackPaths, state: StackState, report: Report) -> StackS
     _wait(client, [EMBEDDED], lambda: health.embedded_health(state).healthy, "the embedded services answer")
     health.ensure_queue(state)
     agents = agent_names(state)
-    client.start(agents)
+    client.start([*agents, SITE])
     _wait(client, AIRFLOW_PARTS, lambda: _airflow_healthy(state), "all of Airflow is healthy")
     health.ensure_pools(paths, state)
     _wait(client, agents, lambda: _all_running(client, agents), "the agents run")
+    _wait(client, [SITE], lambda: health.site_health(state).healthy, "the public site answers")
     return state
 
 
@@ -234,7 +235,7 @@ def _stop_parts(paths: StackPaths, state: StackState) -> None:
     supervisor = supervisor_process(state)
     client = SupervisorClient(paths, state)
     if supervisor is not None and client.is_answering():
-        first = [*agent_names(state), *AIRFLOW_PARTS]
+        first = [*agent_names(state), SITE, *AIRFLOW_PARTS]
         try:
             known = {part.name for part in client.parts()}
             for names in (first, [EMBEDDED], [POSTGRES]):

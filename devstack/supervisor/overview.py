@@ -48,6 +48,7 @@ class Overview:
 def look(paths: StackPaths, state: StackState) -> Overview:
     """Ask the supervisor and every part."""
     addresses = {
+        "site": state.url("site"),
         "airflow": state.url("airflow"),
         "clearml": state.url("clearml_web"),
         "clearml_api": state.url("clearml_api"),

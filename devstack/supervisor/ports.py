@@ -17,6 +17,7 @@ USUAL_PORTS: dict[PortName, int] = {
     "clearml_files": 8081,
     "clearml_web": 8082,
     "hub": 8083,
+    "site": 8084,
     "postgres": 5433,
 }
 OTHER_PORTS = range(20000, 32000)

@@ -26,7 +26,7 @@ class Program:
 
 
 AIRFLOW_PARTS = ("airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
-POSTGRES, EMBEDDED = "postgres", "embedded"
+POSTGRES, EMBEDDED, SITE = "postgres", "embedded", "site"
 
 
 def agent_names(state: StackState) -> list[str]:
@@ -61,6 +61,12 @@ def stack_programs(paths: StackPaths, state: StackState, server: postgres.Server
                 for part in (f"--{name.replace('_', '-')}-port", str(state.ports[name]))  # type: ignore[index]
             ),
             environment=settings.services_environment(paths, state),
+        ),
+        program(
+            SITE,
+            *(sys.executable, "-m", "palmares.site.serve"),
+            *("--hub", state.url("hub"), "--port", str(state.ports["site"])),
+            environment=settings.site_environment(paths, state),
         ),
         *(
             program(

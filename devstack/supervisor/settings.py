@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shlex
@@ -18,6 +19,8 @@ NOWHERE = "http://127.0.0.1:9"
 
 PASSED_ON = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_FILE", "TMPDIR", "TZ", "USER")
 """What a part gets from the caller's own environment. PYTHONPATH and PYTHONHOME are deliberately absent."""
+SUBMITTER = "visitor"
+"""Sender of what is submitted with the stack's token."""
 CONFIGURATION = "PALMARES_CONFIG_DIR"
 """Where the settings are that a person chose instead of ours."""
 
@@ -51,6 +54,16 @@ def services_environment(paths: StackPaths, state: StackState) -> dict[str, str]
             "PALMARES_HUB_TOKEN": keys.hub_token,
         }
     )
+
+
+def site_environment(paths: StackPaths, state: StackState) -> dict[str, str]:
+    """For the public site: the token that commits submissions, and whom it takes them from."""
+    digest = hashlib.sha256(state.keys.submission_token.encode()).hexdigest()
+    return base_environment(paths, state) | {
+        "PALMARES_SITE_HUB_TOKEN": state.keys.hub_token,
+        "PALMARES_SITE_SECRET": state.keys.site_secret,
+        "PALMARES_SITE_SENDER_TOKENS": f"{SUBMITTER}:{digest}",
+    }
 
 
 def airflow_environment(paths: StackPaths, state: StackState) -> dict[str, str]:

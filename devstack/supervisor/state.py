@@ -14,13 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from devstack.supervisor.files import write_atomically
 from devstack.supervisor.paths import StackPaths
 
-PortName = Literal["airflow", "clearml_api", "clearml_files", "clearml_web", "hub", "postgres"]
+PortName = Literal["airflow", "clearml_api", "clearml_files", "clearml_web", "hub", "site", "postgres"]
 PORT_NAMES: tuple[PortName, ...] = (
     "airflow",
     "clearml_api",
     "clearml_files",
     "clearml_web",
     "hub",
+    "site",
     "postgres",
 )
 
@@ -50,6 +51,10 @@ class Keys(BaseModel):
     clearml_secret_key: str = Field(default_factory=_token)
     embedded_jwt_secret: str = Field(default_factory=_token)
     hub_token: str = Field(default_factory=lambda: _token("hf_"))
+    site_secret: str = Field(default_factory=_token)
+    """Signs the forms of the public site."""
+    submission_token: str = Field(default_factory=lambda: secrets.token_urlsafe(12))
+    """Lets whoever has it submit a model on the public site."""
 
 
 class Supervisor(BaseModel):
