@@ -15,7 +15,7 @@ from typing import Any
 
 from palmares.hub import Hub
 from palmares.leaderboard.errors import HubError, HubNotFoundError, HubUnavailableError, RefusedError
-from palmares.leaderboard.publishing.contents_table import CONTENTS_PATH
+from palmares.leaderboard.publishing.contents_table import CONTENTS_PATH, QUEUE_PATH
 from palmares.leaderboard.submissions.request_file import (
     RequestFile,
     RequestStatus,
@@ -27,8 +27,6 @@ from palmares.site.settings import SiteSettings
 
 log = logging.getLogger(__name__)
 
-QUEUE_PATH = "queue.json"
-"""In the contents dataset: places and expected starts, written by the sweep."""
 KEPT_MODELS = 512
 """Model pages whose results are held in memory."""
 LONGEST_SENTENCE = 2000

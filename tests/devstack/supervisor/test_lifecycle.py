@@ -120,6 +120,7 @@ def test_the_whole_stack_starts_tells_crashes_and_stops(home):
     assert {part["name"] for part in status["parts"]} == {
         "postgres",
         "embedded",
+        "site",
         "airflow-api-server",
         "airflow-scheduler",
         "airflow-dag-processor",

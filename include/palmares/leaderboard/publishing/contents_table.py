@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 CONTENTS_PATH = "data/train-00000-of-00001.parquet"
 """Where `datasets` looks for the split ``train`` of a dataset."""
+QUEUE_PATH = "queue.json"
+"""Places and expected starts, beside the table; `palmares.steps.leaderboard.queue` writes it."""
 PER_CENT = 100
 
 

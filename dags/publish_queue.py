@@ -1,0 +1,41 @@
+"""The queue for readers and submitters: places, expected starts and reasons, for the public site.
+
+Runs every quarter of an hour; a queue that is as it was makes no commit. See docs/publishing.md.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import dag, task
+from palmares_airflow.services import open_services
+from palmares_airflow.waiting import WAITING_TRIES, OutboxRetryPolicy
+
+
+@task(multiple_outputs=False, pool="hub", retries=WAITING_TRIES, retry_policy=OutboxRetryPolicy())
+def publish() -> dict[str, Any]:
+    """Look at every request as the next sweep will, and write what changed."""
+    from palmares.steps.leaderboard.queue import publish_queue
+
+    with open_services() as services:
+        return publish_queue(services)
+
+
+@dag(
+    dag_display_name="Publish the queue",
+    description="Writes each waiting request's place, expected start and reasons to the Hub.",
+    schedule="*/15 * * * *",
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    is_paused_upon_creation=False,  # Submitters see their place without anybody's doing.
+    max_active_runs=1,
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
+    tags=["leaderboard"],
+    doc_md=__doc__,
+)
+def publish_queue() -> None:
+    publish()
+
+
+publish_queue()
