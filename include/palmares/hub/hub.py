@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -73,7 +73,8 @@ class Hub(HubWriter):
 
         Contents that were read before, under whatever path or commit, are not read again. A file
         of more than *max_bytes* comes back empty and marked `too_large`. With *since*, an earlier commit,
-        files that were the same there are left out.
+        files that were the same there are left out. What was read before an error is kept, so that a dataset
+        with more files than the Hub's quota of one window is read in several calls.
 
         Raises:
             HubNotFoundError: No such dataset or commit.
@@ -89,15 +90,22 @@ class Hub(HubWriter):
         wanted = {file.blob_id: file for file in listed if file.size <= max_bytes}
         contents = dict(self._blobs.contents(wanted.keys()))
         missing = [file for oid, file in wanted.items() if oid not in contents]
-        with ThreadPoolExecutor(min(_THREADS, max(1, len(missing)))) as pool:
-            try:
-                read = pool.map(lambda file: self._read_listed(repo_id, file, commit=commit), missing)
-                new = dict(zip((file.blob_id for file in missing), read, strict=True))
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        new: dict[str, bytes] = {}
+        try:
+            with ThreadPoolExecutor(min(_THREADS, max(1, len(missing)))) as pool:
+                reads = {
+                    pool.submit(self._read_listed, repo_id, file, commit=commit): file for file in missing
+                }
+                try:
+                    for done in as_completed(reads):
+                        new[reads[done].blob_id] = done.result()
+                except BaseException:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
+        finally:
+            # Also of a reading that a quota stopped: the next one goes on from here.
+            self._blobs.keep_contents(repo_id, new, listed={file.blob_id for file in everything})
         contents.update(new)
-        self._blobs.keep_contents(repo_id, new, listed={file.blob_id for file in everything})
         log.info(
             "%s files of %s at %s, %s of them downloaded", len(listed), repo_id, commit[:10], len(missing)
         )

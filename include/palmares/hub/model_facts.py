@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from palmares.leaderboard.submissions.model_facts import ModelFacts, architectures_of
+from palmares.leaderboard.submissions.model_facts import ModelFacts, architectures_of, needs_custom_code
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
@@ -59,7 +59,7 @@ def facts_of(info: ModelInfo, *, read: Read) -> ModelFacts:
         has_chat_template=_has_chat_template(
             sizes, lambda: document("tokenizer_config.json", _TOKENIZER_CONFIG_BYTES)
         ),
-        custom_code=bool((config or {}).get("auto_map")),
+        custom_code=needs_custom_code(config or {}),
         adapter=document("adapter_config.json", _CONFIG_BYTES),
         adapter_bytes=_sum(sizes, _ADAPTER_WEIGHTS, ".safetensors") or _sum(sizes, _ADAPTER_WEIGHTS, ".bin"),
         has_tokenizer=not _TOKENIZERS.isdisjoint(sizes),

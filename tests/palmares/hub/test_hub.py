@@ -9,8 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from palmares.hub import Hub
-from palmares.leaderboard.errors import HubError, HubNotFoundError, StaleCommitError
+from palmares.leaderboard.errors import HubError, HubNotFoundError, HubUnavailableError, StaleCommitError
 
+from devstack.servers.faults import Fault
+from performance.publishing.faulty_hub import TOKEN, faulty_hub
 from tests.fixtures.hub_server import cutting_proxy
 
 
@@ -50,6 +52,32 @@ def test_contents_that_are_known_are_not_downloaded_again(hub_server, hub, new_d
         assert reader.read_json_files(repo_id, commit=commit) == first
         assert sum("/resolve/" in line for line in proxy.requests) == 10
     assert [file.content for file in first] == [str(int(file.path[:-5]) % 10).encode() for file in first]
+
+
+def test_a_quota_smaller_than_the_dataset_is_read_in_several_windows(tmp_path):
+    with faulty_hub(tmp_path / "hub") as faulty:
+        hub = Hub(endpoint=faulty.endpoint, token=TOKEN)
+        hub.ensure_dataset("demo/requests", private=False)
+        files = {f"{number}.json": str(number).encode() for number in range(40)}
+        commit = _write(hub, "demo/requests", files)
+        for is_last in (False, True):
+            faulty.plan(
+                [
+                    Fault(
+                        endpoint="GET /datasets/*",
+                        kind="status",
+                        status=429,
+                        rate_limit_s=200,
+                        skip=30,
+                        count=None,
+                    )
+                ]
+            )
+            if not is_last:
+                with pytest.raises(HubUnavailableError):
+                    hub.read_json_files("demo/requests", commit=commit)
+        read = hub.read_json_files("demo/requests", commit=commit)
+    assert {file.path: file.content for file in read} == files
 
 
 def test_a_fresh_process_downloads_only_what_changed(hub_server, hub, new_dataset, store):
