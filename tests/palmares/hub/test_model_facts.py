@@ -110,6 +110,11 @@ def test_a_template_in_its_own_file_and_custom_code_are_seen(hub, new_model):
     assert (facts.has_chat_template, facts.custom_code) == (True, True)
 
 
+def test_an_auto_map_of_an_architecture_that_transformers_has_is_no_custom_code(hub, new_model):
+    config = {**_CONFIG, "model_type": "llama", "auto_map": {"AutoModelForCausalLM": "m.LlamaForCausalLM"}}
+    assert not hub.model_facts(new_model({"config.json": _json(config)}), "main").custom_code
+
+
 @pytest.mark.parametrize("files", [{"config.json": b"{}"}, {"x": b""}])
 def test_a_gated_model_is_named_so(hub, api, new_model, files):
     repo_id = new_model(files, namespace="closed-lab")

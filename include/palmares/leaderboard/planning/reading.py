@@ -27,7 +27,7 @@ from palmares.leaderboard.planning.layers import (
 )
 from palmares.leaderboard.planning.model_config import LatentAttention, ModelConfig
 from palmares.leaderboard.planning.quantization import read_quantization
-from palmares.leaderboard.submissions.model_facts import ModelFacts
+from palmares.leaderboard.submissions.model_facts import ModelFacts, needs_custom_code
 from palmares.leaderboard.submissions.refusals import refused
 
 _NESTED: Final = ("text_config", "llm_config", "language_config")
@@ -76,7 +76,7 @@ def read_model_config(facts: ModelFacts, reading: Reading | None = None) -> Mode
             advice_fr="Nommez le modèle de base, ou fusionnez l'adaptateur avec lui.",
         )
     architecture = _architecture(facts)
-    if config.get("auto_map") and not reading.allow_custom_code:
+    if needs_custom_code(config) and not reading.allow_custom_code:
         raise refused("custom_code", name=facts.model_id)
     notes: list[tuple[str, str]] = []
     text = _nested(config, facts.model_id)

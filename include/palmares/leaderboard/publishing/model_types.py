@@ -6,12 +6,14 @@ OTHER = "❓ other"
 MODEL_TYPES = (
     ("🟩", ("continuously",), "🟩 continuously pretrained"),
     ("🟢", ("pretrained",), "🟢 pretrained"),
+    ("🟦", ("rl-tuned", "rl tuned", "rl_tuned"), "🟦 RL-tuned"),
+    ("🆎", ("language adapted", "language-adapted"), "🆎 language adapted"),
     ("💬", ("chat", "rlhf", "instruction"), "💬 chat models (RLHF, DPO, IFT, ...)"),
     ("🤝", ("merge",), "🤝 base merges and moerges"),
     ("🌸", ("multimodal",), "🌸 multimodal"),
     ("🔶", ("fine-tuned", "fine tuned", "finetuned"), "🔶 fine-tuned on domain-specific datasets"),
 )
-"""Sign, words, and the type as the contents table of the Open LLM Leaderboard writes it."""
+"""Sign, words, and the type as the contents tables of the Open LLM Leaderboard and its forks write it."""
 
 
 def model_type(text: str | None) -> str:

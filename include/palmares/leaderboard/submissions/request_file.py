@@ -122,7 +122,7 @@ def parse_request(path: str, content: bytes) -> RequestFile:
         status=status,
         submitted_time=parse_time(raw.get("submitted_time")),
         use_chat_template=_flag(raw.get("use_chat_template")),
-        sender=_text(raw.get("sender")),
+        sender=_text(raw.get("sender")) or _text(raw.get("submitted_by")),
         likes=int(_number(raw.get("likes")) or 0),
         params=_number(raw.get("params")) or None,
         model_type=_text(raw.get("model_type")),

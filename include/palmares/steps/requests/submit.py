@@ -165,7 +165,7 @@ def _content(
         "status": status.value,
         "submitted_time": moment,
         "model_type": asked.model_type,
-        "job_id": -1,
+        "job_id": "-1",  # a string as a ClearML task's id: one type, so that `datasets` reads the requests
         "job_start_time": None,
         "use_chat_template": asked.use_chat_template,
         "sender": asked.sender,

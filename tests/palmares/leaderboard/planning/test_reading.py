@@ -86,13 +86,20 @@ def test_an_explicit_head_dim_is_told_from_a_derived_one():
 
 
 def test_code_of_its_own_is_refused_unless_allowed():
-    facts = known(LLAMA, auto_map={"AutoModelForCausalLM": "modeling_x.XForCausalLM"})
+    auto_map = {"AutoModelForCausalLM": "modeling_x.XForCausalLM"}
+    facts = known(LLAMA, model_type="x", auto_map=auto_map)
 
     with pytest.raises(RefusedError) as caught:
         read_model_config(facts)
 
     assert caught.value.refusal.code == "custom_code"
     assert read_model_config(facts, Reading(allow_custom_code=True)).layers == 32
+
+
+def test_an_auto_map_is_ignored_where_transformers_has_the_architecture():
+    facts = known(LLAMA, auto_map={"AutoModelForCausalLM": "modeling_llama.LlamaForCausalLM"})
+
+    assert read_model_config(facts).layers == 32
 
 
 def test_an_unknown_class_is_refused_or_read_as_dense_and_said_to_be():

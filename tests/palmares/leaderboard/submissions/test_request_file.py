@@ -112,3 +112,15 @@ def test_what_cannot_be_used_is_refused_with_its_code(content, code):
 
 def test_an_old_decided_file_with_an_illegal_name_stays_readable():
     assert parse(model="org/..", status="FINISHED").status is RequestStatus.FINISHED
+
+
+@pytest.mark.parametrize(
+    ("fields", "sender"),
+    [
+        ({"sender": "ana"}, "ana"),
+        ({"submitted_by": "bo"}, "bo"),
+        ({"sender": "ana", "submitted_by": "bo"}, "ana"),
+    ],
+)
+def test_the_sender_is_read_from_either_field(fields, sender):
+    assert parse(**fields).sender == sender

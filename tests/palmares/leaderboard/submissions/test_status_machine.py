@@ -197,3 +197,9 @@ def test_the_page_holds_the_whole_table() -> None:
 
 def listed(some: Iterable[RequestStatus]) -> str:
     return ", ".join(f"`{status.value}`" for status in RequestStatus if status in some)
+
+
+def test_a_job_id_that_a_form_wrote_as_a_number_becomes_a_string_with_our_first_edit() -> None:
+    content = b'{"model": "org/m", "status": "PENDING", "job_id": -1}'
+    edited = json.loads(write_status(content, {"status": "RUNNING"}))
+    assert edited == {"model": "org/m", "status": "RUNNING", "job_id": "-1"}
