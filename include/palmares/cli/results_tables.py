@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
+    from palmares.leaderboard.groups import Group
     from palmares.leaderboard.publishing.read_results import ReadResult
     from palmares.leaderboard.results.results_file import MetricValue, ResultsFile
     from palmares.leaderboard.suites import Suite, SuiteTask
@@ -27,7 +28,11 @@ def ranked(read: Sequence[ReadResult], suite: Suite) -> list[dict[str, Any]]:
     from palmares.leaderboard.publishing.read_results import as_json
     from palmares.leaderboard.scoring import average
 
-    rows = [as_json(one) | {"is_rankable": one.is_rankable} for one in read]
+    rows = []
+    for one in read:
+        row = as_json(one) | {"is_rankable": one.is_rankable}
+        groups = suite.group_scores(row["scores"])
+        rows.append(row | {"groups": {name: asdict(score) for name, score in groups.items()}})
     return rank(rows, average=lambda row: average(row["scores"], suite) if row["is_rankable"] else None)
 
 
@@ -39,11 +44,15 @@ def leaderboard(rows: Sequence[Mapping[str, Any]], suite: Suite) -> Table:
     table.add_column("Rank", justify="right")
     table.add_column("Model", overflow="fold")
     table.add_column("Precision")
-    for heading in ("Average", *(task.title for task in suite.tasks)):
+    for heading in ("Average", *_headings(suite)):
         table.add_column(heading, justify="right")
     for row in rows:
         table.add_row(*_cells(row, suite))
     return table
+
+
+def _headings(suite: Suite) -> list[str]:
+    return [column.title or column.name for column in suite.columns]
 
 
 def _cells(row: Mapping[str, Any], suite: Suite) -> list[str]:
@@ -53,8 +62,19 @@ def _cells(row: Mapping[str, Any], suite: Suite) -> list[str]:
         printable(row["model"]) + note,
         printable(row["precision"]),
         "–" if row["average"] is None else f"{100 * row['average']:.1f}",
-        *(_score(row["scores"].get(task.name), task) for task in suite.tasks),
+        *(_cell(row, column) for column in suite.columns),
     ]
+
+
+def _cell(row: Mapping[str, Any], column: SuiteTask | Group) -> str:
+    from palmares.leaderboard.groups import Group
+
+    if not isinstance(column, Group):
+        return _score(row["scores"].get(column.name), column)
+    group = row["groups"][column.name]
+    if group["value"] is None:
+        return "–"
+    return in_per_cent({"shown": group["value"], "shown_stderr": group["stderr"] or None, "interval": None})
 
 
 def _score(score: Mapping[str, Any] | None, task: SuiteTask) -> str:
@@ -95,6 +115,8 @@ def frame(rows: Sequence[Mapping[str, Any]], suite: Suite) -> pd.DataFrame:
             low, high = score.get("interval") or (None, None)
             values = {**score, "low": low, "high": high}
             line |= {f"{task.name} {name}": values.get(name) for name in _PER_SCORE}
+        for name, group in row["groups"].items():
+            line |= {f"{name} {member}": group[member] for member in ("value", "stderr", "rows")}
         lines.append(line | {"path": row["path"]})
     return pd.DataFrame(lines).astype({"rank": "Int64"}) if lines else pd.DataFrame(lines)
 
@@ -106,7 +128,7 @@ def csv(rows: Sequence[Mapping[str, Any]], suite: Suite) -> str:
 
 def markdown(rows: Sequence[Mapping[str, Any]], suite: Suite) -> str:
     """The leaderboard's table as Markdown, with the rule of its numbers."""
-    head = ("Rank", "Model", "Precision", "Average", *(task.title for task in suite.tasks))
+    head = ("Rank", "Model", "Precision", "Average", *_headings(suite))
     table = _markdown_table(head, [_cells(row, suite) for row in rows], left={1, 2})
     return table + "\n" + "\n".join(foot_lines(rows, suite)) + "\n"
 
@@ -208,19 +230,26 @@ def _line(file: ResultsFile, name: str, one: MetricValue, *, depth: int) -> Metr
 
 def _group_means(file: ResultsFile, name: str, members: Sequence[MetricLine]) -> Iterator[MetricLine]:
     """The means of a group's members, by metric and filter; none where a member lacks it."""
-    from palmares.leaderboard.results.results_file import pooled
+    from palmares.leaderboard.groups import Group, Value, score_groups
 
-    count = len({line.task for line in members})
-    kinds = dict.fromkeys((line.metric, line.filter) for line in members)
-    for metric, filtered in kinds:
-        lines = [line for line in members if (line.metric, line.filter) == (metric, filtered)]
-        if len(lines) < count:
+    tasks = list(dict.fromkeys(line.task for line in members))
+    for metric, filtered in dict.fromkeys((line.metric, line.filter) for line in members):
+        lines = {line.task: line for line in members if (line.metric, line.filter) == (metric, filtered)}
+        rows = {task: file.rows(task) for task in tasks}
+        by_size = all(rows.values())
+        group = Group.model_validate(
+            {"name": name, "mean": "by_size" if by_size else "weighted", "members": tasks}
+        )
+        values = {
+            task: {None: Value(value=line.value, stderr=line.stderr, rows=rows[task] or 1)}
+            for task, line in lines.items()
+        }
+        score = score_groups([group], values)[name]
+        if score.value is None:
             continue
-        rows = [file.rows(line.task) for line in lines]
-        value, stderr = pooled([(line.value, line.stderr) for line in lines], rows)
-        yield MetricLine(
-            task=name, depth=lines[0].depth - 1, version="", filter=filtered, shots=lines[0].shots,
-            metric=metric, higher_is_better=lines[0].higher_is_better, value=value, stderr=stderr,
+        first = next(iter(lines.values()))
+        yield replace(
+            first, task=name, depth=first.depth - 1, version="", value=score.value, stderr=score.stderr,
             is_computed=True,
         )  # fmt: skip
 

@@ -419,31 +419,6 @@ def model_arguments(given: object) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs if value.strip()}
 
 
-def pooled(
-    values: Sequence[tuple[float, float | None]], rows: Sequence[int | None]
-) -> tuple[float, float | None]:
-    """The mean of tasks weighted by their rows, and its error; equal weights where a number is not known.
-
-    The error is that of a weighted mean of independent values, sqrt(Σ (wᵢ sᵢ)²) / Σ wᵢ.
-
-    Args:
-        values: Value and standard error of each task.
-        rows: Rows of each; None: not known.
-
-    Returns:
-        Value and standard error; None: that of a member is not known.
-    """
-    known = [count for count in rows if count]
-    weights = [float(count) for count in known] if len(known) == len(values) else [1.0] * len(values)
-    total = math.fsum(weights)
-    value = math.fsum(weight * one for weight, (one, _) in zip(weights, values, strict=True)) / total
-    errors = [error for _, error in values if error is not None]
-    if len(errors) < len(values):
-        return value, None
-    squares = [(weight * error) ** 2 for weight, error in zip(weights, errors, strict=True)]
-    return value, math.sqrt(math.fsum(squares)) / total
-
-
 def plain_precision(said: str | None) -> str | None:
     """One spelling of a precision; None: it says nothing, such as ``auto``."""
     word = (said or "").removeprefix("torch.").strip()

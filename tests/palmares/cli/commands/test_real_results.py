@@ -182,7 +182,40 @@ def test_lm_evals_table_computes_the_groups_that_a_file_does_not_hold(tmp_path):
         ("both", 0, True), ("a", 1, False), ("b", 1, False),
     ]  # fmt: skip
     assert lines[0]["value"] == pytest.approx(0.7)
-    assert lines[0]["stderr"] == pytest.approx((1 + 4) ** 0.5 / 30)
+    pooled = ((9 * 0.1**2 * 10 + 19 * 0.1**2 * 20) / 28 / 30) ** 0.5  # lm-eval's pooled_sample_stderr
+    assert lines[0]["stderr"] == pytest.approx(pooled)
+
+
+def test_a_member_without_the_metric_leaves_its_group_without_a_number(tmp_path):
+    file = {
+        "results": {"a": {"acc,none": 0.5}, "b": {"f1,none": 0.8}},
+        "group_subtasks": {"both": ["a", "b"]},
+        "model_name": "org/m",
+    }
+    (tmp_path / f"results_{TIME}.json").write_text(json.dumps(file), encoding="utf-8")
+
+    lines = json.loads(run("results", str(tmp_path), "--table", "lm-eval", "--json").stdout)["lines"]
+
+    assert [one["task"] for one in lines] == ["a", "b"]
+
+
+def test_the_table_of_lm_eval_is_printed_and_marks_what_was_computed_here(tmp_path):
+    file = {
+        "results": {"a": {"acc,none": 0.5, "acc_stderr,none": 0.1}},
+        "group_subtasks": {"all-of-it": ["a"]},
+        "higher_is_better": {"a": {"acc": True}},
+        "n-shot": {"a": 5},
+        "versions": {"a": 1.0},
+        "model_name": "org/m",
+    }
+    (tmp_path / f"results_{TIME}.json").write_text(json.dumps(file), encoding="utf-8")
+
+    table = run("results", str(tmp_path), "--table", "lm-eval", "--markdown").stdout
+
+    assert "| Tasks | Version | Filter | n-shot | Metric | ↑/↓ | Value | ± | Stderr |" in table
+    assert "all-of-it &#42; |  | none | 5 | acc | ↑ | 0.5000 | ± | 0.1000 |" in table
+    assert "- a | 1.0 | none | 5 | acc | ↑ | 0.5000 | ± | 0.1000 |" in table
+    assert "computed here" in table
 
 
 @pytest.fixture
