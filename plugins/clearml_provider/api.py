@@ -25,6 +25,9 @@ from clearml_provider.transport import (
 
 PAGE_ROWS = 500
 """``tasks.get_all`` silently cuts its answer here (clearml/clearml#612)."""
+PAGE_ORDER = ["created", "id"]
+"""``order_by`` of requests for page after page: without, the server may leave rows out or send them twice."""
+
 LOST_ENQUEUE_PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0)
 FULL_FIELDS = (*STATUS_FIELDS, "hyperparams", "execution.artifacts")
 
@@ -76,7 +79,8 @@ def find_tasks_by_tag(tag: str, *, fields: Sequence[str] = STATUS_FIELDS) -> Flo
     found: list[TaskInfo] = []
     page = 0
     while True:
-        query = {"tags": [tag], "search_hidden": True, "page": page, "page_size": PAGE_ROWS}
+        query = {"tags": [tag], "search_hidden": True, "order_by": PAGE_ORDER, "page": page}
+        query["page_size"] = PAGE_ROWS
         rows = yield from query_tasks(query, fields)
         found += [task for task in rows if tag in task.tags]
         if len(rows) < PAGE_ROWS:
@@ -129,7 +133,8 @@ def queue_rows(*fields: str, hidden: bool = False) -> Flow[tuple[list[Mapping[st
     found: list[Mapping[str, Any]] = []
     page = 0
     while True:
-        query = {"only_fields": projection(fields), "page": page, "page_size": PAGE_ROWS}
+        query = {"only_fields": projection(fields), "order_by": PAGE_ORDER, "page": page}
+        query["page_size"] = PAGE_ROWS
         answer = yield from call("queues.get_all", query | ({"search_hidden": True} if hidden else {}))
         found += answer.data["queues"]
         if len(answer.data["queues"]) < PAGE_ROWS:
@@ -199,7 +204,7 @@ def enqueue(task_id: str, queue_id: str) -> Flow[bool]:
     raise AssertionError("unreachable")
 
 
-def put_back(task_id: str, queue_id: str) -> Flow[bool]:
+def requeue(task_id: str, queue_id: str) -> Flow[bool]:
     """Put a task that is queued in no queue back into *queue_id*.
 
     It is never said twice: after a lost answer, a task that is still in no queue may have been put back and

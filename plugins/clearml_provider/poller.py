@@ -1,4 +1,4 @@
-"""One poller a connection: it looks at the tasks of all triggers that wait in an event loop, together."""
+"""One poller a connection: it polls the tasks of all triggers that wait in an event loop, together."""
 
 from __future__ import annotations
 
@@ -35,27 +35,27 @@ _LONGEST_HOLD_S = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What one look showed of one task."""
+class PollResult:
+    """What one poll showed of one task."""
 
-    seen: TaskInfo | Exception
+    task: TaskInfo | Exception
     """The task, or why it could not be read."""
-    children: Sequence[read.Seen] = ()
-    """Its further nodes, if they are watched and it is in progress."""
+    children: Sequence[read.TaskOrError] = ()
+    """Its further nodes, if they are polled and it is in progress."""
     in_queue: bool | None = None
-    """Whether some queue holds it; None: nobody looked this time."""
+    """Whether some queue holds it; None: nobody asked this time."""
 
 
-class Watch(Generic[N]):
-    """A place with the poller: what to look at, how often, and the news that were made of it.
+class Subscription(Generic[N]):
+    """A task that a trigger has polled: how often, and the updates that were made of the results.
 
     Args:
         task_id: Which task.
-        interval_s: Seconds between looks; watches of one interval are looked at in the same moment.
-        see: Called with every look, within the poller: quick, awaits nothing, logs nothing (the log there is
-            nobody's). What it returns is kept for `news`; None: nothing worth waking up for.
-        children: Whether to look at the nodes of a multi-node job too.
-        queue_check_s: Seconds between looks into the queues while the task is ``queued``; None: never.
+        interval_s: Seconds between polls; subscriptions of one interval are polled in the same moment.
+        judge: Called with every result, within the poller: quick, awaits nothing, logs nothing (the log
+            there is nobody's). What it returns is an update, kept for `next_update`; None: no update.
+        children: Whether to poll the nodes of a multi-node job too.
+        queue_check_s: Seconds between polls of the queues while the task is ``queued``; None: never.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Watch(Generic[N]):
         task_id: str,
         *,
         interval_s: float,
-        see: Callable[[Look], N | None],
+        judge: Callable[[PollResult], N | None],
         children: bool = False,
         queue_check_s: float | None = None,
     ) -> None:
@@ -71,31 +71,31 @@ class Watch(Generic[N]):
         self.interval_s = interval_s
         self.children = children
         self.queue_check_s = queue_check_s
-        self._see = see
-        self._news: asyncio.Queue[N | Exception] = asyncio.Queue()
+        self._judge = judge
+        self._updates: asyncio.Queue[N | Exception] = asyncio.Queue()
 
-    def tell(self, look: Look) -> None:
+    def publish(self, result: PollResult) -> None:
         """Called by the poller."""
         try:
-            news: N | Exception | None = self._see(look)
+            update: N | Exception | None = self._judge(result)
         except Exception as error:  # noqa: BLE001 - raised where it belongs, to the one who waits
-            news = error
-        if news is not None:
-            self._news.put_nowait(news)
+            update = error
+        if update is not None:
+            self._updates.put_nowait(update)
 
-    async def news(self) -> N:
-        """Wait for the next that *see* returned."""
-        news = await self._news.get()
-        if isinstance(news, Exception):
-            raise news
-        return news
+    async def next_update(self) -> N:
+        """Wait for the next one that *judge* returned."""
+        update = await self._updates.get()
+        if isinstance(update, Exception):
+            raise update
+        return update
 
 
 class TaskPoller:
-    """Looks at all watched tasks of one connection: ``tasks.get_all`` for each 500 tasks an interval.
+    """Polls all subscribed tasks of one connection: ``tasks.get_all`` for each 500 tasks an interval.
 
-    One look at a time; watches of one interval share its ticks, those of a multiple meet them there. Get it
-    by `shared_poller`.
+    One poll at a time; subscriptions of one interval share its ticks, those of a multiple meet them there.
+    Get it by `shared_poller`.
     """
 
     def __init__(self, clearml_conn_id: str) -> None:
@@ -105,8 +105,8 @@ class TaskPoller:
         self._clients: list[AsyncClearMLClient] = []  # the last one is used, the others may still be
         self._client_lock = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
-        self._settled: dict[Watch[Any], None] = {}
-        self._fresh: dict[Watch[Any], None] = {}
+        self._settled: dict[Subscription[Any], None] = {}
+        self._fresh: dict[Subscription[Any], None] = {}
         self._fresh_at = 0.0
         self._fresh_came = asyncio.Event()
         self._origin = self._loop.time()
@@ -115,20 +115,20 @@ class TaskPoller:
         self._hold: tuple[float, Exception] | None = None
 
     @contextmanager
-    def watching(self, watch: Watch[N]) -> Iterator[Watch[N]]:
-        """Look at it from now on: within `GATHER_S` first, then at the ticks of its interval."""
+    def subscribed(self, subscription: Subscription[N]) -> Iterator[Subscription[N]]:
+        """Poll it from now on: within `GATHER_S` first, then at the ticks of its interval."""
         if not self._fresh:
-            self._fresh_at = self._loop.time() + min(GATHER_S, watch.interval_s / 4)
+            self._fresh_at = self._loop.time() + min(GATHER_S, subscription.interval_s / 4)
             self._fresh_came.set()
-        self._fresh[watch] = None
+        self._fresh[subscription] = None
         if self._task is None or self._task.done():
             # In an empty context: log lines are sorted by it, and these belong to none of the triggers.
             self._task = self._loop.create_task(self._poll(), context=contextvars.Context())
         try:
-            yield watch
+            yield subscription
         finally:
-            self._fresh.pop(watch, None)
-            self._settled.pop(watch, None)
+            self._fresh.pop(subscription, None)
+            self._settled.pop(subscription, None)
 
     async def run(self, make_flow: Callable[[], Flow[T]]) -> T:
         """Carry a flow with the shared client.
@@ -168,22 +168,22 @@ class TaskPoller:
     async def _poll(self) -> None:
         try:
             while True:
-                by_id: dict[str, list[Watch[Any]]] = {}
-                for watch in await self._next_due():
-                    by_id.setdefault(watch.task_id, []).append(watch)
-                for task_id, look in (await self._look(by_id)).items():
-                    for watch in by_id[task_id]:
-                        watch.tell(look)
+                by_id: dict[str, list[Subscription[Any]]] = {}
+                for subscription in await self._next_due():
+                    by_id.setdefault(subscription.task_id, []).append(subscription)
+                for task_id, result in (await self._poll_together(by_id)).items():
+                    for subscription in by_id[task_id]:
+                        subscription.publish(result)
         except Exception as error:  # a mistake of ours: nobody shall wait for ever because of it
             log.exception("The poller of connection %s ends", self.clearml_conn_id)
-            for watch in (*self._settled, *self._fresh):
-                watch.tell(Look(seen=error))
+            for subscription in (*self._settled, *self._fresh):
+                subscription.publish(PollResult(task=error))
 
-    async def _next_due(self) -> list[Watch[Any]]:
-        """Wait for a tick, or until new watches have gathered; those come along with any tick."""
+    async def _next_due(self) -> list[Subscription[Any]]:
+        """Wait for a tick, or until new subscriptions have gathered; those come along with any tick."""
         while True:
             now = self._loop.time()
-            intervals = {watch.interval_s for watch in self._settled}
+            intervals = {subscription.interval_s for subscription in self._settled}
             self._ticks = {i: self._ticks.get(i) or self._tick_after(now, i) for i in intervals}
             moments = list(self._ticks.values())
             if self._fresh:
@@ -191,7 +191,9 @@ class TaskPoller:
             if moments and min(moments) <= now:
                 ripe = {interval for interval, tick in self._ticks.items() if tick <= now}
                 self._ticks |= {interval: self._tick_after(now, interval) for interval in ripe}
-                due = [watch for watch in self._settled if watch.interval_s in ripe] + list(self._fresh)
+                due = [
+                    subscription for subscription in self._settled if subscription.interval_s in ripe
+                ] + list(self._fresh)
                 self._settled |= self._fresh
                 self._fresh.clear()
                 return due
@@ -203,33 +205,33 @@ class TaskPoller:
     def _tick_after(self, now: float, interval_s: float) -> float:
         return self._origin + ((now - self._origin) // interval_s + 1) * interval_s
 
-    async def _look(self, by_id: dict[str, list[Watch[Any]]]) -> dict[str, Look]:
+    async def _poll_together(self, by_id: dict[str, list[Subscription[Any]]]) -> dict[str, PollResult]:
         if self._hold is not None:
             until, asked = self._hold
             if self._loop.time() < until:
-                return dict.fromkeys(by_id, Look(seen=asked))
+                return dict.fromkeys(by_id, PollResult(task=asked))
             self._hold = None
-        seen = await self._see_tasks(list(by_id))
+        seen = await self._poll_tasks(list(by_id))
         masters = [
             i
             for i, task in seen.items()
             if _is(task, TaskStatus.IN_PROGRESS) and any(w.children for w in by_id[i])
         ]
-        children = await self._see_children(masters, seen)
+        children = await self._poll_children(masters, seen)
         queued = [i for i, task in seen.items() if _is(task, TaskStatus.QUEUED)]
-        entries = await self._see_queues([w for i in queued for w in by_id[i]])
+        entries = await self._poll_queues([w for i in queued for w in by_id[i]])
         in_queue = {} if entries is None else {i: i in entries for i in queued}
         return {
-            i: Look(seen=task, children=children.get(i, ()), in_queue=in_queue.get(i))
+            i: PollResult(task=task, children=children.get(i, ()), in_queue=in_queue.get(i))
             for i, task in seen.items()
         }
 
-    async def _see_tasks(self, task_ids: list[str]) -> dict[str, TaskInfo | Exception]:
+    async def _poll_tasks(self, task_ids: list[str]) -> dict[str, TaskInfo | Exception]:
         seen: dict[str, TaskInfo | Exception] = {}
         for start in range(0, len(task_ids), api.PAGE_ROWS):
             chunk = task_ids[start : start + api.PAGE_ROWS]
             try:
-                seen |= await self.run(lambda chunk=chunk: read.look_at_tasks(chunk))  # type: ignore[misc]
+                seen |= await self.run(lambda chunk=chunk: read.poll_tasks(chunk))  # type: ignore[misc]
             except Exception as error:  # noqa: BLE001 - told to those whom it concerns
                 seen |= dict.fromkeys(chunk, error)
                 if not concerns_request(error):  # the other hundreds need not ask as well
@@ -237,19 +239,23 @@ class TaskPoller:
                     return seen | dict.fromkeys(task_ids[start:], error)
         return seen
 
-    async def _see_children(
+    async def _poll_children(
         self, masters: list[str], seen: dict[str, TaskInfo | Exception]
-    ) -> dict[str, list[read.Seen]]:
+    ) -> dict[str, list[read.TaskOrError]]:
         if not masters:
             return {}
         try:
-            return await self.run(lambda: read.look_at_children(masters))
+            return await self.run(lambda: read.poll_children(masters))
         except Exception as error:  # noqa: BLE001 - half a look is none
             seen |= dict.fromkeys(masters, error)
             return {}
 
-    async def _see_queues(self, watches: Iterable[Watch[Any]]) -> set[str] | None:
-        waits = [watch.queue_check_s for watch in watches if watch.queue_check_s is not None]
+    async def _poll_queues(self, subscriptions: Iterable[Subscription[Any]]) -> set[str] | None:
+        waits = [
+            subscription.queue_check_s
+            for subscription in subscriptions
+            if subscription.queue_check_s is not None
+        ]
         if not waits or self._loop.time() < self._queues_at + min(waits):
             return None
         self._queues_at = self._loop.time()

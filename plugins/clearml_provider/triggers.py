@@ -11,17 +11,17 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from clearml_provider.exceptions import ClearMLError, may_pass
-from clearml_provider.flows.read import Seen
+from clearml_provider.flows.read import TaskOrError
 from clearml_provider.models import TaskInfo, TaskStatus
-from clearml_provider.poller import Look, TaskPoller
+from clearml_provider.poller import PollResult, TaskPoller
 
 KILL_GRACE_S = 15.0
 """Seconds that the agent has on a kill; the triggerer's own limit for on_kill is 30 s."""
 LOST, DEADLINE, OVERTIME = "lost", "deadline", "overtime"
 SUPERSEDED, CHILD_ENDED = "superseded", "child_ended"
-FIRST_LOOK_S = 60.0
+FIRST_POLL_S = 60.0
 """How long a deadline that is over already waits for the first look, which may show that the job is done."""
-_MISSED_LOOKS = 2
+_MISSED_POLLS = 2
 """An agent that has just taken a task has not said so yet: only the second look into the queues counts."""
 
 
@@ -118,7 +118,7 @@ class ClearMLTaskTrigger(BaseTrigger):
 
     async def _wait(self) -> dict[str, Any]:
         from clearml_provider.exceptions import ClearMLConfigError
-        from clearml_provider.poller import Watch, shared_poller
+        from clearml_provider.poller import Subscription, shared_poller
         from clearml_provider.triggers import DEADLINE, Waiting
 
         if not self.clearml_task_id:
@@ -133,46 +133,46 @@ class ClearMLTaskTrigger(BaseTrigger):
             lost_after_s=self.lost_after_s,
             max_outage_s=self.max_outage_s,
         )
-        watch = Watch(
+        subscription = Subscription(
             self.clearml_task_id,
             interval_s=self.poll_interval,
-            see=waiting.see,
+            judge=waiting.judge,
             children=self.watch_children,
             queue_check_s=self.queue_check_s,
         )
         async with shared_poller(self.clearml_conn_id) as poller:
-            with poller.watching(watch):
+            with poller.subscribed(subscription):
                 while True:
                     try:
                         async with asyncio.timeout(waiting.patience_s()):
-                            news = await watch.news()
+                            update = await subscription.next_update()
                     except TimeoutError:
                         if waiting.is_late():
                             return waiting.event(DEADLINE)
                     else:
-                        await self._act(news, poller)
-                        if news.payload is not None:
-                            return news.payload
+                        await self._act(update, poller)
+                        if update.payload is not None:
+                            return update.payload
 
-    async def _act(self, news: News, poller: TaskPoller) -> None:
+    async def _act(self, update: Update, poller: TaskPoller) -> None:
         from clearml_provider.triggers import own_copy
 
-        for line in news.lines:
+        for line in update.lines:
             self.log.info("%s", line)
-        if news.warning is not None:
-            self.log.warning("%s", news.warning)
-        if news.error is not None:
-            raise own_copy(news.error)
-        if news.put_back:
-            await self._put_back(poller)
+        if update.warning is not None:
+            self.log.warning("%s", update.warning)
+        if update.error is not None:
+            raise own_copy(update.error)
+        if update.requeue:
+            await self._requeue(poller)
 
-    async def _put_back(self, poller: TaskPoller) -> None:
+    async def _requeue(self, poller: TaskPoller) -> None:
         from clearml_provider.exceptions import ClearMLUnavailableError
         from clearml_provider.flows import enqueue
 
         try:
             done = await poller.run(
-                lambda: enqueue.put_back(self.clearml_task_id, attempt=self.attempt, waiter=self.waiter)
+                lambda: enqueue.requeue(self.clearml_task_id, attempt=self.attempt, waiter=self.waiter)
             )
         except ClearMLUnavailableError as error:
             self.log.warning(
@@ -221,13 +221,13 @@ class ClearMLTaskTrigger(BaseTrigger):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class News:
+class Update:
     """What the trigger has to do, in this order."""
 
     lines: tuple[str, ...] = ()
     """For the log."""
     warning: str | None = None
-    put_back: bool = False
+    requeue: bool = False
     """The task is queued, but fell out of its queue."""
     error: Exception | None = None
     """To be raised."""
@@ -246,7 +246,7 @@ class Waiting:
     lost_after_s: float | None
     max_outage_s: float
 
-    _looked: bool = False
+    _polled: bool = False
     _reachable_at: float | None = None
     _away: bool = False
     _shown: tuple[int, str] | None = None
@@ -254,47 +254,47 @@ class Waiting:
     _missed: int = 0
 
     def patience_s(self) -> float | None:
-        """Seconds until something must happen even if there are no news; None: no limit."""
+        """Seconds until something must happen even without an update; None: no limit."""
         if self.deadline is None:
             return None
-        return max(self.deadline - time.time(), 0.0 if self._looked else FIRST_LOOK_S)
+        return max(self.deadline - time.time(), 0.0 if self._polled else FIRST_POLL_S)
 
     def is_late(self) -> bool:
         return self.deadline is not None and time.time() >= self.deadline
 
-    def see(self, look: Look) -> News | None:
-        """Judge a look; None: nothing to tell."""
-        self._looked = True
-        if isinstance(look.seen, Exception):
-            return self._see_problem(look.seen)
+    def judge(self, result: PollResult) -> Update | None:
+        """Judge a poll; None: nothing to do."""
+        self._polled = True
+        if isinstance(result.task, Exception):
+            return self._judge_problem(result.task)
         self._reachable_at = time.monotonic()
-        lines = [*self._back(), *self._changes(look.seen, look.children)]
-        unknown = next((child for child in look.children if isinstance(child, Exception)), None)
+        lines = [*self._back(), *self._changes(result.task, result.children)]
+        unknown = next((child for child in result.children if isinstance(child, Exception)), None)
         if unknown is not None:
-            return News(lines=tuple(lines), error=unknown)
-        payload = self._judge(look.seen, look.children)
-        put_back = payload is None and self._fell_out(look.seen, look.in_queue)
-        if lines or payload or put_back:
-            return News(lines=tuple(lines), put_back=put_back, payload=payload)
+            return Update(lines=tuple(lines), error=unknown)
+        payload = self._event_of(result.task, result.children)
+        requeue = payload is None and self._fell_out(result.task, result.in_queue)
+        if lines or payload or requeue:
+            return Update(lines=tuple(lines), requeue=requeue, payload=payload)
         return None
 
     def event(self, status: str, **more: str) -> dict[str, Any]:
         return {"task_id": self.task_id, "attempt": self.attempt, "status": status, **more}
 
-    def _see_problem(self, problem: Exception) -> News | None:
+    def _judge_problem(self, problem: Exception) -> Update | None:
         if not may_pass(problem):
-            return News(error=problem)
+            return Update(error=problem)
         now = time.monotonic()
         if self._reachable_at is None:
             self._reachable_at = now
         if self.is_late():
-            return News(payload=self.event(DEADLINE))
+            return Update(payload=self.event(DEADLINE))
         if now - self._reachable_at > self.max_outage_s:
-            return News(error=problem)
+            return Update(error=problem)
         if self._away:
             return None
         self._away = True
-        return News(warning=f"ClearML is away, waiting on for up to {self.max_outage_s:g} s: {problem}")
+        return Update(warning=f"ClearML is away, waiting on for up to {self.max_outage_s:g} s: {problem}")
 
     def _back(self) -> list[str]:
         if not self._away:
@@ -302,7 +302,7 @@ class Waiting:
         self._away = False
         return ["ClearML is back"]
 
-    def _changes(self, task: TaskInfo, children: Sequence[Seen]) -> list[str]:
+    def _changes(self, task: TaskInfo, children: Sequence[TaskOrError]) -> list[str]:
         lines = []
         if self._shown != (task.attempt, task.status):
             self._shown = (task.attempt, task.status)
@@ -314,7 +314,7 @@ class Waiting:
                 lines.append(f"Node {child.id} of ClearML task {task.id}: {describe(child)}")
         return lines
 
-    def _judge(self, task: TaskInfo, children: Sequence[Seen]) -> dict[str, Any] | None:
+    def _event_of(self, task: TaskInfo, children: Sequence[TaskOrError]) -> dict[str, Any] | None:
         """The event's payload; None: wait on."""
         if task.attempt != self.attempt:
             return self.event(SUPERSEDED)
@@ -347,7 +347,7 @@ class Waiting:
             self._missed = 0
         elif in_queue is False:
             self._missed += 1
-            if self._missed >= _MISSED_LOOKS:
+            if self._missed >= _MISSED_POLLS:
                 self._missed = 0  # should it fall out again, it is put back again
                 return True
         return False
@@ -415,32 +415,32 @@ class ClearMLStatusTrigger(BaseTrigger):
             ClearMLUnavailableError: The API was away longer than *max_outage_s*.
             ClearMLNotFoundError: The task was deleted.
         """
-        from clearml_provider.poller import Watch, shared_poller
+        from clearml_provider.poller import Subscription, shared_poller
 
         statuses = _Statuses(self.max_outage_s)
-        watch = Watch(self.clearml_task_id, interval_s=self.poll_interval, see=statuses.see)
+        subscription = Subscription(self.clearml_task_id, interval_s=self.poll_interval, judge=statuses.judge)
         async with shared_poller(self.clearml_conn_id) as poller:
-            with poller.watching(watch):
-                while (status := await watch.news()) not in self.states:
+            with poller.subscribed(subscription):
+                while (status := await subscription.next_update()) not in self.states:
                     self.log.info("ClearML task %s: %s", self.clearml_task_id, status)
         payload = {"task_id": self.clearml_task_id, "status": status}
         yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
 
 
 class _Statuses:
-    """Makes news of looks: each new status once, and an outage when it has lasted too long."""
+    """Makes updates of polls: each new status once, and an outage when it has lasted too long."""
 
     def __init__(self, max_outage_s: float) -> None:
         self._max_outage_s = max_outage_s
         self._reached_at = time.monotonic()
         self._last: str | None = None
 
-    def see(self, look: Look) -> str | None:
+    def judge(self, result: PollResult) -> str | None:
         from clearml_provider.exceptions import ClearMLUnavailableError
         from clearml_provider.models import TaskInfo
         from clearml_provider.triggers import own_copy
 
-        seen = look.seen
+        seen = result.task
         if not isinstance(seen, TaskInfo):
             away_s = time.monotonic() - self._reached_at
             if isinstance(seen, ClearMLUnavailableError) and away_s <= self._max_outage_s:

@@ -51,7 +51,7 @@ def start_attempt(task: TaskInfo, *, queue_id: str, edit: AttemptEdit, fresh: bo
         ClearMLMovedError: Somebody else was faster; read the task again.
     """
     attempt = task.attempt if intended_queue(task) else task.attempt + 1
-    yield from nodes.put_away(task, before=attempt)
+    yield from nodes.delete_earlier(task, before=attempt)
     yield from _check_unmoved(task)
     properties = {**edit.user_properties, ATTEMPT: str(attempt), ENQUEUED_AT: now_text()}
     properties |= {STOP_CAUSE: "", STOP_REASON: "", ATTEMPT_NOTE: edit.note}
@@ -60,7 +60,7 @@ def start_attempt(task: TaskInfo, *, queue_id: str, edit: AttemptEdit, fresh: bo
     if fresh:
         properties[OUTCOMES] = "[]"
     yield from create.edit_hyperparams(task.id, hyperparams=edit.hyperparams, properties=properties)
-    yield from _send_off(task, attempt, queue_id)
+    yield from _reset_and_enqueue(task, attempt, queue_id)
     log.info(
         "ClearML task %s was %s (%s): attempt %d enqueued%s",
         task.id,
@@ -79,10 +79,10 @@ def finish_start(task: TaskInfo, *, queue_id: str) -> Flow[int]:
         task: As just read; `intended_queue` gave *queue_id* for it.
         queue_id: Where to.
     """
-    yield from nodes.put_away(task, before=task.attempt)
+    yield from nodes.delete_earlier(task, before=task.attempt)
     yield from _check_unmoved(task)
     yield from create.edit_hyperparams(task.id, properties={ENQUEUED_AT: now_text()})
-    yield from _send_off(task, task.attempt, queue_id)
+    yield from _reset_and_enqueue(task, task.attempt, queue_id)
     log.info("ClearML task %s: attempt %d was begun by an earlier try, enqueued now", task.id, task.attempt)
     return task.attempt
 
@@ -102,7 +102,7 @@ def record_outcome(task: TaskInfo, outcome: AttemptOutcome) -> Flow[None]:
     yield from create.edit_hyperparams(task.id, properties=outcome_properties(task, outcome))
 
 
-def take_over(task: TaskInfo, waiter: str) -> Flow[None]:
+def acquire(task: TaskInfo, waiter: str) -> Flow[None]:
     """Make *waiter* the only one that may cancel: an older trigger's on_kill comes too late from now on."""
     intent = {ENQUEUE_INTENT: ""} if task.user_properties.get(ENQUEUE_INTENT) else {}  # it came true
     yield from create.edit_hyperparams(task.id, properties={WAITER: waiter, **intent})
@@ -120,7 +120,7 @@ def _check_unmoved(task: TaskInfo) -> Flow[None]:
         yield from api.unarchive(task.id)
 
 
-def _send_off(task: TaskInfo, attempt: int, queue_id: str) -> Flow[None]:
+def _reset_and_enqueue(task: TaskInfo, attempt: int, queue_id: str) -> Flow[None]:
     """Reset and enqueue *task*, which was read before its new attempt was written; a rival may be faster."""
     try:
         if task.status.is_success:

@@ -39,7 +39,7 @@ from clearml_provider.transport import (
 
 log = logging.getLogger(__name__)
 
-PUT_BACK_AFTER_S = 10.0
+REQUEUE_AFTER_S = 10.0
 """Between taking a task out of its queue and starting it an agent needs a moment; longer, and it died."""
 _TRIES = 6
 _SETTLE_S = 0.5
@@ -51,7 +51,7 @@ def enqueue_once(
     queue: str,
     key: str,
     create_queue_if_missing: bool = False,
-    put_back_after_s: float = PUT_BACK_AFTER_S,
+    requeue_after_s: float = REQUEUE_AFTER_S,
 ) -> Flow[TaskInfo]:
     """See to it that exactly one task of *key* exists and is on its way; return it as it is then.
 
@@ -64,7 +64,7 @@ def enqueue_once(
         queue: Its queue's name.
         key: What makes this job the same job.
         create_queue_if_missing: Else an unknown queue is an error.
-        put_back_after_s: How long a task must be queued in no queue before it is put back.
+        requeue_after_s: How long a task must be queued in no queue before it is put back.
 
     Raises:
         ClearMLConfigError: There is no such queue or template, or the key is empty.
@@ -101,7 +101,7 @@ def enqueue_once(
                 log.info("Key %s: enqueued ClearML task %s on %s", key, task.id, queue)
             else:
                 log.info("Key %s: ClearML task %s is already %s, going on with it", key, task.id, task.status)
-                yield from _put_back_if_nowhere(task, target.id, put_back_after_s)
+                yield from _requeue_if_nowhere(task, target.id, requeue_after_s)
             return (yield from api.get_task(task.id))
         except (ClearMLNotFoundError, ClearMLMovedError) as error:  # a rival's choice, or a rival was faster
             problem = error
@@ -123,7 +123,7 @@ def _needs_new_attempt(task: TaskInfo) -> bool:
     return task.status in {TaskStatus.STOPPED, TaskStatus.FAILED}
 
 
-def _put_back_if_nowhere(task: TaskInfo, queue_id: str, after_s: float) -> Flow[None]:
+def _requeue_if_nowhere(task: TaskInfo, queue_id: str, after_s: float) -> Flow[None]:
     """Enqueue a task again that is queued, but in no queue's entries at two looks *after_s* apart."""
     if task.status is not TaskStatus.QUEUED or task.id in (yield from api.queued_task_ids()):
         return
@@ -135,7 +135,7 @@ def _put_back_if_nowhere(task: TaskInfo, queue_id: str, after_s: float) -> Flow[
             "ClearML task %s is queued but in no queue: its agent died on taking it. Put back", task.id
         )
         try:
-            yield from api.put_back(task.id, now.queue_id or queue_id)
+            yield from api.requeue(task.id, now.queue_id or queue_id)
         except ClearMLLostAnswerError as error:
             raise ClearMLMovedError(f"ClearML task {task.id} may have been put back: {error}") from error
 
@@ -176,7 +176,7 @@ def enqueue_task(task_id: str, *, queue: str, create_queue_if_missing: bool = Fa
     ) from problem
 
 
-def put_back(task_id: str, *, attempt: int, waiter: str) -> Flow[bool]:
+def requeue(task_id: str, *, attempt: int, waiter: str) -> Flow[bool]:
     """Enqueue a task that is ``queued`` but in no queue: its agent died before it said that it started.
 
     Looks once more before, because an agent that has just taken it is as invisible.
@@ -200,7 +200,7 @@ def put_back(task_id: str, *, attempt: int, waiter: str) -> Flow[bool]:
             endpoint="tasks.enqueue",
         )
     try:
-        yield from api.put_back(task_id, task.queue_id)
+        yield from api.requeue(task_id, task.queue_id)
     except ClearMLNotFoundError as error:
         raise ClearMLNotFoundError(
             f"ClearML task {task_id} is queued, but in no queue; its queue {task.queue_id} cannot take it "

@@ -1,4 +1,4 @@
-"""The other nodes of a multi-node job: found, stopped and put away together with their master.
+"""The other nodes of a multi-node job: found, stopped and deleted together with their master.
 
 ``launch_multi_node`` clones the running master once a node. The clones ("children") have it as parent, carry
 a system tag, and inherit its tags and user properties, the attempt's number among them: so a child says
@@ -43,6 +43,7 @@ def children_of(
                 "parent": chunk,
                 "system_tags": [MULTI_NODE_TAG],
                 "search_hidden": True,
+                "order_by": api.PAGE_ORDER,
                 "page": page,
                 "page_size": api.PAGE_ROWS,
             }
@@ -130,7 +131,7 @@ def settle(master: TaskInfo, *, grace_s: float = 30.0, poll_s: float = 1.0) -> F
     return (yield from children_of_attempt(master.id, master.attempt))
 
 
-def put_away(master: TaskInfo, *, before: int) -> Flow[None]:
+def delete_earlier(master: TaskInfo, *, before: int) -> Flow[None]:
     """Delete the nodes of attempts earlier than *before*, after noting on the master how they ended.
 
     The next attempt clones again, and the old nodes would be taken for its own. One that still lives is

@@ -29,7 +29,7 @@ POLL_FIELDS = (
     f"hyperparams.{PROPERTIES}.attempt", f"hyperparams.{PROPERTIES}.waiter",
 )  # fmt: skip
 """``only_fields`` of a look: what a waiting trigger judges, and no more."""
-Seen = TaskInfo | ClearMLError
+TaskOrError = TaskInfo | ClearMLError
 """A task, or why this one task cannot be told: it is no reason to stop waiting for the others."""
 SINGLE_VALUES = "Summary"
 """Metric under which the SDK's ``report_single_value`` files them."""
@@ -73,21 +73,23 @@ class QueueStatistics:
         }
 
 
-def look_at_tasks(task_ids: Sequence[str]) -> Flow[dict[str, Seen]]:
+def poll_tasks(task_ids: Sequence[str]) -> Flow[dict[str, TaskOrError]]:
     """At most 500 tasks in one request; every id is in the result.
 
     An id that does not come back is a `ClearMLNotFoundError` of that id, and a status that this version
     does not know a `ClearMLUnknownStatusError`.
     """
+    if not task_ids:  # the server takes an empty list for "all tasks"
+        return {}
     fields = api.projection(POLL_FIELDS)
     query = {"id": list(task_ids), "page": 0, "page_size": api.PAGE_ROWS, "only_fields": fields}
     seen = _read_rows((yield from call("tasks.get_all", query)))
     return {task_id: seen.get(task_id) or _missing(task_id) for task_id in task_ids}
 
 
-def look_at_children(master_ids: Sequence[str]) -> Flow[dict[str, list[Seen]]]:
+def poll_children(master_ids: Sequence[str]) -> Flow[dict[str, list[TaskOrError]]]:
     """The further nodes that ``launch_multi_node`` made, by their master; hidden ones too."""
-    children: dict[str, list[Seen]] = {}
+    children: dict[str, list[TaskOrError]] = {}
     for start in range(0, len(master_ids), api.PAGE_ROWS):
         page, rows = 0, api.PAGE_ROWS
         while rows == api.PAGE_ROWS:
@@ -95,7 +97,7 @@ def look_at_children(master_ids: Sequence[str]) -> Flow[dict[str, list[Seen]]]:
                 "parent": list(master_ids[start : start + api.PAGE_ROWS]),
                 "system_tags": [MULTI_NODE_TAG],
                 "search_hidden": True,
-                "order_by": ["created", "id"],
+                "order_by": api.PAGE_ORDER,
                 "page": page,
                 "page_size": api.PAGE_ROWS,
                 "only_fields": api.projection((*POLL_FIELDS, "parent")),
@@ -195,8 +197,8 @@ def lines_of(texts: Sequence[str]) -> Iterator[str]:
         yield from text.splitlines()
 
 
-def _read_rows(answer: Answer) -> dict[str, Seen]:
-    seen: dict[str, Seen] = {}
+def _read_rows(answer: Answer) -> dict[str, TaskOrError]:
+    seen: dict[str, TaskOrError] = {}
     for row in answer.data["tasks"]:
         try:
             seen[row["id"]] = TaskInfo.from_api(row, server_time=answer.server_time)

@@ -65,7 +65,7 @@ class ClearMLWaitOperator(ClearMLOperator):
         lost_after_s: Seconds without a sign of life after which a running job is cancelled as lost. Sound
             from 180 on (agents report each 30 to 60 s); larger where long silent uploads exist. None: never.
         multi_node: Whether the job launches further nodes (``launch_multi_node``): they are watched, judged,
-            cancelled and put away with their master.
+            cancelled and deleted with their master.
         stop_grace_s: Seconds that an agent has to stop its job before the task is stopped by force.
         classify: Function or dotted path, `Termination` → `AttemptOutcome`; the default goes by status.
         next_attempt: Function or dotted path, (`Termination`, `AttemptOutcome`) → `AttemptEdit`, or None to
@@ -123,7 +123,7 @@ class ClearMLWaitOperator(ClearMLOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the next attempt if this one's outcome is known; then wait, or judge what has ended."""
         self._policy.check()
-        return self._take_up(context, self._read())
+        return self._resume(context, self._read())
 
     @fails_for_good
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
@@ -134,15 +134,15 @@ class ClearMLWaitOperator(ClearMLOperator):
         attempt = event["attempt"]
         if attempt != task.attempt:
             self.log.info("An event of attempt %d came, but attempt %d is current", attempt, task.attempt)
-            return self._take_up(context, task)
+            return self._resume(context, task)
         if event["status"] in CAUSES and not task.status.is_terminal:
             self.hook.run(stop_for(event, task, self._limits(task), grace_s=self.stop_grace_s))
             task = self._read()
         if task.status.is_terminal and stop_cause(task) != CAUSE_KILLED:
             return self._judge(context, task)
-        return self._take_up(context, task)
+        return self._resume(context, task)
 
-    def _take_up(self, context: Context, task: TaskInfo) -> dict[str, Any]:
+    def _resume(self, context: Context, task: TaskInfo) -> dict[str, Any]:
         """Go on from what the last try left: a half-begun attempt, an outcome nobody knows, a live job."""
         from clearml_provider.flows import attempts
 
@@ -172,7 +172,7 @@ class ClearMLWaitOperator(ClearMLOperator):
             )
         limits = self._limits(task)
         waiter = uuid4().hex
-        self.hook.run(attempts.take_over(task, waiter))
+        self.hook.run(attempts.acquire(task, waiter))
         self.hook.close()
         self.log.info(
             "ClearML task %s: %s, attempt %d; waiting", self.clearml_task_url, task.status, task.attempt

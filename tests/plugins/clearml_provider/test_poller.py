@@ -11,7 +11,7 @@ from clearml_provider import api, poller
 from clearml_provider.exceptions import ClearMLAuthError, ClearMLNotFoundError, ClearMLUnavailableError
 from clearml_provider.hook import ClearMLHook
 from clearml_provider.models import TaskInfo
-from clearml_provider.poller import Look, TaskPoller, Watch, shared_poller
+from clearml_provider.poller import PollResult, Subscription, TaskPoller, shared_poller
 
 from tests.plugins.clearml_provider.watchers import CONNECTION, Watcher, all_watching, connect, until
 from tests.plugins.clearml_provider.workplace import Workplace
@@ -68,7 +68,7 @@ async def test_a_task_that_is_gone_concerns_only_who_waits_for_it(clearml, task_
     gone, others = Watcher("0" * 32), [Watcher(task_id) for task_id in task_ids[:3]]
     async with all_watching(gone, *others):
         await until(lambda: len(gone.looks) >= 2)
-    assert isinstance(gone.looks[0].seen, ClearMLNotFoundError)
+    assert isinstance(gone.looks[0].task, ClearMLNotFoundError)
     assert {status for each in others for status in each.statuses} == {"created"}
 
 
@@ -86,7 +86,7 @@ async def test_an_outage_is_told_to_all_and_asked_about_once_a_look(clearml, tas
         await until(lambda: watchers[-1].statuses[-1] == "created")
     assert asked <= 5
     for each in watchers:
-        assert sum(isinstance(look.seen, ClearMLUnavailableError) for look in each.looks) >= 2
+        assert sum(isinstance(look.task, ClearMLUnavailableError) for look in each.looks) >= 2
 
 
 async def test_keys_that_were_changed_meanwhile_are_read_again(clearml, task_ids, monkeypatch):
@@ -96,7 +96,7 @@ async def test_keys_that_were_changed_meanwhile_are_read_again(clearml, task_ids
         await shared._client(refused=None)  # read with the old keys
         connect(monkeypatch, password=right)
         watcher = Watcher(task_ids[0])
-        with shared.watching(watcher.watch):
+        with shared.subscribed(watcher.subscription):
             await until(lambda: len(watcher.looks) >= 1)
     assert watcher.statuses == ["created"]
 
@@ -107,7 +107,7 @@ async def test_keys_that_stay_wrong_are_told_after_one_more_reading(clearml, tas
     watchers = [Watcher(task_id, interval_s=60) for task_id in task_ids]
     async with all_watching(*watchers):
         await until(lambda: all(each.looks for each in watchers))
-    assert all(isinstance(each.looks[0].seen, ClearMLAuthError) for each in watchers)
+    assert all(isinstance(each.looks[0].task, ClearMLAuthError) for each in watchers)
     assert clearml.faults.seen == ["auth.login", "auth.login"]
 
 
@@ -158,14 +158,14 @@ async def test_queues_that_cannot_be_looked_into_stop_nobody(clearml, task_ids, 
 
 
 async def test_a_mistake_in_judging_is_raised_to_the_one_who_waits(clearml, task_ids):
-    def stumble(look: Look) -> None:
+    def stumble(result: PollResult) -> None:
         raise ZeroDivisionError("a bug")
 
     other = Watcher(task_ids[1])
-    broken: Watch[None] = Watch(task_ids[0], interval_s=0.1, see=stumble)
+    broken: Subscription[None] = Subscription(task_ids[0], interval_s=0.1, judge=stumble)
     async with all_watching(other) as shared:
-        with shared.watching(broken), pytest.raises(ZeroDivisionError):
-            await broken.news()
+        with shared.subscribed(broken), pytest.raises(ZeroDivisionError):
+            await broken.next_update()
         await until(lambda: len(other.looks) >= 3)
 
 
@@ -175,8 +175,8 @@ async def test_a_mistake_of_the_poller_leaves_nobody_waiting(clearml, task_ids, 
         await until(lambda: len(watcher.looks) >= 1)
         with monkeypatch.context() as broken:
             broken.setattr(TaskPoller, "_tick_after", lambda *_: 1 / 0)
-            await until(lambda: isinstance(watcher.looks[-1].seen, ZeroDivisionError))
-        with shared.watching(later.watch):
+            await until(lambda: isinstance(watcher.looks[-1].task, ZeroDivisionError))
+        with shared.subscribed(later.subscription):
             await until(lambda: later.statuses == ["created"])
 
 

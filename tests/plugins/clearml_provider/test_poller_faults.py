@@ -74,4 +74,4 @@ async def test_a_server_that_says_when_to_come_again_is_not_asked_before(faulty,
         await until(lambda: watcher.statuses[-1:] == ["created"])
     assert faulty.report()["seen"]["tasks.get_all"] == 2
     assert len(watcher.looks) > 5  # so that outages are limited meanwhile
-    assert all(isinstance(look.seen, ClearMLUnavailableError) for look in watcher.looks[:-1])
+    assert all(isinstance(look.task, ClearMLUnavailableError) for look in watcher.looks[:-1])

@@ -15,8 +15,8 @@ from clearml_provider.exceptions import (
     ClearMLUnknownStatusError,
 )
 from clearml_provider.models import TaskInfo
-from clearml_provider.poller import Look
-from clearml_provider.triggers import News, Waiting, own_copy
+from clearml_provider.poller import PollResult
+from clearml_provider.triggers import Update, Waiting, own_copy
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 AWAY = ClearMLUnavailableError("away")
@@ -34,29 +34,33 @@ def task(status: str, *, attempt: int = 1, id: str = "t", **times: str) -> TaskI
     return TaskInfo.from_api(row, server_time=NOON)
 
 
-def payload(news: News | None) -> dict[str, Any] | None:
+def payload(news: Update | None) -> dict[str, Any] | None:
     return news.payload if news is not None else None
 
 
 def status_told(wait: Waiting, *looked_at: TaskInfo, **look: Any) -> str | None:
     """The status in the event after these looks; None: none came."""
     for seen in looked_at:
-        if found := payload(wait.see(Look(seen=seen, **look))):
+        if found := payload(wait.judge(PollResult(task=seen, **look))):
             return str(found["status"])
     return None
 
 
 def test_only_a_change_is_news():
     wait = waiting()
-    first = wait.see(Look(seen=task("queued")))
-    assert first == News(lines=("ClearML task t, attempt 1: queued",))
-    assert wait.see(Look(seen=task("queued"))) is None
-    assert wait.see(Look(seen=task("in_progress"))) is not None
+    first = wait.judge(PollResult(task=task("queued")))
+    assert first == Update(lines=("ClearML task t, attempt 1: queued",))
+    assert wait.judge(PollResult(task=task("queued"))) is None
+    assert wait.judge(PollResult(task=task("in_progress"))) is not None
 
 
 @pytest.mark.parametrize("status", ["completed", "failed", "stopped", "closed", "publishing", "published"])
 def test_an_end_is_told_as_the_server_calls_it(status):
-    assert payload(waiting().see(Look(seen=task(status)))) == {"task_id": "t", "attempt": 1, "status": status}
+    assert payload(waiting().judge(PollResult(task=task(status)))) == {
+        "task_id": "t",
+        "attempt": 1,
+        "status": status,
+    }
 
 
 def test_another_attempt_is_told_before_its_status():
@@ -99,7 +103,7 @@ def test_overtime_counts_from_the_start():
     ],
 )
 def test_a_node_of_this_attempt_that_ended_badly_is_told(child, told):
-    news = waiting(lost_after_s=300).see(Look(seen=task("in_progress"), children=[child]))
+    news = waiting(lost_after_s=300).judge(PollResult(task=task("in_progress"), children=[child]))
     expected = {
         "task_id": "t",
         "attempt": 1,
@@ -112,15 +116,17 @@ def test_a_node_of_this_attempt_that_ended_badly_is_told(child, told):
 
 def test_changes_of_nodes_are_logged_once():
     wait = waiting()
-    look = Look(seen=task("in_progress"), children=[task("queued", id="c")])
-    first = wait.see(look)
+    look = PollResult(task=task("in_progress"), children=[task("queued", id="c")])
+    first = wait.judge(look)
     assert first is not None
     assert first.lines[1:] == ("Node c of ClearML task t: queued",)
-    assert wait.see(look) is None
+    assert wait.judge(look) is None
 
 
 def test_a_node_with_an_unknown_status_fails_only_its_own_job():
-    news = waiting().see(Look(seen=task("in_progress"), children=[ClearMLUnknownStatusError("dreaming")]))
+    news = waiting().judge(
+        PollResult(task=task("in_progress"), children=[ClearMLUnknownStatusError("dreaming")])
+    )
     assert news is not None
     assert isinstance(news.error, ClearMLUnknownStatusError)
 
@@ -137,26 +143,26 @@ def test_a_node_with_an_unknown_status_fails_only_its_own_job():
 )
 def test_a_task_is_put_back_when_two_looks_in_a_row_miss_it(in_queues, put_back_at):
     wait = waiting()
-    news = [wait.see(Look(seen=task("queued"), in_queue=in_queue)) for in_queue in in_queues]
-    assert [n for n, each in enumerate(news) if each is not None and each.put_back] == put_back_at
+    news = [wait.judge(PollResult(task=task("queued"), in_queue=in_queue)) for in_queue in in_queues]
+    assert [n for n, each in enumerate(news) if each is not None and each.requeue] == put_back_at
 
 
 def test_a_task_that_started_in_between_is_not_put_back():
     wait = waiting()
     for status, in_queue in (("queued", False), ("in_progress", None), ("queued", False)):
-        news = wait.see(Look(seen=task(status), in_queue=in_queue))
-        assert news is None or not news.put_back
+        news = wait.judge(PollResult(task=task(status), in_queue=in_queue))
+        assert news is None or not news.requeue
 
 
 def test_an_outage_is_told_once_at_its_beginning_and_once_at_its_end():
     wait = waiting()
-    wait.see(Look(seen=task("queued")))
-    first = wait.see(Look(seen=AWAY))
+    wait.judge(PollResult(task=task("queued")))
+    first = wait.judge(PollResult(task=AWAY))
     assert first is not None
     assert first.warning == "ClearML is away, waiting on for up to 60 s: away"
-    assert wait.see(Look(seen=AWAY)) is None
-    assert wait.see(Look(seen=task("queued"))) == News(lines=("ClearML is back",))
-    assert wait.see(Look(seen=task("queued"))) is None
+    assert wait.judge(PollResult(task=AWAY)) is None
+    assert wait.judge(PollResult(task=task("queued"))) == Update(lines=("ClearML is back",))
+    assert wait.judge(PollResult(task=task("queued"))) is None
 
 
 def test_every_trigger_keeps_its_own_patience(monkeypatch):
@@ -164,20 +170,20 @@ def test_every_trigger_keeps_its_own_patience(monkeypatch):
     monkeypatch.setattr("clearml_provider.triggers.time.monotonic", lambda: now)
     patient, impatient = waiting(max_outage_s=60), waiting(max_outage_s=10)
     for wait in (patient, impatient):
-        wait.see(Look(seen=AWAY))
+        wait.judge(PollResult(task=AWAY))
     now += 30
-    assert patient.see(Look(seen=AWAY)) is None
-    assert impatient.see(Look(seen=AWAY)) == News(error=AWAY)
-    patient.see(Look(seen=task("queued")))  # counts anew from here
+    assert patient.judge(PollResult(task=AWAY)) is None
+    assert impatient.judge(PollResult(task=AWAY)) == Update(error=AWAY)
+    patient.judge(PollResult(task=task("queued")))  # counts anew from here
     now += 50
-    assert payload(patient.see(Look(seen=AWAY))) is None
+    assert payload(patient.judge(PollResult(task=AWAY))) is None
     now += 20
-    assert patient.see(Look(seen=AWAY)) == News(error=AWAY)
+    assert patient.judge(PollResult(task=AWAY)) == Update(error=AWAY)
 
 
 def test_what_cannot_pass_is_an_error_at_once():
     gone = ClearMLNotFoundError("deleted", status=400, subcode=101)
-    assert waiting().see(Look(seen=gone)) == News(error=gone)
+    assert waiting().judge(PollResult(task=gone)) == Update(error=gone)
 
 
 def test_a_deadline_that_has_come_waits_only_for_the_first_look():

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from clearml_provider.models import TaskInfo
-from clearml_provider.poller import Look, TaskPoller, Watch, shared_poller
+from clearml_provider.poller import PollResult, Subscription, TaskPoller, shared_poller
 
 CONNECTION = "clearml_default"
 
@@ -20,19 +20,19 @@ class Watcher:
     """Somebody who waits and remembers every look."""
 
     def __init__(self, task_id: str, **arguments: Any) -> None:
-        self.looks: list[Look] = []
+        self.looks: list[PollResult] = []
         arguments = {"interval_s": 0.1, **arguments}
-        self.watch: Watch[None] = Watch(task_id, see=self.looks.append, **arguments)
+        self.subscription: Subscription[None] = Subscription(task_id, judge=self.looks.append, **arguments)
 
     @property
     def statuses(self) -> list[str]:
-        return [each.seen.status if isinstance(each.seen, TaskInfo) else "?" for each in self.looks]
+        return [each.task.status if isinstance(each.task, TaskInfo) else "?" for each in self.looks]
 
 
 @asynccontextmanager
 async def all_watching(*watchers: Watcher) -> AsyncIterator[TaskPoller]:
     async with shared_poller(CONNECTION) as shared:
-        contexts = [shared.watching(each.watch) for each in watchers]
+        contexts = [shared.subscribed(each.subscription) for each in watchers]
         for context in contexts:
             context.__enter__()
         yield shared

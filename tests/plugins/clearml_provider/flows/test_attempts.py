@@ -137,7 +137,9 @@ def test_an_enqueueing_that_an_agent_was_faster_than_to_hear_again_has_happened(
     seen = clearml.task()
     begin(clearml)
     clearml.start()
-    clearml.hook.run(attempts._send_off(seen, 2, clearml.queue_id))  # its answer was lost: sent again
+    clearml.hook.run(
+        attempts._reset_and_enqueue(seen, 2, clearml.queue_id)
+    )  # its answer was lost: sent again
     assert clearml.task().status == "in_progress"
     assert clearml.entries() == []
 

@@ -82,7 +82,7 @@ def test_a_task_that_is_deleted_meanwhile_needs_no_cancelling(clearml, moment):
 def test_another_attempt_and_another_waiters_are_left_alone(clearml):
     task_id = clearml.enqueue()
     assert not clearml.hook.run(cancelling(task_id, attempt=2))
-    clearml.hook.run(attempts.take_over(clearml.task(), "me"))
+    clearml.hook.run(attempts.acquire(clearml.task(), "me"))
     assert not clearml.hook.run(cancelling(task_id, waiter="you"))
     assert clearml.task().status == "queued"
     assert clearml.hook.run(cancelling(task_id, waiter="me"))

@@ -43,7 +43,7 @@ with ThreadPoolExecutor(2) as pool:
 def once(place: Workplace, *, key: str | None = None, **arguments: Any) -> Flow[TaskInfo]:
     spec = TaskSpec.model_validate(arguments.pop("spec", place.spec))
     return enqueue.enqueue_once(
-        spec, queue=place.queue, key=key or place.key, **{"put_back_after_s": 0.05} | arguments
+        spec, queue=place.queue, key=key or place.key, **{"requeue_after_s": 0.05} | arguments
     )
 
 

@@ -203,7 +203,7 @@ def test_a_fresh_enqueueing_puts_the_old_nodes_away_too_and_not_those_of_the_new
     (new,) = clearml.launch(master, 2)
     clearml.call("tasks.failed", task=master)
     task = clearml.hook.task(master)
-    clearml.hook.run(nodes.put_away(task, before=2))  # of a rival that comes late
+    clearml.hook.run(nodes.delete_earlier(task, before=2))  # of a rival that comes late
     assert [t.id for t in clearml.hook.run(nodes.children_of([master]))[master]] == [new]
     assert old != new
 

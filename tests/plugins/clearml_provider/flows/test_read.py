@@ -16,7 +16,7 @@ from clearml_provider.exceptions import (
     may_pass,
 )
 from clearml_provider.flows import enqueue, read
-from clearml_provider.flows.attempts import take_over
+from clearml_provider.flows.attempts import acquire
 from clearml_provider.models import TaskInfo
 from clearml_provider.transport import Answer, Flow, call
 
@@ -38,7 +38,7 @@ def answered(flow: Flow[Any], *answers: dict[str, Any]) -> Any:
 
 def test_one_odd_task_does_not_hide_the_others():
     rows = [{"id": "a", "status": "in_progress"}, {"id": "b", "status": "dreaming"}]
-    seen = answered(read.look_at_tasks(["a", "b", "c"]), {"tasks": rows})
+    seen = answered(read.poll_tasks(["a", "b", "c"]), {"tasks": rows})
     assert isinstance(seen["a"], TaskInfo)
     assert isinstance(seen["b"], ClearMLUnknownStatusError)
     assert isinstance(seen["c"], ClearMLNotFoundError)
@@ -49,7 +49,7 @@ def test_one_odd_task_does_not_hide_the_others():
 def test_more_children_than_a_page_holds_are_all_read(monkeypatch):
     monkeypatch.setattr("clearml_provider.api.PAGE_ROWS", 2)
     rows = [{"id": f"c{n}", "status": "queued", "parent": "ab"[n % 2]} for n in range(3)]
-    seen = answered(read.look_at_children(["a", "b"]), {"tasks": rows[:2]}, {"tasks": rows[2:]})
+    seen = answered(read.poll_children(["a", "b"]), {"tasks": rows[:2]}, {"tasks": rows[2:]})
     assert {master: [child.id for child in children] for master, children in seen.items()} == {
         "a": ["c0", "c2"],
         "b": ["c1"],
@@ -59,7 +59,7 @@ def test_more_children_than_a_page_holds_are_all_read(monkeypatch):
 def test_a_look_asks_for_little_and_gets_what_is_judged(clearml):
     task_id = clearml.enqueue()
     clearml.start()
-    task = clearml.hook.run(read.look_at_tasks([task_id]))[task_id]
+    task = clearml.hook.run(read.poll_tasks([task_id]))[task_id]
     assert (task.status, task.attempt, task.last_worker) == ("in_progress", 1, clearml.worker)
     assert task.queue_id == clearml.queue_id
     assert task.silent_s is not None
@@ -88,54 +88,54 @@ def test_only_what_is_not_clearmls_own_refusal_may_pass(error, passes):
 def fallen_out(clearml: Workplace) -> str:
     """A task whose agent took it and died: queued, and in no queue."""
     task_id = clearml.enqueue()
-    clearml.hook.run(take_over(clearml.task(), "me"))
+    clearml.hook.run(acquire(clearml.task(), "me"))
     clearml.call("queues.get_next_task", queue=clearml.queue_id)
     assert (clearml.task().status, clearml.entries()) == ("queued", [])
     return task_id
 
 
-def put_back(clearml: Workplace, task_id: str, *, attempt: int = 1, waiter: str = "me") -> bool:
-    return clearml.hook.run(enqueue.put_back(task_id, attempt=attempt, waiter=waiter))
+def requeue(clearml: Workplace, task_id: str, *, attempt: int = 1, waiter: str = "me") -> bool:
+    return clearml.hook.run(enqueue.requeue(task_id, attempt=attempt, waiter=waiter))
 
 
 def test_a_task_that_fell_out_goes_back_to_its_own_queue_once(clearml, fallen_out):
-    assert put_back(clearml, fallen_out)
+    assert requeue(clearml, fallen_out)
     assert clearml.entries() == [fallen_out]
-    assert not put_back(clearml, fallen_out)
+    assert not requeue(clearml, fallen_out)
     assert clearml.entries() == [fallen_out]
 
 
 @pytest.mark.parametrize("other", [{"attempt": 2}, {"waiter": "somebody else"}])
 def test_another_waiters_task_is_not_put_back(clearml, fallen_out, other):
-    assert not put_back(clearml, fallen_out, **other)
+    assert not requeue(clearml, fallen_out, **other)
     assert clearml.entries() == []
 
 
 def test_a_task_that_started_after_all_is_not_put_back(clearml, fallen_out):
     clearml.call("tasks.started", task=fallen_out, force=True)
-    assert not put_back(clearml, fallen_out)
+    assert not requeue(clearml, fallen_out)
     assert clearml.entries() == []
 
 
 def test_a_lost_answer_to_putting_back_is_no_harm(clearml, fallen_out):
     clearml.faults.lose("tasks.enqueue", after_effect=True)
-    assert put_back(clearml, fallen_out)
+    assert requeue(clearml, fallen_out)
     assert clearml.entries() == [fallen_out]
 
 
 def test_a_putting_back_that_never_came_through_is_told_and_not_said_twice(clearml, fallen_out):
     clearml.faults.lose("tasks.enqueue", after_effect=False)
     with pytest.raises(ClearMLUnavailableError):
-        put_back(clearml, fallen_out)
+        requeue(clearml, fallen_out)
     assert (clearml.entries(), clearml.faults.seen.count("tasks.enqueue")) == ([], 2)  # one put it there
-    assert put_back(clearml, fallen_out)
+    assert requeue(clearml, fallen_out)
     assert clearml.entries() == [fallen_out]
 
 
 def test_a_deleted_queue_is_said_to_be_the_reason(clearml, fallen_out):
     clearml.hook.run(call("queues.delete", {"queue": clearml.queue_id, "force": True}))
     with pytest.raises(ClearMLNotFoundError, match="Was the queue deleted"):
-        put_back(clearml, fallen_out)
+        requeue(clearml, fallen_out)
 
 
 def test_a_projection_never_names_a_field_together_with_its_own_sub_field():
