@@ -57,11 +57,13 @@ class ClearMLSettings(BaseModel):
 
 
 class Limits(BaseModel):
-    """Bounds on what one run takes."""
+    """Bounds on what one run takes, and on what is tried without a person."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_models_per_run: PositiveInt = 50
+    evaluator_errors_in_a_row: PositiveInt = 6
+    """Attempts of one job; after so many a person decides. Two a night with one retry: three nights."""
 
 
 class Policies(BaseModel):

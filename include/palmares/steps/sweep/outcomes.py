@@ -6,9 +6,11 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from pydantic import ValidationError
 
+from palmares.contract import FailureClass
 from palmares.leaderboard.errors import LeaderboardError
 from palmares.leaderboard.outcomes import (
     AttemptOutcome,
@@ -25,7 +27,7 @@ from palmares.leaderboard.planning.plan import plan_parameters
 from palmares.leaderboard.planning.reading import read_model_config
 from palmares.steps.services import Services
 from palmares.steps.sweep.planning import compact
-from palmares.store.store import EvaluationState
+from palmares.store.store import Attempt, EvaluationState
 
 log = logging.getLogger(__name__)
 
@@ -203,7 +205,11 @@ def record_outcome(
     attempt: int,
     user_properties: Mapping[str, str],
 ) -> None:
-    """Keep an attempt and its outcome; a model's fault and a cancellation settle the evaluation."""
+    """Keep an attempt and its outcome; a model's fault and a cancellation settle the evaluation.
+
+    An evaluator that failed too often in a row at one job is not asked again: a person decides, so that the
+    model is not first in every night for ever.
+    """
     job_key = user_properties["idempotency_key"]
     plan = json.loads(user_properties.get("plan") or "{}")
     store = services.store
@@ -213,6 +219,12 @@ def record_outcome(
         store.evaluations.update(job_key, state=EvaluationState.ENQUEUED, clearml_task_id=clearml_task_id)
         return
     settled = {"skip": EvaluationState.REFUSED, "cancelled": EvaluationState.CANCELLED}.get(decision)
+    failures = _evaluator_errors_in_a_row(store.evaluations.attempts(job_key))
+    if decision == "fail" and failures >= services.settings.limits.evaluator_errors_in_a_row:
+        settled = EvaluationState.PARKED
+        reason = (
+            f"{failures} attempts in a row ended as evaluator_error. The last: {reason} A person decides."
+        )
     store.evaluations.update(
         job_key,
         state=settled,
@@ -220,3 +232,9 @@ def record_outcome(
         reason_code=failure_class,
         reason=reason,
     )
+
+
+def _evaluator_errors_in_a_row(attempts: Sequence[Attempt]) -> int:
+    """How many of the last attempts the evaluator failed at, one after the other."""
+    wanted = FailureClass.EVALUATOR_ERROR
+    return sum(1 for _ in takewhile(lambda each: each.failure_class == wanted, reversed(attempts)))

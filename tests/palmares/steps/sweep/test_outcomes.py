@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from palmares.leaderboard.outcomes import Decision
 from palmares.leaderboard.planning import JobPlan
 from palmares.steps.services import Services
 from palmares.steps.sweep.outcomes import NextStep, bounded, classify_task, next_step, record_outcome
@@ -211,3 +212,33 @@ def test_a_retry_settles_nothing_in_the_store(services: Services) -> None:
     evaluation = services.store.evaluations.get(petit.job_key)
     assert evaluation is not None
     assert (evaluation.state, evaluation.failure_class) == (EvaluationState.CLAIMED, "node_lost")
+
+
+def test_an_evaluator_that_fails_night_after_night_waits_for_a_person(services: Services) -> None:
+    petit = claimed(admit(services, run="night-1", models=["palmares-demo/petit"]))["petit"]
+
+    def ends(attempt: int, failure_class: str, decision: Decision) -> EvaluationState:
+        record_outcome(
+            services,
+            decision=decision,
+            failure_class=failure_class,
+            reason="It failed.",
+            clearml_task_id="c" * 32,
+            attempt=attempt,
+            user_properties={"idempotency_key": petit.job_key},
+        )
+        evaluation = services.store.evaluations.get(petit.job_key)
+        assert evaluation is not None
+        return evaluation.state
+
+    most = services.settings.limits.evaluator_errors_in_a_row
+    assert ends(1, "node_lost", "retry") is EvaluationState.CLAIMED
+    for attempt in range(2, most + 1):
+        assert ends(attempt, "evaluator_error", "fail") is EvaluationState.CLAIMED
+    assert ends(most + 1, "evaluator_error", "fail") is EvaluationState.PARKED
+    evaluation = services.store.evaluations.get(petit.job_key)
+    assert evaluation is not None
+    assert evaluation.reason == (
+        f"{most} attempts in a row ended as evaluator_error. The last: It failed. A person decides."
+    )
+    assert admit(services, run="night-2", models=["palmares-demo/petit"]).claimed == []
