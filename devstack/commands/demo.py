@@ -10,10 +10,11 @@ from typing import Annotated, Any
 import httpx
 import typer
 from palmares.cli.interrupts import checkpoint
+from palmares.cli.options import Home
 from palmares.cli.output import Progress, console
 from palmares.leaderboard.errors import StackError
 
-from devstack.commands.stack import Home, show_addresses, stop_visibly, watch_visibly
+from devstack.commands.stack import show_addresses, stop_visibly, watch_visibly
 from devstack.demo.board import scored_rows, show_board, write_board
 from devstack.demo.progress import SweepProgress
 from devstack.demo.sweep import DAG_ID, Sweep, SweepState, TaskState

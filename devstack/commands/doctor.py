@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import typer
+from palmares.cli.options import AsJson, Home
 from palmares.cli.output import console
 
-from devstack.commands.stack import AsJson, Home
 from devstack.supervisor.paths import StackPaths
 
 MARKS = {"ok": "[green]ok[/]     ", "warning": "[yellow]warning[/]", "error": "[red]error[/]  "}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import sys
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from palmares.cli.interrupts import Interrupted
+from palmares.cli.options import AsJson, Home
 from palmares.cli.output import Progress, console
 from rich.table import Table
 
@@ -19,11 +19,6 @@ from devstack.supervisor.paths import StackPaths
 from devstack.supervisor.state import StackState, load_state
 from devstack.supervisor.watch import watch
 
-Home = Annotated[
-    Path | None,
-    typer.Option(help="State folder. Default: the PALMARES_HOME variable, else .palmares in the checkout."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs: one JSON object.")]
 Port = Annotated[
     int | None, typer.Option(min=1024, max=65535, help="Kept for later starts.", show_default="a free one")
 ]

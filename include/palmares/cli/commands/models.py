@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from devstack.commands.stack import AsJson, Home
+from palmares.cli.options import AsJson, Home
 from palmares.cli.output import console
 from palmares.cli.requests.addresses import WHERE, HubOption, StoreOption, find_addresses, open_services
 from palmares.cli.requests.complaints import unusable_input_is_told, who

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from devstack.commands.stack import AsJson
+from palmares.cli.options import AsJson
 from palmares.cli.output import console
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from devstack.commands.stack import AsJson, Home
+from palmares.cli.options import AsJson, Home
 from palmares.cli.output import console
 from palmares.cli.requests.addresses import (
     WHERE,

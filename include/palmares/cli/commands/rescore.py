@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from devstack.commands.stack import AsJson
+from palmares.cli.options import AsJson
 from palmares.cli.output import console
 
 UNUSABLE = 2

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from devstack.commands.stack import AsJson
+from palmares.cli.options import AsJson
 from palmares.cli.output import console
 
 if TYPE_CHECKING:
