@@ -175,11 +175,6 @@ def auth_check(request: Request) -> Response:
     return JSONResponse({"success": True})
 
 
-def auth_check_write(request: Request) -> Response:
-    writable_repository_of(request)
-    return JSONResponse({"success": True})
-
-
 def listed(request: Request) -> Response:
     hub, query = hub_of(request), request.query_params
     limit = number(request, "limit", _REPOSITORIES_A_PAGE, highest=_REPOSITORIES_A_PAGE) or 1
@@ -460,7 +455,6 @@ ROUTES = [
     Route(_REPO + "/settings", settings, methods=["PUT"]),
     Route(_REPO + "/user-access-request/grant", grant, methods=["POST"]),
     Route(_REPO + "/auth-check", auth_check),
-    Route(_REPO + "/auth-check/write", auth_check_write),
     Route(_REPO + "/commits/{rev}", commits),
     Route(_REPO + "/refs", refs),
     Route(_REPO + "/branch/{rev}", create_branch, methods=["POST"]),
