@@ -21,7 +21,7 @@ def stack_addresses(home: Path | None) -> dict[str, str] | None:
         return None
     return {
         "hub_endpoint": state.url("hub"),
-        "hub_token": state.keys.hub_token,
-        "store_url": state.database_url("palmares"),
+        "hub_token": state.hub_token,
+        "store_url": state.store_url,
         "storage_url": storage_url(paths),
     }

@@ -83,7 +83,12 @@ def demo(
 def _seed(state: StackState) -> None:
     from devstack.demo.seed import seed_hub
 
-    seed_hub(state.url("hub"), state.keys.hub_token)
+    if state.elsewhere.hub is not None:
+        raise StackError(
+            f"The stack uses the Hub {state.url('hub')}, and the demo fills the embedded one only. "
+            f"Start it without --hub: palmares down, then palmares demo"
+        )
+    seed_hub(state.url("hub"), state.hub_token)
 
 
 def _run_sweep(paths: StackPaths, state: StackState, *, deadline_s: float) -> SweepState:
@@ -129,8 +134,8 @@ def _read_board(paths: StackPaths, state: StackState) -> dict[str, Any]:
     os.environ["PALMARES_STORAGE_URL"] = storage_url(paths)
     return read_leaderboard(
         hub_endpoint=state.url("hub"),
-        hub_token=state.keys.hub_token,
-        store_url=state.database_url("palmares"),
+        hub_token=state.hub_token,
+        store_url=state.store_url,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from typing import Annotated
@@ -13,6 +14,7 @@ from palmares.cli.options import AsJson, Home
 from palmares.cli.output import Progress, console
 from rich.table import Table
 
+from devstack.supervisor.elsewhere import find_elsewhere
 from devstack.supervisor.lifecycle import StartOptions, start_stack, stop_stack
 from devstack.supervisor.overview import Overview, look, memory
 from devstack.supervisor.paths import StackPaths
@@ -22,6 +24,9 @@ from devstack.supervisor.watch import watch
 Port = Annotated[
     int | None, typer.Option(min=1024, max=65535, help="Kept for later starts.", show_default="a free one")
 ]
+
+
+_CLEARML = "Another ClearML server; its keys: CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY."
 
 
 def register(app: typer.Typer) -> None:
@@ -48,8 +53,22 @@ def up(
     port_hub: Port = None,
     port_site: Port = None,
     port_postgres: Port = None,
+    clearml_api: Annotated[str | None, typer.Option(help=_CLEARML, show_default="embedded")] = None,
+    clearml_files: Annotated[
+        str | None, typer.Option(help="Its file server.", show_default="embedded")
+    ] = None,
+    clearml_web: Annotated[str | None, typer.Option(help="Its pages.", show_default="embedded")] = None,
+    hub: Annotated[
+        str | None, typer.Option(help="Another Hub; its token: HF_TOKEN.", show_default="embedded")
+    ] = None,
+    store: Annotated[
+        str | None, typer.Option(help="Another database, postgresql://…", show_default="embedded")
+    ] = None,
 ) -> None:
-    """Start the embedded stack: PostgreSQL, Airflow, ClearML, the Hub, and agents."""
+    """Start the embedded stack: PostgreSQL, Airflow, ClearML, the Hub, and agents.
+
+    With the address of another ClearML server, Hub or database, the stack uses that, for this start.
+    """
     from devstack.supervisor.checks import refuse_if_broken
 
     paths = StackPaths.locate(home)
@@ -64,6 +83,9 @@ def up(
             "site": port_site,
             "postgres": port_postgres,
         },
+        elsewhere=find_elsewhere(
+            clearml=(clearml_api, clearml_files, clearml_web), hub=hub, store=store, environment=os.environ
+        ),
     )
     stays = sys.stdout.isatty() if foreground is None else foreground
     refuse_if_broken(paths, chosen_ports=dict(options.ports))

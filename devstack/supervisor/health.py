@@ -58,16 +58,15 @@ def airflow_health(state: StackState) -> dict[str, Health]:
 
 
 def embedded_health(state: StackState) -> Health:
-    """Log in to the ClearML API and the Hub, and knock at the other two."""
-    keys = state.keys
+    """Log in to the ClearML API and the Hub in use, and ask the other two for anything."""
     try:
         with _client() as client:
             client.post(
                 f"{state.url('clearml_api')}/auth.login",
-                auth=(keys.clearml_access_key, keys.clearml_secret_key),
+                auth=state.clearml_keys,
             ).raise_for_status()
             client.get(
-                f"{state.url('hub')}/api/whoami-v2", headers={"Authorization": f"Bearer {keys.hub_token}"}
+                f"{state.url('hub')}/api/whoami-v2", headers={"Authorization": f"Bearer {state.hub_token}"}
             ).raise_for_status()
             for name in ("clearml_files", "clearml_web"):
                 client.get(f"{state.url(name)}/")  # type: ignore[arg-type]  # any answer will do
@@ -107,19 +106,20 @@ def ensure_queue(state: StackState) -> None:
     Raises:
         StackError: The ClearML API refuses.
     """
-    keys, url = state.keys, state.url("clearml_api")
+    url = state.url("clearml_api")
     try:
         with _client() as client:
-            login = client.post(
-                f"{url}/auth.login", auth=(keys.clearml_access_key, keys.clearml_secret_key)
-            ).raise_for_status()
+            login = client.post(f"{url}/auth.login", auth=state.clearml_keys).raise_for_status()
             client.headers["Authorization"] = f"Bearer {login.json()['data']['token']}"
             found = client.post(f"{url}/queues.get_all", json={"name": f"^{settings.AGENT_QUEUE}$"})
             if found.raise_for_status().json()["data"]["queues"]:
                 return
             client.post(f"{url}/queues.create", json={"name": settings.AGENT_QUEUE}).raise_for_status()
     except (httpx.HTTPError, KeyError, ValueError) as error:
-        raise StackError(f"Cannot make the queue {settings.AGENT_QUEUE}: {_in_words(error)}.") from error
+        raise StackError(
+            f"The queue {settings.AGENT_QUEUE} is missing on {url}, and cannot be made: {_in_words(error)}. "
+            f"Make it there, and start again."
+        ) from error
 
 
 def ensure_pools(paths: StackPaths, state: StackState) -> None:

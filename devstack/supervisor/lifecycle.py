@@ -25,6 +25,7 @@ from devstack.supervisor.processes import kill_all, stack_processes, supervisor_
 from devstack.supervisor.programs import AIRFLOW_PARTS, EMBEDDED, POSTGRES, SITE, agent_names, stack_programs
 from devstack.supervisor.running import Job, run_jobs, tail
 from devstack.supervisor.state import (
+    Elsewhere,
     PortName,
     StackState,
     load_state,
@@ -49,6 +50,8 @@ class StartOptions:
     agents: int | None = None
     """None: as remembered, else 2."""
     ports: Mapping[PortName, int | None] = field(default_factory=dict)
+    elsewhere: Elsewhere | None = None
+    """Services to use instead of the embedded ones, for this start only; None: all are embedded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +74,12 @@ def start_stack(paths: StackPaths, options: StartOptions, report: Report) -> Sta
         remove_stale_temporaries(paths.home)
         state = load_state(paths) or StackState()
         if is_whole(paths, state):
+            if options.elsewhere not in (None, state.elsewhere):
+                raise StackError("The stack is up with other addresses. Stop it first: palmares down")
             return Started(state=state, was_running=True)
         recover(paths, state, report)
         state, moved = choose_ports(state, options.ports)
+        state = state.model_copy(update={"elsewhere": options.elsewhere or Elsewhere()})
         if options.agents is not None:
             state = state.model_copy(update={"agents": options.agents})
         state.save(paths)
@@ -142,7 +148,7 @@ def _start_parts(paths: StackPaths, state: StackState, report: Report) -> StackS
     client.start([POSTGRES, EMBEDDED])
     _wait(client, [POSTGRES], lambda: postgres.is_ready(state), "PostgreSQL answers")
     postgres.ensure_databases(state)
-    fingerprint = schema_fingerprint(paths)
+    fingerprint = schema_fingerprint(paths, state)
     if state.migrated != fingerprint:
         report("Migrating the databases")
         _migrate(paths, state)
@@ -192,9 +198,10 @@ def _migrate(paths: StackPaths, state: StackState) -> None:
     )
 
 
-def schema_fingerprint(paths: StackPaths) -> str:
-    """What the databases' schemas depend on: Airflow's version and our own migrations."""
+def schema_fingerprint(paths: StackPaths, state: StackState) -> str:
+    """What the databases' schemas depend on: Airflow's version, our own migrations, and which they are."""
     digest = hashlib.sha256(importlib.metadata.version("apache-airflow-core").encode())
+    digest.update((state.elsewhere.store_url or "").encode())
     for file in sorted((paths.root / "include" / "palmares" / "store" / "migrations").rglob("*.py")):
         digest.update(file.name.encode())
         digest.update(file.read_bytes())

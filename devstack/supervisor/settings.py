@@ -6,11 +6,12 @@ import hashlib
 import json
 import os
 import shlex
+from urllib.parse import urlsplit
 
 from devstack.supervisor.files import write_atomically
 from devstack.supervisor.paths import HOME_VARIABLE, StackPaths
 from devstack.supervisor.processes import STACK_VARIABLE
-from devstack.supervisor.state import StackState
+from devstack.supervisor.state import PortName, StackState
 
 ADMIN_USER = "admin"
 AGENT_QUEUE = "local-cpu"
@@ -27,15 +28,18 @@ CONFIGURATION = "PALMARES_CONFIG_DIR"
 
 def base_environment(paths: StackPaths, state: StackState) -> dict[str, str]:
     """For every part, and for the jobs that the agents run."""
+    services: tuple[PortName, ...] = ("clearml_api", "clearml_files", "hub")
+    hosts = {urlsplit(state.url(name)).hostname or "" for name in services if name in state.ports}
+    without_proxy = ",".join(["127.0.0.1", "localhost", *sorted(hosts - {"127.0.0.1", "localhost"})])
     return {name: os.environ[name] for name in (*PASSED_ON, CONFIGURATION) if name in os.environ} | {
         STACK_VARIABLE: state.stack_id,
         HOME_VARIABLE: str(paths.home),
         "PYTHONPATH": os.pathsep.join((str(paths.root), str(paths.root / "include"))),
         "PYTHONUNBUFFERED": "1",
         "SPT_NOENV": "1",  # setproctitle would write its title over the stack's id (processes.py)
-        # The clients of the Hub and of ClearML would send loopback requests to a proxy.
-        "NO_PROXY": "127.0.0.1,localhost",
-        "no_proxy": "127.0.0.1,localhost",
+        # The clients of the Hub and of ClearML would send their requests to a proxy.
+        "NO_PROXY": without_proxy,
+        "no_proxy": without_proxy,
         "HF_HUB_DISABLE_TELEMETRY": "1",
     }
 
@@ -69,6 +73,7 @@ def site_environment(paths: StackPaths, state: StackState) -> dict[str, str]:
 def airflow_environment(paths: StackPaths, state: StackState) -> dict[str, str]:
     """For Airflow's components; with it, the ``airflow`` command talks about this stack."""
     keys, url = state.keys, state.url("airflow")
+    access_key, secret_key = state.clearml_keys
     options: dict[str, dict[str, object]] = {
         "core": {
             "dags_folder": paths.root / "dags",
@@ -115,15 +120,15 @@ def airflow_environment(paths: StackPaths, state: StackState) -> dict[str, str]:
             {
                 "conn_type": "clearml",
                 "host": state.url("clearml_api"),
-                "login": keys.clearml_access_key,
-                "password": keys.clearml_secret_key,
+                "login": access_key,
+                "password": secret_key,
                 "extra": {"files_host": state.url("clearml_files"), "web_host": state.url("clearml_web")},
             }
         ),
         "AIRFLOW_CONN_HUGGINGFACE_HUB": json.dumps(
-            {"conn_type": "generic", "host": state.url("hub"), "password": keys.hub_token}
+            {"conn_type": "generic", "host": state.url("hub"), "password": state.hub_token}
         ),
-        "AIRFLOW_CONN_PALMARES_DB": state.database_url("palmares"),
+        "AIRFLOW_CONN_PALMARES_DB": state.store_url,
     }
     return (
         base_environment(paths, state)
@@ -141,6 +146,7 @@ def airflow_environment(paths: StackPaths, state: StackState) -> dict[str, str]:
 def agent_environment(paths: StackPaths, state: StackState, number: int) -> dict[str, str]:
     """For one agent and its jobs: the Hub and ClearML, no database and none of Airflow's keys."""
     home = paths.agent(number)
+    access_key, secret_key = state.clearml_keys
     datasets = os.environ.get("DATASETS_DIRECTORY") or str(paths.root / "devstack" / "demo" / "datasets")
     return base_environment(paths, state) | {
         "HOME": str(home),
@@ -153,8 +159,8 @@ def agent_environment(paths: StackPaths, state: StackState, number: int) -> dict
         "CLEARML_API_HOST": state.url("clearml_api"),
         "CLEARML_WEB_HOST": state.url("clearml_web"),
         "CLEARML_FILES_HOST": state.url("clearml_files"),
-        "CLEARML_API_ACCESS_KEY": state.keys.clearml_access_key,
-        "CLEARML_API_SECRET_KEY": state.keys.clearml_secret_key,
+        "CLEARML_API_ACCESS_KEY": access_key,
+        "CLEARML_API_SECRET_KEY": secret_key,
         "CLEARML_SUPPRESS_UPDATE_MESSAGE": "1",
         # The server is on this machine: ask it every second, not every five.
         "CLEARML_AGENT_QUEUE_POLL_FREQ_SEC": "1",
@@ -163,7 +169,7 @@ def agent_environment(paths: StackPaths, state: StackState, number: int) -> dict
         "HTTP_PROXY": NOWHERE,
         "HTTPS_PROXY": NOWHERE,
         "HF_ENDPOINT": state.url("hub"),
-        "HF_TOKEN": state.keys.hub_token,
+        "HF_TOKEN": state.hub_token,
         "DATASETS_DIRECTORY": datasets,
         "OMP_NUM_THREADS": "1",
         "TOKENIZERS_PARALLELISM": "false",

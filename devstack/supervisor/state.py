@@ -57,6 +57,37 @@ class Keys(BaseModel):
     """Lets whoever has it submit a model on the public site."""
 
 
+class ClearMLServer(BaseModel):
+    """A ClearML server that is not the embedded one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    api: str
+    files: str
+    web: str
+    access_key: str
+    secret_key: str
+
+
+class HubServer(BaseModel):
+    """A Hub that is not the embedded one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: str
+    token: str
+
+
+class Elsewhere(BaseModel):
+    """Services that the stack uses instead of its own; None: its own."""
+
+    model_config = ConfigDict(frozen=True)
+
+    clearml: ClearMLServer | None = None
+    hub: HubServer | None = None
+    store_url: str | None = None
+
+
 class Supervisor(BaseModel):
     """The process that runs the parts; its id alone could be anybody's after a reboot."""
 
@@ -78,6 +109,7 @@ class StackState(BaseModel):
     pinned_ports: tuple[PortName, ...] = ()
     """Ports that a person set: never replaced by another free one."""
     agents: int = 2
+    elsewhere: Elsewhere = Field(default_factory=Elsewhere)
     keys: Keys = Field(default_factory=Keys)
     migrated: str = ""
     """Fingerprint of the code that the databases were last migrated with; empty: never."""
@@ -88,7 +120,31 @@ class StackState(BaseModel):
         write_atomically(paths.state_file, self.model_dump_json(indent=2) + "\n", mode=0o600)
 
     def url(self, port: PortName) -> str:
+        """Where the service is that the stack uses, its own or another."""
+        clearml, hub = self.elsewhere.clearml, self.elsewhere.hub
+        if clearml is not None and port in ("clearml_api", "clearml_files", "clearml_web"):
+            return str(getattr(clearml, port.removeprefix("clearml_")))
+        if hub is not None and port == "hub":
+            return hub.url
         return f"http://127.0.0.1:{self.ports[port]}"
+
+    @property
+    def clearml_keys(self) -> tuple[str, str]:
+        """Access key and secret key of the ClearML server in use."""
+        keys = self.elsewhere.clearml or self.keys
+        if isinstance(keys, ClearMLServer):
+            return keys.access_key, keys.secret_key
+        return keys.clearml_access_key, keys.clearml_secret_key
+
+    @property
+    def hub_token(self) -> str:
+        """Of the Hub in use."""
+        return self.elsewhere.hub.token if self.elsewhere.hub else self.keys.hub_token
+
+    @property
+    def store_url(self) -> str:
+        """Of Palmarès' database in use."""
+        return self.elsewhere.store_url or self.database_url("palmares")
 
     def database_url(self, database: Literal["airflow", "palmares"], *, scheme: str = "postgresql") -> str:
         """URL of one of the two databases; each has an owner of the same name."""

@@ -38,11 +38,11 @@ class FinishedSweep:
         return [row for row in self.board["rows"] if row["model"] == model]
 
 
-def run_palmares(home: Path, *arguments: str, timeout_s: float = SWEEP_DEADLINE_S) -> str:
+def run_palmares(home: Path, *arguments: str, timeout_s: float = SWEEP_DEADLINE_S, **environment: str) -> str:
     """Run the command to its end and return what it printed; a failure shows all of it."""
     done = subprocess.run(
         [sys.executable, "-m", "palmares.cli.main", *arguments],
-        env={**os.environ, "PALMARES_HOME": str(home), "COLUMNS": "80"},
+        env={**os.environ, "PALMARES_HOME": str(home), "COLUMNS": "80", **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
