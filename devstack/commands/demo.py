@@ -16,10 +16,11 @@ from palmares.leaderboard.errors import StackError
 
 from devstack.commands.stack import show_addresses, stop_visibly, watch_visibly
 from devstack.demo.board import scored_rows, show_board, write_board
+from devstack.demo.jobs import live_jobs
 from devstack.demo.progress import SweepProgress
 from devstack.demo.sweep import DAG_ID, Sweep, SweepState, TaskState
-from devstack.supervisor.health import airflow_client
-from devstack.supervisor.lifecycle import StartOptions, start_stack
+from devstack.supervisor.health import airflow_client, clearml_client
+from devstack.supervisor.lifecycle import StartOptions, load, start_stack
 from devstack.supervisor.paths import StackPaths
 from devstack.supervisor.settings import storage_url
 from devstack.supervisor.state import StackState
@@ -68,8 +69,9 @@ def demo(
         kept = len(scored_rows(board)) - sweep.published
         console.print(f"{sweep.published} new evaluations, {max(kept, 0)} results kept.")
         console.print(f"As a file: {paths.demo / 'leaderboard.json'}")
-        show_addresses(started.state)
         _tell_red(paths, sweep)
+        console.print("The pages:")
+        show_addresses(started.state)
         if stays:
             console.print("Everything stays up until Ctrl-C.")
             watch_visibly(paths, started.state)
@@ -98,19 +100,25 @@ def _run_sweep(paths: StackPaths, state: StackState, *, deadline_s: float) -> Sw
         StackError: A part of the stack is lost for good, or the deadline passed.
     """
     deadline = time.monotonic() + deadline_s
+    now = SweepState(runs={}, tasks=())
     watcher = Watcher(paths, state)
     try:
-        with airflow_client(state) as client:
+        with airflow_client(state) as client, clearml_client(state) as clearml:
             sweep = Sweep(client)
             run_id = sweep.trigger()
-            console.print(f"Run {run_id} of {DAG_ID}: {state.url('airflow')}/dags/{DAG_ID}/runs/{run_id}")
+            console.print(f"Run {run_id} of {DAG_ID}:")
+            console.print(f"{state.url('airflow')}/dags/{DAG_ID}/runs/{run_id}")
             with SweepProgress() as progress:
                 while True:
                     checkpoint()
-                    now = sweep.state()
-                    progress.show(now)
-                    if now.is_finished:
-                        return now
+                    try:
+                        now = sweep.state()
+                    except httpx.TimeoutException:
+                        console.print(f"Airflow takes its time to answer, {load()}.", style="yellow")
+                    else:
+                        progress.show(now, live_jobs(clearml))
+                        if now.is_finished:
+                            return now
                     for line in watcher.look():
                         console.print(line, style="yellow", markup=False)
                     if time.monotonic() > deadline:

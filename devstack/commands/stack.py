@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ from palmares.cli.interrupts import Interrupted
 from palmares.cli.options import AsJson, Home
 from palmares.cli.output import Progress, console
 from rich.table import Table
+from rich.text import Text
 
 from devstack.supervisor.elsewhere import find_elsewhere
 from devstack.supervisor.lifecycle import StartOptions, start_stack, stop_stack
@@ -158,11 +160,16 @@ def _show(overview: Overview) -> None:
                 f"[yellow]{overview.leftovers} processes of a dead stack are left. End them: palmares down[/]"
             )
         return
-    table = Table("Part", "State", "Health", "Process", "Log")
+    table = Table("Part", "State", "Health", "Process")
     for part in overview.parts:
-        health = "[green]healthy[/]" if part.healthy else f"[red]{part.detail}[/]"
-        table.add_row(part.name, part.state, health, str(part.pid or ""), part.log)
-    console.print(table)
+        health = Text("healthy", "green") if part.healthy else Text(part.detail, "red")
+        table.add_row(part.name, part.state, health, str(part.pid or ""))
+    console.print(table, soft_wrap=False)
+    # Not in the table: a path is cut there, and cannot be copied.
+    for part in overview.parts:
+        if not part.healthy:
+            console.print(f"Log of {part.name}:  {part.log}", markup=False)
+    console.print(f"Logs     {Path(overview.parts[0].log).parent}", markup=False)
     _addresses(overview.addresses, overview.login)
 
 
@@ -182,9 +189,10 @@ def show_addresses(state: StackState) -> None:
 
 def _addresses(addresses: dict[str, str], login: dict[str, str]) -> None:
     console.print(f"Site     {addresses['site']}")
-    console.print(f"Airflow  {addresses['airflow']}  (user {login['user']}, password {login['password']})")
-    console.print(f"ClearML  {addresses['clearml']}")
-    console.print(f"Hub      {addresses['hub']}")
+    console.print(f"Airflow  {addresses['airflow']}", markup=False)
+    console.print(f"         user {login['user']}, password {login['password']}", markup=False)
+    console.print(f"ClearML  {addresses['clearml']}", markup=False)
+    console.print(f"Hub      {addresses['hub']}", markup=False)
 
 
 def stop_visibly(paths: StackPaths) -> bool:

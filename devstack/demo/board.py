@@ -12,6 +12,8 @@ from rich.table import Table
 
 from devstack.supervisor.files import write_atomically
 
+ON_PURPOSE = "The demo's bad requests are bad on purpose: each shows how a refusal reads."
+
 FIELDS = ("model", "revision", "status", "scores", "reason")
 
 
@@ -43,13 +45,17 @@ def board_table(board: dict[str, Any]) -> Table:
 
 def others_table(board: dict[str, Any]) -> Table:
     """The requests without a score, each with its reason."""
-    table = Table(title="Not on the leaderboard", title_justify="left")
+    scored = {row["model"] for row in scored_rows(board)}
+    table = Table(
+        title="Not on the leaderboard", title_justify="left", caption=ON_PURPOSE, caption_justify="left"
+    )
     table.add_column("Model", overflow="fold", max_width=48)
     table.add_column("Status")
     table.add_column("Reason", overflow="fold")
     for row in board["rows"]:
         if not row["scores"]:
-            table.add_row(printable(row["model"]), row["status"], printable(row["reason"] or ""))
+            model = f"{row['model']} (second request)" if row["model"] in scored else row["model"]
+            table.add_row(printable(model), row["status"], printable(row["reason"] or ""))
     return table
 
 

@@ -12,10 +12,15 @@ from palmares.leaderboard.errors import StackError
 
 from devstack.supervisor import postgres, settings
 from devstack.supervisor.paths import StackPaths
-from devstack.supervisor.programs import AIRFLOW_PARTS, EMBEDDED, POSTGRES, SITE
+from devstack.supervisor.programs import AIRFLOW_PARTS, EMBEDDED, POSTGRES, SITE, agent_names
 from devstack.supervisor.state import StackState
 
 TIMEOUT_S = 5.0
+"""For an answer about health: a later one counts as none."""
+ANSWER_S = 120.0
+"""For any other answer of Airflow's: a loaded machine of two cores takes its time."""
+REPORTED_WITHIN_S = 60
+"""An agent reports every 10 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +35,20 @@ class Health:
 HEALTHY = Health(True, "")
 
 
-def _client() -> httpx.Client:
-    return httpx.Client(timeout=TIMEOUT_S, trust_env=False)  # a proxy has no business on loopback
+def _client(timeout_s: float = TIMEOUT_S) -> httpx.Client:
+    return httpx.Client(timeout=timeout_s, trust_env=False)  # a proxy has no business on loopback
 
 
-def airflow_health(state: StackState) -> dict[str, Health]:
+def airflow_health(state: StackState, *, timeout_s: float = TIMEOUT_S) -> dict[str, Health]:
     """Ask the API server about all components; the HTTP status is 200 whatever the body says."""
     try:
-        with _client() as client:
+        with _client(timeout_s) as client:
             answer = client.get(f"{state.url('airflow')}/api/v2/monitor/health")
             answer.raise_for_status()
             body = answer.json()
     except (httpx.HTTPError, ValueError) as error:
-        return dict.fromkeys(AIRFLOW_PARTS, Health(False, f"API server: {_in_words(error)}"))
+        # The API server speaks for all four: what it does not say is not known, and no other part is ill.
+        return {AIRFLOW_PARTS[0]: Health(False, _in_words(error))}
     components = {
         "airflow-api-server": "metadatabase",
         "airflow-scheduler": "scheduler",
@@ -76,7 +82,7 @@ def embedded_health(state: StackState) -> Health:
 
 
 def site_health(state: StackState) -> Health:
-    """Knock at the public site; its data is the Hub's business."""
+    """Ask the public site for any page; its data is the Hub's."""
     try:
         with _client() as client:
             client.get(f"{state.url('site')}/robots.txt").raise_for_status()
@@ -85,11 +91,32 @@ def site_health(state: StackState) -> Health:
     return HEALTHY
 
 
+def agents_health(state: StackState) -> dict[str, Health]:
+    """Ask the ClearML server which agents reported within the last minute.
+
+    An agent that dies at once runs for a moment each time it is started, and never reports.
+    """
+    try:
+        with clearml_client(state) as client:
+            answer = client.post("/workers.get_all", json={"last_seen": REPORTED_WITHIN_S}).raise_for_status()
+            known = {worker["id"] for worker in answer.json()["data"]["workers"]}
+    except (httpx.HTTPError, KeyError, ValueError) as error:
+        return dict.fromkeys(agent_names(state), Health(False, _in_words(error)))
+    return {
+        name: HEALTHY
+        if settings.worker_id(number) in known
+        else Health(False, f"has not reported to ClearML for {REPORTED_WITHIN_S} s")
+        for number, name in enumerate(agent_names(state))
+    }
+
+
 def check_parts(state: StackState) -> dict[str, Health]:
-    """Health of every part that has an interface; agents are known by their process only."""
+    """Health of every part, by what it answers or reports."""
     database = HEALTHY if postgres.is_ready(state) else Health(False, "does not answer a query")
-    services = {POSTGRES: database, EMBEDDED: embedded_health(state), SITE: site_health(state)}
-    return services | airflow_health(state)
+    embedded = embedded_health(state)
+    agents = agents_health(state) if embedded.healthy else {}
+    services = {POSTGRES: database, EMBEDDED: embedded, SITE: site_health(state)}
+    return services | airflow_health(state) | agents
 
 
 def _in_words(error: Exception) -> str:
@@ -108,13 +135,11 @@ def ensure_queue(state: StackState) -> None:
     """
     url = state.url("clearml_api")
     try:
-        with _client() as client:
-            login = client.post(f"{url}/auth.login", auth=state.clearml_keys).raise_for_status()
-            client.headers["Authorization"] = f"Bearer {login.json()['data']['token']}"
-            found = client.post(f"{url}/queues.get_all", json={"name": f"^{settings.AGENT_QUEUE}$"})
+        with clearml_client(state) as client:
+            found = client.post("/queues.get_all", json={"name": f"^{settings.AGENT_QUEUE}$"})
             if found.raise_for_status().json()["data"]["queues"]:
                 return
-            client.post(f"{url}/queues.create", json={"name": settings.AGENT_QUEUE}).raise_for_status()
+            client.post("/queues.create", json={"name": settings.AGENT_QUEUE}).raise_for_status()
     except (httpx.HTTPError, KeyError, ValueError) as error:
         raise StackError(
             f"The queue {settings.AGENT_QUEUE} is missing on {url}, and cannot be made: {_in_words(error)}. "
@@ -147,13 +172,26 @@ def ensure_pools(paths: StackPaths, state: StackState) -> None:
 
 
 @contextmanager
+def clearml_client(state: StackState) -> Iterator[httpx.Client]:
+    """A client of the ClearML server in use, logged in.
+
+    Raises:
+        httpx.HTTPError: The server does not answer, or refuses the keys.
+    """
+    with httpx.Client(base_url=state.url("clearml_api"), timeout=TIMEOUT_S, trust_env=False) as client:
+        login = client.post("/auth.login", auth=state.clearml_keys).raise_for_status()
+        client.headers["Authorization"] = f"Bearer {login.json()['data']['token']}"
+        yield client
+
+
+@contextmanager
 def airflow_client(state: StackState) -> Iterator[httpx.Client]:
     """A client of Airflow's REST API, logged in.
 
     Raises:
         httpx.HTTPError: The API server does not answer, or refuses the password.
     """
-    with httpx.Client(base_url=state.url("airflow"), timeout=30, trust_env=False) as client:
+    with httpx.Client(base_url=state.url("airflow"), timeout=ANSWER_S, trust_env=False) as client:
         credentials = {"username": settings.ADMIN_USER, "password": state.keys.airflow_admin_password}
         token = client.post("/auth/token", json=credentials).raise_for_status().json()["access_token"]
         client.headers["Authorization"] = f"Bearer {token}"

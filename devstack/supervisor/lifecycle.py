@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import importlib.metadata
 import logging
+import os
 import signal
 import sys
 import time
@@ -38,8 +39,10 @@ log = logging.getLogger(__name__)
 
 Report = Callable[[str], None]
 LOCK_DEADLINE_S = 180.0
-PART_DEADLINE_S = 120.0
-"""For one part to become healthy: usual is 1 to 10 s, a loaded small machine takes many times that."""
+STALLED_S = 120.0
+"""A start may take as long as its parts work: it is given up when nothing worked for so long."""
+SLOW_S = 30.0
+"""After so long, and each time again, a person reads what is waited for."""
 POLL_S = 0.1
 
 
@@ -146,7 +149,8 @@ def _start_parts(paths: StackPaths, state: StackState, report: Report) -> StackS
 
     report("Starting PostgreSQL and the embedded services")
     client.start([POSTGRES, EMBEDDED])
-    _wait(client, [POSTGRES], lambda: postgres.is_ready(state), "PostgreSQL answers")
+    wait = Wait(paths, state, client, report)
+    wait.until([POSTGRES], lambda: "" if postgres.is_ready(state) else "PostgreSQL does not answer yet")
     postgres.ensure_databases(state)
     fingerprint = schema_fingerprint(paths, state)
     if state.migrated != fingerprint:
@@ -157,24 +161,19 @@ def _start_parts(paths: StackPaths, state: StackState, report: Report) -> StackS
 
     report("Starting Airflow")
     client.start(AIRFLOW_PARTS)
-    _wait(client, [EMBEDDED], lambda: health.embedded_health(state).healthy, "the embedded services answer")
+    wait.until([EMBEDDED], lambda: health.embedded_health(state).detail)
     health.ensure_queue(state)
     agents = agent_names(state)
     client.start([*agents, SITE])
-    _wait(client, AIRFLOW_PARTS, lambda: _airflow_healthy(state), "all of Airflow is healthy")
+    wait.until(AIRFLOW_PARTS, lambda: _unhealthy(health.airflow_health(state, timeout_s=SLOW_S)))
     health.ensure_pools(paths, state)
-    _wait(client, agents, lambda: _all_running(client, agents), "the agents run")
-    _wait(client, [SITE], lambda: health.site_health(state).healthy, "the public site answers")
+    wait.until(agents, lambda: _unhealthy(health.agents_health(state)))
+    wait.until([SITE], lambda: health.site_health(state).detail)
     return state
 
 
-def _airflow_healthy(state: StackState) -> bool:
-    return all(answer.healthy for answer in health.airflow_health(state).values())
-
-
-def _all_running(client: SupervisorClient, names: Iterable[str]) -> bool:
-    states = {part.name: part.state for part in client.parts()}
-    return all(states[name] == "RUNNING" for name in names)
+def _unhealthy(answers: Mapping[str, health.Health]) -> str:
+    return "; ".join(f"{name}: {answer.detail}" for name, answer in answers.items() if not answer.healthy)
 
 
 def _migrate(paths: StackPaths, state: StackState) -> None:
@@ -214,23 +213,58 @@ def _identity(folder: Path) -> bytes:
     return str(folder.stat().st_ino).encode()
 
 
-def _wait(client: SupervisorClient, parts: Iterable[str], check: Callable[[], bool], goal: str) -> None:
-    """Poll until *check* holds.
+class Wait:
+    """Waits for parts as long as they work, and says what is slow."""
 
-    Raises:
-        StackError: A part gave up, or the deadline passed.
-    """
-    names = set(parts)
-    deadline = time.monotonic() + PART_DEADLINE_S
-    while not check():
-        checkpoint()
-        statuses = [part for part in client.parts() if part.name in names]
-        for part in statuses:
-            if part.state == "FATAL":
-                raise StackError(f"{part.name} ends again and again. Log: {part.log}\n{tail(part.log)}")
-        if time.monotonic() > deadline:
-            raise StackError(f"Waited {PART_DEADLINE_S:.0f} s until {goal}. {_logs(statuses)}")
-        time.sleep(POLL_S)
+    def __init__(
+        self, paths: StackPaths, state: StackState, client: SupervisorClient, report: Report
+    ) -> None:
+        self._paths = paths
+        self._state = state
+        self._client = client
+        self._report = report
+
+    def until(self, parts: Iterable[str], missing: Callable[[], str]) -> None:
+        """Poll until *missing* gives an empty text.
+
+        Raises:
+            StackError: A part gave up, or nothing of the stack worked for `STALLED_S`.
+        """
+        names = set(parts)
+        begin = worked_at = time.monotonic()
+        next_report = begin + SLOW_S
+        work = self._work()
+        while text := missing():
+            checkpoint()
+            now = time.monotonic()
+            statuses = [part for part in self._client.parts() if part.name in names]
+            for part in statuses:
+                if part.state == "FATAL":
+                    raise StackError(f"{part.name} ends again and again. Log: {part.log}\n{tail(part.log)}")
+            if now >= next_report:
+                next_report = now + SLOW_S
+                if (done := self._work()) > work + SLOW_S / 100:  # a hundredth of one core
+                    work, worked_at = done, now
+                self._report(f"Waiting for {now - begin:.0f} s, {load()}. {text}")
+            if now - worked_at > STALLED_S:
+                raise StackError(
+                    f"Nothing of the stack worked for {STALLED_S:.0f} s, {load()}. {text}. {_logs(statuses)}"
+                )
+            time.sleep(POLL_S)
+
+    def _work(self) -> float:
+        """Seconds of processor time that the stack's processes have used."""
+        used = 0.0
+        for process in stack_processes(self._paths, self._state):
+            with contextlib.suppress(psutil.Error):
+                times = process.cpu_times()
+                used += times.user + times.system
+        return used
+
+
+def load() -> str:
+    """How busy the machine is."""
+    return f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
 
 
 def _logs(parts: Iterable[PartStatus]) -> str:

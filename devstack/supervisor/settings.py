@@ -64,7 +64,7 @@ def site_environment(paths: StackPaths, state: StackState) -> dict[str, str]:
     """For the public site: the token that commits submissions, and whom it takes them from."""
     digest = hashlib.sha256(state.keys.submission_token.encode()).hexdigest()
     return base_environment(paths, state) | {
-        "PALMARES_SITE_HUB_TOKEN": state.keys.hub_token,
+        "PALMARES_SITE_HUB_TOKEN": state.hub_token,
         "PALMARES_SITE_SECRET": state.keys.site_secret,
         "PALMARES_SITE_SENDER_TOKENS": f"{SUBMITTER}:{digest}",
     }
@@ -153,7 +153,7 @@ def agent_environment(paths: StackPaths, state: StackState, number: int) -> dict
         "TMPDIR": str(home / "tmp"),
         "HF_HOME": str(home / "huggingface"),
         "PATH": f"{paths.evaluator_bin}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-        "CLEARML_WORKER_ID": f"palmares:cpu{number}",
+        "CLEARML_WORKER_ID": worker_id(number),
         "CLEARML_WORKER_NAME": "palmares",
         "CLEARML_AGENT_SKIP_PYTHON_ENV_INSTALL": "1",
         "CLEARML_API_HOST": state.url("clearml_api"),
@@ -176,6 +176,11 @@ def agent_environment(paths: StackPaths, state: StackState, number: int) -> dict
         "CUDA_VISIBLE_DEVICES": "",
         "PYTHONWARNINGS": "ignore:pkg_resources is deprecated",
     }
+
+
+def worker_id(number: int) -> str:
+    """The name under which an agent reports to ClearML."""
+    return f"palmares:cpu{number}"
 
 
 def storage_url(paths: StackPaths) -> str:

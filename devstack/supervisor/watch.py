@@ -10,6 +10,7 @@ from palmares.cli.interrupts import checkpoint
 from palmares.leaderboard.errors import StackError
 
 from devstack.supervisor import health
+from devstack.supervisor.lifecycle import load
 from devstack.supervisor.lock import stack_lock
 from devstack.supervisor.paths import StackPaths
 from devstack.supervisor.processes import supervisor_process
@@ -18,6 +19,8 @@ from devstack.supervisor.supervision import PartStatus, SupervisorClient
 
 POLL_S = 0.5
 HEALTH_EVERY_S = 15.0
+ILL_AFTER = 2
+"""One late answer is no illness: so many checks in a row must fail."""
 STOP_DEADLINE_S = 60.0
 """For another command's stop, seen half way."""
 
@@ -30,7 +33,8 @@ class Watcher:
         self._state = state
         self._client = SupervisorClient(paths, state)
         self._parts = {part.name: part for part in self._client.parts()}
-        self._ill: dict[str, str] = {}
+        self._failures: dict[str, int] = {}
+        """Checks in a row that failed, by part."""
         self._next_health = time.monotonic() + HEALTH_EVERY_S
 
     def look(self) -> list[str]:
@@ -58,12 +62,14 @@ class Watcher:
             part = self._parts.get(name)
             if part is None or part.state != "RUNNING":
                 continue  # told already
-            before = self._ill.pop(name, "")
+            failures = self._failures.pop(name, 0)
             if not answer.healthy:
-                self._ill[name] = answer.detail
-                if not before:
-                    lines.append(f"{name} runs but is not healthy: {answer.detail}. Log: {part.log}")
-            elif before:
+                self._failures[name] = failures + 1
+                if failures + 1 == ILL_AFTER:
+                    lines.append(
+                        f"{name} runs but is not healthy: {answer.detail} ({load()}). Log: {part.log}"
+                    )
+            elif failures >= ILL_AFTER:
                 lines.append(f"{name} is healthy again")
         return lines
 

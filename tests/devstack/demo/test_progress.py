@@ -11,7 +11,7 @@ from devstack.demo.sweep import STEPS, ModelProgress, SweepState, TaskState
 @pytest.mark.parametrize(
     ("step", "state", "tries", "words"),
     [
-        ("poll_status", "deferred", 1, "poll_status: waiting for the agent"),
+        ("poll_status", "deferred", 1, "poll_status: waiting for its job"),
         ("poll_status", "running", 2, "poll_status: running (try 2)"),
         ("publish", "success", 1, "published"),
         ("fetch_results", "failed", 1, "fetch_results: failed"),

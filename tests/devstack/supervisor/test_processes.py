@@ -19,7 +19,7 @@ from devstack.supervisor.processes import (
     supervisor_process,
 )
 from devstack.supervisor.state import StackState, Supervisor, prepare_home
-from tests.palmares.cli.conftest import wait_until
+from tests.devstack.conftest import wait_until
 
 
 def sleeper(state: StackState | None = None, **options: Any) -> subprocess.Popen[bytes]:

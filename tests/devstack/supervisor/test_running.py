@@ -13,7 +13,7 @@ from palmares.cli.interrupts import Interrupted, interruptible
 from palmares.leaderboard.errors import StackError
 
 from devstack.supervisor.running import Job, run_jobs
-from tests.palmares.cli.conftest import wait_until
+from tests.devstack.conftest import wait_until
 
 
 def job(tmp_path: Path, script: str) -> Job:

@@ -17,7 +17,7 @@ from devstack.supervisor.processes import stack_processes
 from devstack.supervisor.programs import Program, stack_programs
 from devstack.supervisor.state import StackState
 from devstack.supervisor.supervision import SupervisorClient, configuration
-from tests.palmares.cli.conftest import wait_until
+from tests.devstack.conftest import wait_until
 
 
 def program(command: tuple[str, ...] = ("true",), environment: dict[str, str] | None = None) -> Program:
