@@ -18,7 +18,7 @@ from devstack.supervisor.processes import STACK_VARIABLE
 from devstack.supervisor.running import Job, run_jobs
 from devstack.supervisor.state import StackState
 
-USER_AS_ROOT, GROUP_AS_ROOT = "untracked", "nogroup"
+USER_AS_ROOT, GROUP_AS_ROOT = "nobody", "nogroup"
 SUPERUSER = "postgres"
 ABANDONED_TRANSACTION_S = 60
 """Seconds after which a transaction of Airflow's that asks nothing more is ended."""

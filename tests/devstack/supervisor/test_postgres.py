@@ -45,7 +45,7 @@ def test_as_root_the_server_runs_as_nobody_even_below_a_closed_folder(small_stac
     paths, state = small_stack
     assert paths.home.parent.stat().st_mode & 0o777 == 0o700
     users = {one.username() for one in stack_processes(paths, state) if one.name() == "postgres"}
-    assert users == {"untracked"}
+    assert users == {"nobody"}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="about running as root")

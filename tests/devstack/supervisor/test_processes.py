@@ -42,7 +42,7 @@ def test_a_process_belongs_by_its_environment_wherever_it_went(paths):
         end(ours, others)
 
 
-@pytest.mark.parametrize("leader", ["alive", "stale", "gone"])
+@pytest.mark.parametrize("leader", ["alive", "zombie", "gone"])
 def test_a_process_that_rewrote_its_environment_belongs_by_its_session(paths, leader):
     prepare_home(paths)
     rename = (

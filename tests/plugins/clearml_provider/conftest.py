@@ -24,7 +24,12 @@ if "AIRFLOW_HOME" not in os.environ:
     atexit.register(shutil.rmtree, _home, ignore_errors=True)
     os.environ["AIRFLOW_HOME"] = _home
 
+OTHER_SERVER = os.environ.get("PALMARES_TEST_CLEARML", "")
+"""The API address of a ClearML server that the tests use instead of the embedded one (make test-clearml)."""
+OTHER_FILES = os.environ.get("PALMARES_TEST_CLEARML_FILES", "")
 ACCESS_KEY, SECRET_KEY, JWT_SECRET = "access-key", "secret-key", "jwt-secret-of-at-least-32-characters"
+if OTHER_SERVER:
+    ACCESS_KEY, SECRET_KEY = os.environ["CLEARML_API_ACCESS_KEY"], os.environ["CLEARML_API_SECRET_KEY"]
 
 
 @pytest.fixture(scope="session")
@@ -33,12 +38,37 @@ def clearml_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[s
     from devstack.servers.clearml.app import create_api_app, create_files_app
     from tests.plugins.clearml_provider.workplace import Faults
 
+    if OTHER_SERVER:
+        faults = Faults(_passed_on_to(OTHER_SERVER))
+        with _served(faults) as api_url:
+            yield api_url, OTHER_FILES, faults
+        return
     state_dir: Path = tmp_path_factory.mktemp("clearml")
     api = create_api_app(state_dir, access_key=ACCESS_KEY, secret_key=SECRET_KEY, jwt_secret=JWT_SECRET)
     files = create_files_app(state_dir, jwt_secret=JWT_SECRET)
     faults = Faults(api)
     with _served(faults) as api_url, _served(files) as files_url:
         yield api_url, files_url, faults
+
+
+def _passed_on_to(address: str) -> Callable[..., Any]:
+    """An ASGI app that passes every request on to a server, and its answer back."""
+    import httpx
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import Route
+
+    async def pass_on(request: Request) -> Response:
+        kept = ("authorization", "content-type")
+        headers = {name: value for name, value in request.headers.items() if name in kept}
+        async with httpx.AsyncClient(base_url=address, timeout=60, trust_env=False) as client:
+            answer = await client.request(
+                request.method, request.url.path, content=await request.body(), headers=headers
+            )
+        return Response(answer.content, answer.status_code, media_type=answer.headers.get("content-type"))
+
+    return Starlette(routes=[Route("/{path:path}", pass_on, methods=["GET", "POST"])])
 
 
 class _served:
