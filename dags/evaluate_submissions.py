@@ -6,6 +6,7 @@ Runs every night, by hand (form below), and as a backfill. See docs/architecture
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,8 +24,9 @@ from clearml_provider.operators import ClearMLEnqueueOperator, ClearMLWaitOperat
 from palmares_airflow.assets import RESULTS
 from palmares_airflow.backlog import run_next
 from palmares_airflow.callbacks import note_enqueued, note_failure
+from palmares_airflow.forms import choice, clusters, suites
 from palmares_airflow.policy import RETRIES, SPARE_TRIES, classify, keep_outcome, next_attempt, show_line
-from palmares_airflow.services import open_services, step_services
+from palmares_airflow.services import form_errors, open_services, step_services
 from palmares_airflow.waiting import WAITING_TRIES, OutboxRetryPolicy
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -40,12 +42,11 @@ PARAMS = {
         type=["null", "array"],
         items={"type": "string"},
         title="Models",
-        description="Only these models, one a line (`organisation/name`). Empty: all that wait.",
+        description="Only these models, one a line (organisation/name). Empty: all that wait.",
     ),
-    "suite": Param(None, type=["null", "string"], title="Suite", description="Empty: the default suite."),
-    "cluster": Param(
-        None,
-        type=["null", "string"],
+    "suite": choice(suites(), title="Suite", description="Empty: the default suite."),
+    "cluster": choice(
+        clusters(),
         title="Cluster",
         description="Empty: of those with the default cluster's backend, the one that should end first.",
     ),
@@ -79,11 +80,14 @@ def takes_everything(run_type: str, params: Mapping[str, Any]) -> bool:
 
 @task(multiple_outputs=False)
 def list_requests() -> dict[str, Any]:
-    """Pin the requests dataset to one commit, and count what waits there."""
-    from palmares.steps.sweep.admission import list_requests
+    """Check the form, pin the requests dataset to one commit, and count what waits there."""
+    from palmares.steps.sweep.admission import SweepOptions, check_form, list_requests
 
-    with open_services() as services:
-        return list_requests(services)
+    options = SweepOptions.model_validate(get_current_context()["params"])
+    with open_services() as services, form_errors():
+        listing = list_requests(services)
+        check_form(services, listing["commit"], options)
+    return listing
 
 
 @task
@@ -111,6 +115,8 @@ def admit_submissions(listing: dict[str, Any]) -> list[dict[str, Any]]:
             cancel_job=cancel_replaced,
         )
     context["ti"].xcom_push(key="waiting", value=admitted.waiting)
+    if options.dry_run:
+        context["ti"].xcom_push(key="dry_run", value=[asdict(one) for one in admitted.planned])
     return [submission.to_json() for submission in admitted.claimed]
 
 
@@ -182,15 +188,26 @@ def publish(submission: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
 def summarize() -> dict[str, Any]:
     """Write back what did not end well, say what happened, and turn the run red if a model failed."""
     from airflow.sdk.exceptions import AirflowFailException
+    from palmares.steps.sweep.admission import planned_table
     from palmares.steps.sweep.summary import summarize, without_a_told_end
     from palmares_airflow.jobs import killed_jobs
 
-    run_id = get_current_context()["dag_run"].run_id
+    context = get_current_context()
+    run_id, ti = context["dag_run"].run_id, context["ti"]
+    if ti.xcom_pull(task_ids="admit_submissions") is None:
+        raise AirflowFailException("Nothing was admitted: see the log of list_requests or admit_submissions.")
     with open_services() as services:
         killed = killed_jobs(without_a_told_end(services, dag_run_id=run_id))
         summary = summarize(services, dag_run_id=run_id, killed=killed)
     if summary["failed"]:
         raise AirflowFailException(summary["text"])
+    if context["params"]["dry_run"]:
+        planned = ti.xcom_pull(task_ids="admit_submissions", key="dry_run") or []
+        return {
+            **summary,
+            "text": "A dry run; it would evaluate:\n" + planned_table(planned),
+            "planned": planned,
+        }
     return summary
 
 
@@ -199,9 +216,10 @@ def summarize() -> dict[str, Any]:
     start_date=datetime(2026, 1, 1, tzinfo=PARIS),
     catchup=False,
     max_active_runs=8,  # A 24-hour job must not stop tomorrow's sweep: models are claimed, not runs.
-    default_args=INFRASTRUCTURE,
+    default_args={"owner": "leaderboard", **INFRASTRUCTURE},
+    description="Evaluates submitted models every night: admit, plan, run on ClearML, grade, publish.",
     params=PARAMS,
-    tags=["leaderboard"],
+    tags=["leaderboard", "evaluation"],
     doc_md=__doc__,
 )
 def evaluate_submissions() -> None:

@@ -58,9 +58,10 @@ def rebuild() -> dict[str, Any]:
     catchup=False,
     is_paused_upon_creation=False,  # Nothing happens before a result is published, and then it must.
     max_active_runs=1,  # Events of a burst gather while a run is active: the next one tells of them all.
-    default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
+    description="Makes the contents table, the card and the charts anew after results change.",
+    default_args={"owner": "leaderboard", "retries": 3, "retry_delay": timedelta(minutes=1)},
     params=PARAMS,
-    tags=["leaderboard"],
+    tags=["leaderboard", "publication"],
     doc_md=__doc__,
 )
 def publish_leaderboard() -> None:

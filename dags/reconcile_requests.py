@@ -56,7 +56,8 @@ def reconcile() -> dict[str, Any]:
     catchup=False,
     max_active_runs=1,
     params=PARAMS,
-    tags=["leaderboard"],
+    description="Reconciles ClearML jobs, Airflow runs, the store and the requests every quarter of an hour.",
+    tags=["leaderboard", "reconciliation"],
     doc_md=__doc__,
 )
 def reconcile_requests() -> None:

@@ -24,6 +24,7 @@ from airflow.sdk import (
 )
 from palmares_airflow.assets import RESULTS, scorer_assets
 from palmares_airflow.backlog import run_next
+from palmares_airflow.forms import choice, suites
 from palmares_airflow.services import open_services, step_services
 from palmares_airflow.waiting import WAITING_TRIES, OutboxRetryPolicy
 
@@ -40,11 +41,9 @@ PARAMS = {
         type=["null", "array"],
         items={"type": "string"},
         title="Models",
-        description="Only these models, one a line (`organisation/name`). Empty: all that are stale.",
+        description="Only these models, one a line (organisation/name). Empty: all that are stale.",
     ),
-    "suite": Param(
-        None, type=["null", "string"], title="Suite", description="Only models evaluated with it. Empty: any."
-    ),
+    "suite": choice(suites(), title="Suite", description="Only models evaluated with it. Empty: any."),
     "max_models": Param(
         MODELS_PER_RUN, type="integer", minimum=1, maximum=MODELS_PER_RUN, title="Models in this run"
     ),
@@ -169,8 +168,9 @@ def summarize() -> dict[str, Any]:
     start_date=START,
     catchup=False,
     max_active_runs=1,
-    default_args=INFRASTRUCTURE,
-    tags=["leaderboard"],
+    default_args={"owner": "leaderboard", **INFRASTRUCTURE},
+    description="Notices that a scorer changed, and announces it by an asset event.",
+    tags=["leaderboard", "re-scoring"],
     doc_md=__doc__,
 )
 def watch_scorers() -> None:
@@ -186,9 +186,10 @@ def watch_scorers() -> None:
     start_date=START,
     catchup=False,
     max_active_runs=1,  # Runs side by side would grade the same models, and one of them for nothing.
-    default_args=INFRASTRUCTURE,
+    default_args={"owner": "leaderboard", **INFRASTRUCTURE},
     params=PARAMS,
-    tags=["leaderboard"],
+    description="Grades stored outputs again with newer scorers and publishes the new scores; no GPU.",
+    tags=["leaderboard", "re-scoring"],
     doc_md=__doc__,
 )
 def rescore_details() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -11,12 +12,32 @@ from airflow.sdk import Connection
 if TYPE_CHECKING:
     from palmares.steps.services import Services
 
+log = logging.getLogger(__name__)
+
 
 def open_services() -> Services:
     """Open our store, the Hub and raw storage at the addresses of this Airflow's connections."""
     from palmares.steps.services import Services
 
     return Services.open(Connection.get)
+
+
+@contextmanager
+def form_errors() -> Iterator[None]:
+    """Fail the task at once, without its retries, for what a person typed into the form.
+
+    Raises:
+        AirflowFailException: The form names something that does not exist; says what, all together.
+    """
+    from airflow.sdk.exceptions import AirflowFailException
+    from palmares.leaderboard.errors import RunFormError
+
+    try:
+        yield
+    except RunFormError as error:
+        for line in str(error).splitlines():
+            log.warning("%s", line)
+        raise AirflowFailException(f"The form is wrong, no retry changes that. {error}") from None
 
 
 @contextmanager

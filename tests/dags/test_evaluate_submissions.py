@@ -127,6 +127,25 @@ def test_the_form_offers_what_the_sweep_understands(dag: dict[str, Any]) -> None
     assert offered <= set(SweepOptions.model_fields)
 
 
+def test_the_form_offers_the_suites_and_clusters_of_the_configuration(dag_file: ModuleType) -> None:
+    from palmares.leaderboard.settings import load_settings
+
+    settings = load_settings()
+    assert dag_file.PARAMS["suite"].schema["enum"] == [None, *sorted(settings.suites)]
+    assert dag_file.PARAMS["cluster"].schema["enum"] == [None, *sorted(settings.clusters)]
+
+
+def test_a_configuration_that_cannot_be_read_leaves_free_text(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from palmares_airflow.forms import choice, clusters, suites
+
+    monkeypatch.setenv("PALMARES_CONFIG_DIR", str(tmp_path))
+    (tmp_path / "clusters.yaml").write_text("clusters: [", encoding="utf-8")
+    assert (suites(), clusters()) == ([], [])
+    assert "enum" not in choice([], title="Suite", description="Any").schema
+
+
 def test_nights_overlap_have_an_interval_and_are_not_caught_up(dag: dict[str, Any]) -> None:
     assert dag["max_active_runs"] > 1
     assert dag["catchup"] is False

@@ -2,6 +2,7 @@
 
 LeaderboardError
 ├── SettingsError             a configuration file is wrong: say the key and the file
+├── RunFormError             a person asked a run for what does not exist: say every wrong field together
 ├── RefusedError              a submission cannot be evaluated: carries a Refusal for the submitter
 ├── ModerationError           a person's decision about a model is unusable, or contradicts what holds
 ├── ResultsError              what the evaluator left behind cannot be used
@@ -51,6 +52,10 @@ class LeaderboardError(Exception):
 
 class SettingsError(LeaderboardError):
     """A configuration file is wrong."""
+
+
+class RunFormError(LeaderboardError):
+    """A person asked a run for something that does not exist: no retry changes it."""
 
 
 class RefusedError(LeaderboardError):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from palmares.hub import HubFile
 from palmares.leaderboard.errors import Refusal, RefusedError
-from palmares.leaderboard.planning import JobPlan
-from palmares.leaderboard.submissions.estimates import UNKNOWN, Running, Start, expected_starts, next_sweep
+from palmares.leaderboard.submissions.estimates import UNKNOWN, Start, expected_starts, next_sweep
 from palmares.leaderboard.submissions.moderation import Moderation
 from palmares.leaderboard.submissions.queue import Queued
 from palmares.leaderboard.submissions.queue_words import explain
@@ -23,8 +22,8 @@ from palmares.leaderboard.submissions.request_file import (
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.steps.services import Services
 from palmares.steps.sweep.examination import Examined, SweepOptions, examine_requests
-from palmares.steps.sweep.queue import in_order, without_duplicates
-from palmares.store.store import LIVE, Evaluation, EvaluationState
+from palmares.steps.sweep.queue import in_order, running_evaluations, without_duplicates
+from palmares.store.store import Evaluation, EvaluationState
 
 READER = "palmares requests"
 """Stands where a run's name would: nothing is claimed under it."""
@@ -92,7 +91,9 @@ def overview(services: Services, *, now: datetime | None = None) -> Overview:
     winners, losers = without_duplicates(services, examined, moderation)
     queue = in_order(services, winners, now=now)
     sweep = next_sweep(now, settings.queue)
-    starts = expected_starts(queue, _running(services), clusters=settings.clusters, begins=sweep, now=now)
+    starts = expected_starts(
+        queue, running_evaluations(services), clusters=settings.clusters, begins=sweep, now=now
+    )
     places = {
         queued.submission.request_path: (queued, start) for queued, start in zip(queue, starts, strict=True)
     }
@@ -127,15 +128,6 @@ def _latest(evaluations: Sequence[Evaluation]) -> dict[str, Evaluation]:
     """The evaluation that counts for each request file: the last that was begun."""
     whole = [one for one in evaluations if one.submission.get("limit_samples") is None]
     return {one.request_path: one for one in sorted(whole, key=lambda one: one.created_at)}
-
-
-def _running(services: Services) -> Iterator[Running]:
-    for one in services.store.evaluations.find(state=LIVE):
-        attempts = services.store.evaluations.attempts(one.job_key)
-        yield Running(
-            plan=JobPlan.from_json(one.plan) if one.plan else None,
-            began=attempts[-1].started_at if attempts else one.created_at,
-        )
 
 
 def _row(

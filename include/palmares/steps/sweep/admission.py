@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import Any
 
-from palmares.leaderboard.errors import LeaderboardError
+from palmares.leaderboard.errors import LeaderboardError, RefusedError, RunFormError
 from palmares.leaderboard.publishing.status import finished_changes, running_changes
+from palmares.leaderboard.submissions.estimates import Start, expected_starts
 from palmares.leaderboard.submissions.moderation import Moderation
+from palmares.leaderboard.submissions.queue import Queued
 from palmares.leaderboard.submissions.queue_words import explain
+from palmares.leaderboard.submissions.request_file import is_request_path, parse_request
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.steps.outbox import queue_request_edit, write_out
 from palmares.steps.requests.refusals import refuse
 from palmares.steps.services import Services
 from palmares.steps.sweep.examination import Examined, SweepOptions, examine_requests, one_admission_at_a_time
-from palmares.steps.sweep.queue import in_order, published_under_a_former_name, without_duplicates
+from palmares.steps.sweep.queue import (
+    in_order,
+    published_under_a_former_name,
+    running_evaluations,
+    without_duplicates,
+)
 from palmares.steps.sweep.run_numbers import CancelJob, replace_older
 from palmares.steps.write_back import settled_changes
 from palmares.store.store import ClaimOutcome
@@ -39,6 +48,32 @@ class Admitted:
     claimed: list[Submission]
     waiting: int
     """Admissible submissions beyond ``max_models``, for the next run; not those that a quota holds back."""
+    planned: tuple[PlannedModel, ...] = ()
+    """Of a dry run: what would be evaluated, in order."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedModel:
+    """A model that a dry run would evaluate, and where and when."""
+
+    model: str
+    revision: str
+    place: str
+    """Cluster, nodes and GPUs."""
+    gpu_hours: float | None
+    """Forecast; None: not known."""
+    start: str
+    """When it should start, ISO 8601 in UTC; ``unknown`` where no forecast says."""
+
+
+def planned_table(planned: Sequence[PlannedModel | Mapping[str, Any]]) -> str:
+    """Write the answer of a dry run as a table in Markdown."""
+    rows = [one if isinstance(one, Mapping) else dataclasses.asdict(one) for one in planned]
+    lines = ["| model | place | GPU-hours | start |", "|---|---|---:|---|"]
+    for row in rows:
+        hours = "unknown" if row["gpu_hours"] is None else f"{row['gpu_hours']:.2f}"
+        lines.append(f"| {row['model']} | {row['place']} | {hours} | {row['start']} |")
+    return "\n".join(lines) if rows else "nothing would be evaluated"
 
 
 def list_requests(services: Services) -> dict[str, Any]:
@@ -48,6 +83,48 @@ def list_requests(services: Services) -> dict[str, Any]:
     count = sum(path.endswith(".json") for path in files)
     log.info("%s request files in %s at %s", count, services.settings.hub.requests_repo, commit)
     return {"commit": commit, "files": count}
+
+
+def check_form(services: Services, commit: str, options: SweepOptions) -> None:
+    """Check what a person typed into the run's form, before anything is read or refused for it.
+
+    Args:
+        services: Open handles.
+        commit: The requests dataset's commit, whose files name the models.
+        options: The sweep's params.
+
+    Raises:
+        RunFormError: A suite, cluster or model does not exist; names all of them together.
+    """
+    settings = services.settings
+    problems = [
+        f"{field}: {asked!r} does not exist. Take one of {', '.join(sorted(known))}, or leave it empty."
+        for field, asked, known in (
+            ("suite", options.suite, settings.suites),
+            ("cluster", options.cluster, settings.clusters),
+        )
+        if asked is not None and asked not in known
+    ]
+    if options.models:
+        named = _named_models(services, commit)
+        for model in sorted(set(options.models) - named):
+            near = get_close_matches(model, named, n=1)
+            hint = f"Did you mean {near[0]}?" if near else "Submit it first: palmares requests add."
+            problems.append(f"models: no request file names {model!r}. {hint}")
+    if problems:
+        raise RunFormError("\n".join(problems))
+
+
+def _named_models(services: Services, commit: str) -> set[str]:
+    named: set[str] = set()
+    for file in services.hub.read_json_files(services.settings.hub.requests_repo, commit=commit):
+        if not is_request_path(file.path) or file.too_large:
+            continue
+        try:
+            named.add(parse_request(file.path, file.content).model_id)
+        except RefusedError:
+            continue  # the sweep tells its sender
+    return named
 
 
 def admit_submissions(
@@ -95,6 +172,7 @@ def admit_submissions(
         held = len(queued) - len(queue)
         for one in queued:
             log.info("%s: %s", one.submission.request_path, " ".join(english for english, _ in explain(one)))
+        planned = _planned(services, queue[:most]) if options.dry_run else ()
         claimed: list[Submission] = []
         while queue and len(claimed) < most:
             submission = queue.pop(0).submission
@@ -115,7 +193,29 @@ def admit_submissions(
         "claimed %s submissions, %s more wait for the next run, quotas hold %s back",
         len(claimed), len(queue), held,
     )  # fmt: skip
-    return Admitted(claimed=claimed, waiting=len(queue))
+    if options.dry_run:
+        log.info("would evaluate:\n%s", planned_table(planned))
+    return Admitted(claimed=claimed, waiting=len(queue), planned=planned)
+
+
+def _planned(services: Services, queue: Sequence[Queued]) -> tuple[PlannedModel, ...]:
+    now = datetime.now(UTC)
+    clusters = services.settings.clusters
+    starts = expected_starts(queue, running_evaluations(services), clusters=clusters, begins=now, now=now)
+    return tuple(_planned_model(one, start) for one, start in zip(queue, starts, strict=True))
+
+
+def _planned_model(one: Queued, start: Start) -> PlannedModel:
+    plan = one.waiting.plan
+    place = "unknown" if plan is None else f"{plan.cluster}: {plan.nodes} x {plan.gpus_per_node} GPU"
+    when = "unknown" if start.at is None else start.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")
+    return PlannedModel(
+        model=one.submission.model_id,
+        revision=one.submission.revision,
+        place=place,
+        gpu_hours=one.waiting.gpu_hours,
+        start=f"not before {when}" if start.is_earliest and start.at else when,
+    )
 
 
 def _tell_refused(services: Services, examined: Examined, *, dag_run_id: str, dry_run: bool) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from palmares.leaderboard.errors import Refusal
+from palmares.leaderboard.planning import JobPlan
 from palmares.leaderboard.submissions.admission import duplicate_refusal, evaluated_refusal, find_duplicates
+from palmares.leaderboard.submissions.estimates import Running
 from palmares.leaderboard.submissions.moderation import Moderation, former_names
 from palmares.leaderboard.submissions.policy import Quota
 from palmares.leaderboard.submissions.queue import (
@@ -147,3 +149,13 @@ def _of_any_name(
         while (known := services.store.evaluations.get(former.job_key)) is not None:
             yield known
             former = dataclasses.replace(former, run_number=former.run_number + 1)
+
+
+def running_evaluations(services: Services) -> Iterator[Running]:
+    """Evaluations under way, as the estimates of starts need them."""
+    for one in services.store.evaluations.find(state=LIVE):
+        attempts = services.store.evaluations.attempts(one.job_key)
+        yield Running(
+            plan=JobPlan.from_json(one.plan) if one.plan else None,
+            began=attempts[-1].started_at if attempts else one.created_at,
+        )

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 from palmares.hub import Hub
-from palmares.leaderboard.errors import HubUnavailableError, LeaderboardError, SettingsError
+from palmares.leaderboard.errors import HubUnavailableError, LeaderboardError, RunFormError, SettingsError
 from palmares.leaderboard.submissions.model_facts import ModelFacts
 from palmares.steps.services import Services
+from palmares.steps.sweep.admission import SweepOptions, check_form, list_requests, planned_table
 from palmares.store.store import EvaluationState
 
 from tests.palmares.steps.sweeping import admit, claimed, request, request_files
@@ -115,11 +116,37 @@ def test_a_run_takes_no_more_than_it_may_and_says_how_many_wait(services: Servic
 def test_a_dry_run_writes_and_claims_nothing(services: Services) -> None:
     files = request_files(services)
 
-    assert admit(services, dry_run=True).claimed == []
+    admitted = admit(services, dry_run=True)
+    assert admitted.claimed == []
+    table = planned_table(admitted.planned)
+    assert table.splitlines()[0] == "| model | place | GPU-hours | start |"
+    assert all(one.model in table and one.start in table for one in admitted.planned)
+    assert {one.model for one in admitted.planned} >= {"palmares-demo/petit", "palmares-demo/moyen"}
 
     assert request_files(services) == files
     assert services.store.evaluations.find() == []
     assert services.store.request_files.refusals() == []
+
+
+def test_every_wrong_field_of_the_form_is_named_together(services: Services) -> None:
+    commit = list_requests(services)["commit"]
+    options = SweepOptions(
+        suite="frr", cluster="musaa", models=("palmares-demo/petti", "palmares-demo/petit")
+    )
+
+    with pytest.raises(RunFormError) as caught:
+        check_form(services, commit, options)
+
+    suite, cluster, model = str(caught.value).splitlines()
+    assert suite.startswith("suite: 'frr' does not exist. Take one of ")
+    assert cluster.startswith("cluster: 'musaa' does not exist. Take one of ")
+    assert model.endswith("names 'palmares-demo/petti'. Did you mean palmares-demo/petit?")
+
+
+def test_a_form_with_names_that_exist_passes(services: Services) -> None:
+    commit = list_requests(services)["commit"]
+    suite, cluster = services.settings.default_suite, services.settings.default_cluster
+    check_form(services, commit, SweepOptions(suite=suite, cluster=cluster, models=("palmares-demo/petit",)))
 
 
 def test_only_named_models_are_touched(services: Services) -> None:
