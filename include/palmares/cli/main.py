@@ -14,6 +14,7 @@ from palmares.cli.interrupts import Interrupted, interruptible
 from palmares.leaderboard.errors import LeaderboardError
 
 COMMANDS = (
+    "palmares.cli.commands.evaluate",
     "palmares.cli.commands.plan",
     "palmares.cli.commands.results",
     "palmares.cli.commands.requests",

@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--limit-samples", default="")
     parser.add_argument("--max-gen-toks", default="", help="tokens to generate at most, for every task")
     parser.add_argument("--max-model-length", default="")
+    parser.add_argument("--batch-size", default="", help="rows at once, with the hf backends")
     parser.add_argument("--seed", default="42")
     parser.add_argument("--zip", action="store_true", help="also write results.zip, as ClearML would get it")
     return parser
@@ -56,6 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         "limit_samples": asked.limit_samples,
         "max_gen_toks": asked.max_gen_toks,
         "max_model_length": asked.max_model_length,
+        "batch_size": asked.batch_size,
         "seed": asked.seed,
         "suite": "fr",
     }
@@ -66,7 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
             datasets_directory=asked.datasets,
             allow_local=True,
         )
-        os.environ["DATASETS_DIRECTORY"] = str(settings.datasets_directory)
+        if settings.datasets_directory is not None:
+            os.environ["DATASETS_DIRECTORY"] = str(settings.datasets_directory)
         done = evaluate_model(
             settings,
             asked.output,

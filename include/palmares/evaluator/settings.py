@@ -31,11 +31,10 @@ class TaskKey(BaseModel):
         try:
             benchmark = self.benchmark
         except BenchmarkError as error:
-            raise ValueError(f"{self.key!r}: {error}") from error
+            raise ValueError(f"unknown task {self.key!r}: {error}") from error
         if self.few_shot != benchmark.num_fewshot and not benchmark.any_fewshot:
-            raise ValueError(
-                f"{self.key!r} asks for {self.few_shot} examples: the task has {benchmark.num_fewshot}"
-            )
+            own = f"has {benchmark.num_fewshot}" if benchmark.num_fewshot else "is zero-shot"
+            raise ValueError(f"{self.key!r} asks for {self.few_shot} examples: the task {own}")
         return self
 
     @property
@@ -92,7 +91,8 @@ class JobSettings(BaseModel):
     """Rows at once with the hf backends; None: 16 on a CPU, 8 on a GPU."""
     attempt: int = Field(default=1, ge=1)
     placement: Placement = Placement()
-    datasets_directory: Path
+    datasets_directory: Path | None = None
+    """Of our own datasets; lm-eval fetches the others."""
 
     @field_validator("*", mode="before")
     @classmethod
@@ -154,11 +154,6 @@ def read_settings(
     general = {
         name.split("/", 1)[1]: value for name, value in hyperparameters.items() if name.startswith("General/")
     }
-    if not datasets_directory:
-        raise EvaluationFailure(
-            "evaluator_error",
-            "DATASETS_DIRECTORY is not set. Set it in the agent's environment to the folder of the datasets.",
-        )
     model = str(general.get("model") or "")
     if not allow_local and not _HUB_ID.fullmatch(model):
         raise EvaluationFailure(
@@ -166,7 +161,7 @@ def read_settings(
         )
     try:
         plan = json.loads(user_properties.get("plan") or "{}")
-        return JobSettings.model_validate(
+        settings = JobSettings.model_validate(
             general
             | {
                 "attempt": user_properties.get("attempt") or 1,
@@ -187,3 +182,9 @@ def read_settings(
         raise EvaluationFailure(
             "evaluator_error", f"User property 'plan' is not JSON ({error}). Enqueue the job again."
         ) from error
+    if settings.datasets_directory is None and any(task.benchmark.dataset for task in settings.tasks):
+        raise EvaluationFailure(
+            "evaluator_error",
+            "DATASETS_DIRECTORY is not set. Set it in the agent's environment to the folder of the datasets.",
+        )
+    return settings

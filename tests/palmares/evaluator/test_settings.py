@@ -40,7 +40,7 @@ def test_strings_become_values():
     job = read({"attempt": "3"})
     assert (job.dtype, job.use_chat_template, job.enforce_eager) == ("bfloat16", True, False)
     assert (job.limit_samples, job.seed, job.attempt, job.max_model_length) == (None, 7, 3, 2048)
-    assert [(task.name, task.lm_eval_task) for task in job.tasks] == [
+    assert [(task.name, task.benchmark.lm_eval_task) for task in job.tasks] == [
         ("bac-fr", "bac-fr"),
         ("ifeval-fr", "ifeval-fr"),
     ]
@@ -88,7 +88,14 @@ def test_a_name_that_the_hub_could_not_know_is_not_found(model):
 
 def test_a_missing_datasets_directory_says_what_to_set():
     with pytest.raises(EvaluationFailure, match="Set it in the agent's environment"):
-        read_settings({"General/model": "a/b"}, {}, datasets_directory=None)
+        read_settings(
+            {"General/model": "a/b", "General/tasks": "community|bac-fr|0"}, {}, datasets_directory=None
+        )
+
+
+def test_a_task_of_lm_eval_needs_no_datasets_directory():
+    general = {"General/model": "a/b", "General/tasks": "lm-eval|gsm8k|5"}
+    assert read_settings(general, {}, datasets_directory=None).datasets_directory is None
 
 
 def test_a_plan_that_is_no_json_says_so():
