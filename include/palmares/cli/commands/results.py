@@ -136,4 +136,5 @@ def _complain(text: str, kind: str = "Error") -> None:
 
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     errors.print(f"[bold {'yellow' if kind == 'Note' else 'red'}]{kind}:[/] ", end="")
-    errors.print(text, markup=False)
+    # Names of tasks and models come from strangers.
+    errors.print("".join(char if char.isprintable() else "?" for char in text), markup=False)

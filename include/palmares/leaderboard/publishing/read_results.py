@@ -290,7 +290,7 @@ def _task_score(file: ResultsFile, task: SuiteTask, notes: list[str]) -> ReadSco
     taken = [one[0] for one in found]
     values = [one.value for one in taken]
     if any(value is None or not 0 <= value <= 1 for value in values):
-        said = ", ".join(f"{one.key} = {file.results[key].get(one.key)!r}" for one in taken)
+        said = ", ".join(f"{one.key} = {_quoted(file.results[key].get(one.key))}" for one in taken)
         notes.append(f"{file.path}: {key} is left out: {said} is no fraction.")
         return None
     others = {
@@ -320,6 +320,14 @@ def _task_score(file: ResultsFile, task: SuiteTask, notes: list[str]) -> ReadSco
     if score.is_partial:
         notes.append(f"{file.path}: {key}: {score.rows:,} of {score.of:,} rows were scored.")
     return score
+
+
+def _quoted(value: object) -> str:
+    """A value for a message, in at most 40 characters."""
+    text = (
+        f"an integer of {value.bit_length()} bits" if isinstance(value, int) and value > 1e15 else repr(value)
+    )
+    return text if len(text) <= 40 else f"{text[:39]}…"
 
 
 def _key_of(file: ResultsFile, task: SuiteTask, notes: list[str]) -> str | None:

@@ -30,6 +30,8 @@ from palmares.leaderboard.git_lfs import is_lfs_pointer, pointer_message
 
 LARGEST_BYTES = 256 << 20
 """lm-eval can put samples into a results file; larger is no results file."""
+MOST_ROWS = 10**12
+"""Of a data set; a larger number is an accident."""
 TIME_PATTERN = r"\d{4}[-_]\d\d[-_]\d\d[T_]\d\d[-:_]\d\d[-:_]\d\d(?:[.,]\d+)?"
 """A moment as writers put it into names, each with signs of its own."""
 _TIME = re.compile(TIME_PATTERN)
@@ -348,7 +350,7 @@ class ResultsFile:
             # lighteval's config_tasks leave the number of shots out.
             for own in (key, key.rpartition("|")[0]):
                 found = _object(entries.get(own)).get(member)
-                if isinstance(found, int) and not isinstance(found, bool) and found > 0:
+                if isinstance(found, int) and not isinstance(found, bool) and 0 < found < MOST_ROWS:
                     return found
         return None
 
@@ -451,9 +453,13 @@ def member(holder: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 def number(value: Any) -> float | None:
     """A finite number; None for anything else, such as lm-eval's "N/A"."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    try:
+        found = float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return None
+    return found if math.isfinite(found) else None
 
 
 def _number_of(value: object) -> float | None:

@@ -218,6 +218,82 @@ def test_the_table_of_lm_eval_is_printed_and_marks_what_was_computed_here(tmp_pa
     assert "computed here" in table
 
 
+@pytest.mark.parametrize("odd", [10**400, float("nan"), "N/A", None, [], {}, 41.2, True])
+def test_an_odd_number_is_no_value_and_is_named(tmp_path, odd):
+    file = {"results": {"bac-fr": {"bac-fr-qem,none": odd}}, "model_name": "org/m"}
+    (tmp_path / f"results_{TIME}.json").write_text(json.dumps(file), encoding="utf-8")
+
+    (row,) = document(tmp_path)["rows"]
+
+    assert row["scores"] == {}
+    assert "bac-fr is left out: bac-fr-qem,none" in run("results", str(tmp_path)).stderr
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ({"config": {"model_args": {"peft": "org/adapter", "pretrained": "org/base"}}}, "org/adapter"),
+        ({"config": {"model_args": '{"pretrained": "org/m", "dtype": "half"}'}}, "org/m"),
+        ({"config_general": {"model_config": {"model_name": "org/inner"}}}, "org/inner"),
+        ({"model_name": "org/outer", "config": {"model_args": "pretrained=org/m"}}, "org/outer"),
+        ({}, "org/by-folder"),
+    ],
+)
+def test_a_models_name_is_found_wherever_its_writer_puts_it(tmp_path, members, expected):
+    folder = tmp_path / "org__by-folder"
+    folder.mkdir()
+    file = {"results": {"bac-fr": {"bac-fr-qem,none": 0.5}}, **members}
+    (folder / f"results_{TIME}.json").write_text(json.dumps(file), encoding="utf-8")
+
+    assert [row["model"] for row in document(tmp_path)["rows"]] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        (
+            {"config": {"model_args": "pretrained=org/m,load_in_8bit=True", "model_dtype": "torch.float16"}},
+            "8bit",
+        ),
+        ({"config": {"model_args": {"pretrained": "org/m", "quantization": "gptq"}}}, "GPTQ"),
+        ({"config": {"model_args": "pretrained=org/m,dtype=half"}}, "float16"),
+        ({"config": {"model_args": "pretrained=org/m,dtype=auto"}}, "?"),
+        ({"config_general": {"model_dtype": "torch.bfloat16"}}, "bfloat16"),
+    ],
+)
+def test_a_precision_is_found_in_one_spelling(tmp_path, members, expected):
+    file = {"results": {"bac-fr": {"bac-fr-qem,none": 0.5}}, "model_name": "org/m", **members}
+    (tmp_path / f"results_{TIME}.json").write_text(json.dumps(file), encoding="utf-8")
+
+    assert [row["precision"] for row in document(tmp_path)["rows"]] == [expected]
+
+
+def test_revisions_and_limited_runs_are_not_put_together(tmp_path):
+    def write(name: str, time: str, **members: Any) -> None:
+        file = {"results": {name: {"bac-fr-qem,none": 0.5, "acc,none": 0.5}}, "model_name": "org/m"} | members
+        (tmp_path / f"results_{time}.json").write_text(json.dumps(file), encoding="utf-8")
+
+    write("bac-fr", "2026-01-01T00-00-00", config={"model_sha": "a" * 40})
+    write("gpqa-fr", "2026-01-02T00-00-00", config={"model_sha": "b" * 40})
+    write("bac-fr", "2026-01-03T00-00-00", config={"limit": 5})
+
+    found = document(tmp_path)
+
+    (row,) = found["rows"]
+    assert (list(row["scores"]), row["is_preliminary"]) == (["gpqa-fr"], False)
+    assert sorted(Path(one["path"]).stem[8:18] for one in found["left_out"]) == ["2026-01-01", "2026-01-03"]
+
+
+def test_what_a_note_quotes_cannot_paint_the_terminal(tmp_path):
+    file = {"results": {"\x1b[31mtask\u202e": {"acc,none": 0.5}}, "model_name": "org/m"}
+    (tmp_path / f"results_{TIME}.json").write_text(json.dumps(file), encoding="utf-8")
+
+    found = run("results", str(tmp_path))
+
+    assert "suite fr has none of it" in found.stderr
+    assert not {"\x1b", "\u202e"} & set(found.output)
+
+
 @pytest.fixture
 def case(tmp_path):
     """A copy of a case that may be written to: its details and its results."""
