@@ -34,6 +34,8 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
 )
 BATCH_ROWS = 32
+HEAD_SIZE = 32
+"""The least that vLLM's attention on a CPU takes."""
 LEARNING_RATE = 3e-3
 
 
@@ -154,13 +156,14 @@ def train(pupil: Pupil, tokenizer: PreTrainedTokenizerFast, directory: Path) -> 
     started = time.monotonic()
     torch.manual_seed(pupil.seed)
     draw = random.Random(pupil.seed)  # noqa: S311 - a seed, not a secret
+    heads = pupil.hidden_size // HEAD_SIZE
     config = LlamaConfig(
         vocab_size=VOCABULARY,
         hidden_size=pupil.hidden_size,
         intermediate_size=pupil.hidden_size * 3,
         num_hidden_layers=pupil.layers,
-        num_attention_heads=4,
-        num_key_value_heads=2,
+        num_attention_heads=heads,
+        num_key_value_heads=heads // 2 or 1,
         max_position_embeddings=512,
         tie_word_embeddings=True,
         bos_token_id=None,
