@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from palmares.leaderboard.submissions.model_facts import ModelFacts, architectures_of, needs_custom_code
+from palmares.leaderboard.model_classes import needs_custom_code
+from palmares.leaderboard.submissions.model_facts import ModelFacts, architectures_of
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo

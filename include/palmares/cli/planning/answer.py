@@ -10,8 +10,10 @@ from palmares.leaderboard.clusters import Cluster
 from palmares.leaderboard.errors import Refusal, RefusedError
 from palmares.leaderboard.planning import JobPlan, plan_job
 from palmares.leaderboard.planning.choice import choose_cluster
+from palmares.leaderboard.planning.memory import kv_bytes_per_token
+from palmares.leaderboard.planning.model_config import ModelConfig
 from palmares.leaderboard.planning.placement import Check, Placement, run_checks
-from palmares.leaderboard.planning.reading import Reading, read_model_config
+from palmares.leaderboard.planning.reading import read_model_config
 from palmares.leaderboard.settings import Settings
 from palmares.leaderboard.submissions.model_facts import ModelFacts
 from palmares.leaderboard.submissions.submission import Submission
@@ -56,6 +58,10 @@ class Answer:
     refusal: Refusal | None
     checks: tuple[Check, ...] = ()
     """The rules that the plan's placement keeps; empty in a refusal."""
+    model: ModelConfig | None = None
+    """The model's sizes; None: its config.json could not be read."""
+    dtype: str = "bfloat16"
+    """Of the cache, where it is not the plan's."""
 
     @property
     def verdict(self) -> Verdict:
@@ -93,7 +99,17 @@ class Answer:
             "overridden": plan.get("overridden") or [],
             "warnings": plan.get("warnings") or [],
             "code": self.refusal.code if self.refusal is not None else None,
+            "parameters": self.model.parameters if self.model is not None else None,
+            "kv_bytes_per_token": self.kv_bytes_per_token,
         }
+
+    @property
+    def kv_bytes_per_token(self) -> int | None:
+        """Bytes that a token of one sequence takes on one GPU, in the cache's type; None: not known."""
+        if self.model is None:
+            return None
+        whole = Placement(nodes=1, tensor_parallel=1, pipeline_parallel=1)
+        return kv_bytes_per_token(self.model, whole, dtype=self.dtype)
 
 
 def answer_on(
@@ -107,7 +123,9 @@ def answer_on(
     refusal: Refusal | None = None
     checks: tuple[Check, ...] = ()
     reading = replace(settings.policies.reading, encoder_decoders=True)
+    model: ModelConfig | None = None
     try:
+        model = read_model_config(facts, reading)
         plan = plan_job(
             facts,
             submission,
@@ -116,7 +134,7 @@ def answer_on(
             overrides=settings.overrides,
             reading=reading,
         )
-        checks = _checks(plan, facts, cluster, reading)
+        checks = run_checks(model, _placement(plan), cluster)
         if plan.backend == "hf-seq2seq" and not settings.policies.encoder_decoders:
             plan = _with(plan, NOT_SWEPT, NOT_SWEPT_FR)
     except RefusedError as error:
@@ -128,16 +146,17 @@ def answer_on(
         plan=plan,
         refusal=refusal,
         checks=checks,
+        model=model,
+        dtype=submission.precision,
     )
 
 
-def _checks(plan: JobPlan, facts: ModelFacts, cluster: Cluster, reading: Reading) -> tuple[Check, ...]:
-    placement = Placement(
+def _placement(plan: JobPlan) -> Placement:
+    return Placement(
         nodes=plan.nodes,
         tensor_parallel=plan.tensor_parallel_size,
         pipeline_parallel=plan.pipeline_parallel_size,
     )
-    return run_checks(read_model_config(facts, reading), placement, cluster)
 
 
 def _with(plan: JobPlan, reason: str, reason_fr: str) -> JobPlan:

@@ -25,6 +25,9 @@ _KINDS: Final = {
     "global_attention": FULL,
     "sliding_attention": SLIDING,
     "chunked_attention": SLIDING,
+    "indexed_attention": FULL,
+    "compressed_sparse_attention": FULL,
+    "heavily_compressed_attention": FULL,
     "linear_attention": STATE,
     "mamba": STATE,
     "mamba2": STATE,
@@ -53,10 +56,28 @@ def read_mixers(values: ConfigValues, family: Family, layers: int) -> tuple[str,
         kinds = values.names(name, layers)
         if kinds is not None:
             unknown = sorted(set(kinds) - set(_KINDS))
+            if unknown and not family.is_known:  # whatever it is, it takes no more than full attention
+                return tuple(_KINDS.get(kind, FULL) for kind in kinds)
             if unknown:
                 raise broken(values.model_id, name, f"of unknown kinds ({', '.join(unknown[:3])[:60]})")
             return tuple(_KINDS[kind] for kind in kinds)
-    return _by_rule(values, family, layers)
+    return _by_rule(values, family, layers) if family.is_known else _by_sizes(values, layers)
+
+
+def _by_sizes(values: ConfigValues, layers: int) -> tuple[str, ...]:
+    """The kinds of an unknown family, from names that several families share; else full attention."""
+    linear = values.nested("linear_attn_config")
+    full = linear.indices("full_attn_layers") or values.indices("full_attn_idxs")
+    if full:  # counted from 1 in Kimi Linear, from 0 in LFM2
+        first = 1 if linear.raw("full_attn_layers") is not None else 0
+        return tuple(FULL if index + first in full else STATE for index in range(layers))
+    pattern = values.raw("hybrid_layer_pattern")  # MiMo V2: 1 a window, 0 everything
+    if isinstance(pattern, list | tuple) and len(pattern) == layers:
+        return tuple(SLIDING if kind == 1 else FULL for kind in pattern)
+    every = values.optional("full_attention_interval", "layer_group_size", zero=True)
+    if every and values.optional("linear_num_key_heads", "linear_conv_kernel_dim", "group_norm_size"):
+        return tuple(FULL if (index + 1) % every == 0 else STATE for index in range(layers))
+    return (FULL,) * layers
 
 
 def _by_rule(values: ConfigValues, family: Family, layers: int) -> tuple[str, ...]:
@@ -118,8 +139,8 @@ def read_feed_forwards(values: ConfigValues, family: Family, layers: int, *, exp
     if family.model_type == "nemotron_h":
         if values.raw("hybrid_override_pattern") is not None:
             return tuple(kind for _, kind in _letters(values, layers))
-        listed = values.names("layers_block_type", layers) or values.names("layer_types", layers) or ()
-        return tuple({"mlp": DENSE, "moe": MOE}.get(kind, NONE) for kind in listed) or (DENSE,) * layers
+        blocks = values.names("layers_block_type", layers) or values.names("layer_types", layers) or ()
+        return tuple({"mlp": DENSE, "moe": MOE}.get(kind, NONE) for kind in blocks) or (DENSE,) * layers
     if family.model_type == "zamba2" or family.pattern == "state":
         return (NONE,) * layers
     if not experts:
@@ -127,6 +148,8 @@ def read_feed_forwards(values: ConfigValues, family: Family, layers: int, *, exp
     kinds = values.names("mlp_layer_types", layers)
     if kinds is not None:
         return tuple(DENSE if kind == "dense" else MOE for kind in kinds)
+    if not family.is_known:
+        return _generic_feed_forwards(values, layers)
     dense_first = values.number("first_k_dense_replace", 0)
     period, offset = 1, 0
     dense = values.indices("mlp_only_layers")
@@ -149,6 +172,26 @@ def read_feed_forwards(values: ConfigValues, family: Family, layers: int, *, exp
         period = values.number("moe_layer_freq", 1) or 1
     return tuple(
         MOE if index >= dense_first and index not in dense and index % period == offset else DENSE
+        for index in range(layers)
+    )
+
+
+def _generic_feed_forwards(values: ConfigValues, layers: int) -> tuple[str, ...]:
+    """Experts of an unknown family, by the names under which others list their layers."""
+    for name in ("moe_layer_freq", "moe_layers_pattern"):  # a list of 0 and 1, one a layer
+        flags = values.raw(name)
+        if isinstance(flags, list | tuple) and len(flags) == layers:
+            return tuple(MOE if flag else DENSE for flag in flags)
+    listed = values.raw("moe_layers_enum")  # Step 3: numbers in one string
+    if isinstance(listed, str) and all(part.strip().isdigit() for part in listed.split(",")):
+        numbers = {int(part) for part in listed.split(",")}
+        return tuple(MOE if index in numbers else DENSE for index in range(layers))
+    names = ("first_k_dense_replace", "num_dense_layers", "moe_layer_start_index")
+    first = values.optional(*names, zero=True) or 0
+    period = values.optional("moe_layer_freq", "moe_layer_interval", "decoder_sparse_step", zero=True) or 1
+    dense = values.indices("mlp_only_layers")
+    return tuple(
+        MOE if index >= first and index not in dense and (index + 1) % period == 0 else DENSE
         for index in range(layers)
     )
 
@@ -184,7 +227,7 @@ def read_experts(values: ConfigValues, family: Family) -> int:
     """How many experts are routed to; 0: the model has none."""
     if family.model_type == "dbrx":
         return values.nested("ffn_config").optional("moe_num_experts", zero=True) or 0
-    names = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
+    names = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts", "num_moe_experts")
     experts = values.optional(*names, zero=True) or 0
     return 0 if experts == 1 and family.model_type == "jamba" else experts
 
@@ -193,8 +236,16 @@ def experts_per_token(values: ConfigValues, experts: int) -> int:
     """Experts that one token uses; 2 where config.json does not say."""
     if not experts:
         return 0
-    found = values.optional("num_experts_per_tok", "num_experts_per_token", "moe_k", "moe_topk", zero=True)
-    found = found or values.nested("ffn_config").optional("moe_top_k")
+    names = (
+        "num_experts_per_tok",
+        "num_experts_per_token",
+        "moe_k",
+        "moe_topk",
+        "moe_top_k",
+        "top_k_experts",
+    )
+    found = values.optional(*names, zero=True)
+    found = found or values.optional("top_k_experts") or values.nested("ffn_config").optional("moe_top_k")
     return min(experts, found or 2)
 
 
@@ -212,7 +263,11 @@ def shared_width(values: ConfigValues, family: Family, moe_intermediate: int) ->
         return width
     if family.model_type == "llama4_text":
         return moe_intermediate
-    return moe_intermediate * (values.optional("n_shared_experts", "moe_num_shared_experts", zero=True) or 0)
+    counts = ("n_shared_experts", "num_shared_experts", "moe_num_shared_experts", "num_shared_expert")
+    shared = values.optional(*counts, zero=True) or 0
+    if not shared and not family.is_known:
+        return values.optional("share_expert_dim", zero=True) or 0  # Step 3
+    return moe_intermediate * shared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,6 +295,8 @@ def read_state(values: ConfigValues, family: Family, hidden: int) -> StateSpace 
     Raises:
         RefusedError: ``incompatible``: a size is broken.
     """
+    if not family.is_known:
+        return _generic_state(values, family, hidden)
     if family.state == "mamba":
         return _mamba(values, family, hidden)
     if family.state == "mamba2":
@@ -247,16 +304,54 @@ def read_state(values: ConfigValues, family: Family, hidden: int) -> StateSpace 
     if family.state == "delta":
         return _delta(values, hidden)
     if family.state == "conv":
-        kernel = values.number("conv_L_cache", 3)
-        return StateSpace(
-            kind="conv",
-            parameters=hidden * (4 * hidden + kernel),
-            inner=hidden,
-            heads=hidden,
-            groups=1,
-            elements=hidden * max(0, kernel - 1),
-        )
+        return _short_convolution(values.number("conv_L_cache", 3), hidden)
     return None
+
+
+def _generic_state(values: ConfigValues, family: Family, hidden: int) -> StateSpace | None:
+    """The state of an unknown family, by the sizes that it gives; None: it gives none."""
+    linear = values.nested("linear_attn_config")
+    if linear.raw("num_heads") is not None or values.raw("linear_num_heads") is not None:
+        return _kimi_delta(linear if linear.raw("num_heads") is not None else values, family, hidden)
+    if values.raw("linear_num_key_heads") is not None:
+        return _delta(values, hidden)
+    if any(values.raw(name) is not None for name in ("mamba_d_state", "ssm_state_size", "mamba_num_heads")):
+        return _mamba2(values, family, hidden)
+    if values.raw("conv_L_cache") is not None:
+        return _short_convolution(values.number("conv_L_cache", 3), hidden)
+    return None
+
+
+def _short_convolution(kernel: int, hidden: int) -> StateSpace:
+    """LFM2's layer: three projections in, one out, and a filter a channel."""
+    return StateSpace(
+        kind="conv",
+        parameters=hidden * (4 * hidden + kernel),
+        inner=hidden,
+        heads=hidden,
+        groups=1,
+        elements=hidden * max(0, kernel - 1),
+    )
+
+
+def _kimi_delta(linear: ConfigValues, family: Family, hidden: int) -> StateSpace:
+    """Kimi Delta Attention: queries, keys and values of equal width, two gates, of low rank but in Ling's.
+
+    Source: ``vllm/model_executor/layers/kda.py``.
+    """
+    heads = linear.required("linear_num_heads", "num_heads")
+    width = linear.optional("linear_head_dim", "head_dim") or 128
+    kernel = linear.optional("linear_conv_kernel_dim", "short_conv_kernel_size") or 4
+    inner = heads * width
+    gates = 2 * hidden * inner if family.model_type == "bailing_hybrid" else 2 * width * (hidden + inner)
+    return StateSpace(
+        kind="delta",
+        parameters=4 * hidden * inner + 3 * inner * kernel + gates + hidden * heads + 3 * inner,
+        inner=inner,
+        heads=heads,
+        groups=heads,
+        elements=inner * width + 3 * inner * (kernel - 1),
+    )
 
 
 def _mamba(values: ConfigValues, family: Family, hidden: int) -> StateSpace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -156,6 +157,10 @@ def _difference(total: int, expected: int) -> tuple[tuple[str, str], ...]:
 KV_BLOCK_TOKENS = 16
 LOADING_OVERHEAD = 1.02
 """Alignment and buffers beside the weights; an estimate."""
+UNKNOWN_OVERHEAD = 1.1
+"""The same of a model that is read without rules of its family: config.json may leave much unsaid."""
+INDEX_SCALE_TOKENS = 128
+"""Values of an indexer's key that share a scale of 4 bytes. Source: vLLM, models/deepseek_v2.py."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,24 +200,63 @@ def kv_bytes_per_token(model: ModelConfig, placement: Placement, *, dtype: str) 
     attention: layers x (rank + rope) x bytes, on every rank. Layers with a state take nothing (K3).
     Source: ``vllm/v1/kv_cache_interface.py``.
     """
+    if model.caches:
+        return _most_in_a_stage(model, placement, dtype, lambda kind: 1)
     full, sliding, _ = _stage_kinds(model, placement)
     return (full + sliding) * _layer_bytes_per_token(model, placement, dtype)
 
 
-def kv_bytes_per_sequence(model: ModelConfig, placement: Placement, *, tokens: int, dtype: str) -> int:
+def kv_bytes_per_sequence(
+    model: ModelConfig, placement: Placement, *, tokens: int, dtype: str, batched_tokens: int = 1
+) -> int:
     """Bytes of one sequence on a GPU of the fullest stage, in blocks of 16 tokens.
 
-    K3: a sliding layer holds min(window, length) tokens; a state is the same whatever the length. An
+    K3: a sliding layer holds min(window - 1 + tokens of a step, length) tokens, as vLLM's check at the start
+    counts it (``v1/kv_cache_interface.py``, SlidingWindowSpec); a state is the same whatever the length. An
     encoder-decoder keeps the encoder's output beside the decoder's cache in every layer, both of full length.
     """
+    window = min(tokens, (model.sliding_window or tokens) - 1 + batched_tokens)
+    if model.caches:
+        return _most_in_a_stage(
+            model, placement, dtype, lambda kind: _blocks(window if kind == SLIDING else tokens)
+        )
     full, sliding, states = _stage_kinds(model, placement)
     layer = _layer_bytes_per_token(model, placement, dtype)
     total = full * _blocks(tokens) * layer
     if sliding:
-        total += sliding * _blocks(min(tokens, model.sliding_window or tokens)) * layer
+        total += sliding * _blocks(window) * layer
     if states and model.state is not None:
-        total += states * -(-model.state.elements // placement.tensor_parallel) * DTYPE_BYTES.get(dtype, 2)
+        width = model.state_bytes or DTYPE_BYTES.get(dtype, 2)
+        total += states * -(-model.state.elements // placement.tensor_parallel) * width
     return total * 2 if model.encoder_decoder else total
+
+
+def _most_in_a_stage(
+    model: ModelConfig, placement: Placement, dtype: str, tokens_of: Callable[[str], int]
+) -> int:
+    """Bytes of the stage that caches the most, of a model whose layers differ.
+
+    Args:
+        model: With ``caches`` and ``mixers``, one a layer.
+        placement: How it is cut.
+        dtype: Of the cache.
+        tokens_of: Tokens that a layer of a kind holds.
+    """
+    width, tp = DTYPE_BYTES.get(dtype, 2), placement.tensor_parallel
+    most = start = 0
+    for size in stage_layers(model.layers, min(placement.pipeline_parallel, model.layers)):
+        part = range(start, start + size)
+        start += size
+        held = sum(
+            max(1, model.caches[index].kv_heads // tp)
+            * model.caches[index].values
+            * width
+            * tokens_of(model.mixers[index])
+            for index in part
+            if model.caches[index].kv_heads
+        )
+        most = max(most, held)
+    return most
 
 
 def _blocks(tokens: int) -> int:
@@ -221,8 +265,13 @@ def _blocks(tokens: int) -> int:
 
 def _layer_bytes_per_token(model: ModelConfig, placement: Placement, dtype: str) -> int:
     width = DTYPE_BYTES.get(dtype, 2)
-    if model.latent is not None:
-        return (model.latent.rank + model.latent.rope_head_dim) * width
+    latent = model.latent
+    if latent is not None and latent.is_cached_whole:  # values are padded to the keys' width
+        per_head = 2 * (latent.nope_head_dim + latent.rope_head_dim)
+        return max(1, model.heads // placement.tensor_parallel) * per_head * width
+    if latent is not None:
+        index = latent.index_head_dim + 4 * -(-latent.index_head_dim // INDEX_SCALE_TOKENS)
+        return (latent.rank + latent.rope_head_dim) * width + (index if latent.index_heads else 0)
     if not model.kv_heads:
         return 0
     return max(1, model.kv_heads // placement.tensor_parallel) * 2 * model.head_dim * width
@@ -302,12 +351,23 @@ def budget(
     eager = cluster.enforce_eager if enforce_eager is None else enforce_eager
     return Budget(
         usable=int(cluster.gpu_memory_bytes * cluster.gpu_memory_utilization),
-        weights=int(weights.bytes_per_gpu(placement) * LOADING_OVERHEAD),
+        weights=int(
+            weights.bytes_per_gpu(placement) * (LOADING_OVERHEAD if model.is_known else UNKNOWN_OVERHEAD)
+        ),
         activations=int(tokens * (4 * model.hidden + 3 * inner / tp) * width),
         engine=memory.engine_bytes,
         communication=memory.communication_bytes if placement.world > 1 else 0,
         graphs=0 if eager else memory.graphs_bytes,
-        kv_per_sequence=max(1, kv_bytes_per_sequence(model, placement, tokens=max_model_len, dtype=dtype)),
+        kv_per_sequence=max(
+            1,
+            kv_bytes_per_sequence(
+                model,
+                placement,
+                tokens=max_model_len,
+                dtype=dtype,
+                batched_tokens=memory.batched_tokens,
+            ),
+        ),
     )
 
 

@@ -21,6 +21,21 @@ class LatentAttention:
     value_head_dim: int
     query_rank: int
     """0: queries are not compressed."""
+    is_cached_whole: bool = False
+    """Keys and values are cached for every head, as vLLM does for MiniCPM3."""
+    index_heads: int = 0
+    """Heads of the indexer of sparse attention (DeepSeek V3.2); 0: attention is dense."""
+    index_head_dim: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerCache:
+    """What one layer caches of a token, where layers differ."""
+
+    kv_heads: int
+    """0: the layer reads another one's cache."""
+    values: int
+    """Numbers a head: key and value together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +60,16 @@ class ModelConfig:
     gated: bool = True
     model_type: str = ""
     """Family, in transformers' words; empty: not known here."""
+    is_known: bool = True
+    """False: read from config.json without rules of its family."""
+    attention_parameters: int | None = None
+    """Of all layers' attention together, where layers differ; None: by the sizes above."""
+    caches: tuple[LayerCache, ...] = ()
+    """Of each layer, where layers differ; empty: by the sizes above."""
+    moe_latent: int = 0
+    """Width of a token inside the routed experts; 0: the model's."""
+    state_bytes: int | None = None
+    """Bytes of a number of the state; None: the cache's."""
     experts_per_token: int = 0
     shared_intermediate: int = 0
     """Width of the experts that every token passes, together."""
@@ -128,8 +153,9 @@ def count_parameters(model: ModelConfig) -> Parameters:
         return Parameters(total=total, active=total, experts=0)
     matrices = 3 if model.gated else 2
     dense = matrices * model.hidden * model.intermediate
-    expert = matrices * model.hidden * model.moe_intermediate
+    expert = matrices * (model.moe_latent or model.hidden) * model.moe_intermediate
     beside = model.hidden * model.experts + matrices * model.hidden * model.shared_intermediate
+    beside += 2 * model.hidden * model.moe_latent
     moe_layers, dense_layers = _counts(model)
     attention = sum(model.mixers.count(kind) for kind in (FULL, SLIDING, PARALLEL))
     states = sum(model.mixers.count(kind) for kind in (STATE, PARALLEL))
@@ -141,8 +167,10 @@ def count_parameters(model: ModelConfig) -> Parameters:
     rest += model.layers * model.norms * model.hidden + model.hidden
     if model.shared_attention_parameters:  # Zamba 2: one block, seen from several layers
         rest += model.shared_attention_parameters
+    elif model.attention_parameters is not None:
+        rest += model.attention_parameters
     else:
-        rest += attention * _attention(model)
+        rest += attention * attention_parameters(model)
     ends = model.embedding_parameters * (1 if model.tied_embeddings else 2)
     used = moe_layers * min(model.experts, max(1, model.experts_per_token)) * expert
     return Parameters(total=rest + experts + ends, active=rest + used + ends, experts=experts)
@@ -155,7 +183,8 @@ def _counts(model: ModelConfig) -> tuple[int, int]:
     return model.feed_forwards.count(MOE), model.feed_forwards.count(DENSE)
 
 
-def _attention(model: ModelConfig) -> int:
+def attention_parameters(model: ModelConfig) -> int:
+    """Of one layer's attention."""
     latent = model.latent
     if latent is not None:
         queries = model.heads * (latent.nope_head_dim + latent.rope_head_dim)
@@ -164,6 +193,9 @@ def _attention(model: ModelConfig) -> int:
             total = latent.query_rank * (model.hidden + queries + 1)
         total += model.hidden * (latent.rank + latent.rope_head_dim) + latent.rank
         total += latent.rank * model.heads * (latent.nope_head_dim + latent.value_head_dim)
+        if latent.index_heads:  # queries, one key with its norm, and a weight a head
+            total += (latent.query_rank or model.hidden) * latent.index_heads * latent.index_head_dim
+            total += model.hidden * (latent.index_head_dim + latent.index_heads) + 2 * latent.index_head_dim
         return total + model.heads * latent.value_head_dim * model.hidden
     queries, keys = model.heads * model.head_dim, model.kv_heads * model.head_dim
     total = model.hidden * (2 * queries + 2 * keys)

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from palmares.leaderboard.clusters import Cluster
+from palmares.leaderboard.model_classes import registry
 from palmares.leaderboard.planning.model_config import ModelConfig
 
 
@@ -162,14 +163,14 @@ def t4_vocabulary(model: ModelConfig, placement: Placement, _: Cluster) -> Check
 
 
 def t5_experts(model: ModelConfig, placement: Placement, _: Cluster) -> Check:
-    """T5: an expert's width divides by tp, and there are as many experts as GPUs; true without experts."""
+    """T5: an expert's width divides by tp; true without experts."""
     tp, source = placement.tensor_parallel, "layers/fused_moe/config.py"
     if not model.has_moe:
         return nothing("T5", source, "no experts", "pas d'experts")
     return Check(
         "T5",
         source,
-        model.moe_intermediate % tp == 0 and tp <= model.experts,
+        model.moe_intermediate % tp == 0,
         "{} experts of {} over {} GPUs",
         "{} experts de {} sur {} GPU",
         (model.experts, model.moe_intermediate, tp),
@@ -208,20 +209,22 @@ def t7_state(model: ModelConfig, placement: Placement, _: Cluster) -> Check:
 
 
 def t8_groups(model: ModelConfig, placement: Placement, _: Cluster) -> Check:
-    """T8: what a GPU holds of a quantised layer is whole groups; bitsandbytes is not cut at all.
+    """T8: what a GPU holds of a quantised layer is whole groups.
 
     The inputs of the layers that are cut by rows, and with FP8 in blocks the outputs of those that are cut by
-    columns. Sources: ``distributed/utils.py``, ``model_executor/model_loader/bitsandbytes_loader.py``.
+    columns.
     """
-    tp, quantization, source = placement.tensor_parallel, model.quantization, "distributed/utils.py"
-    if tp > 1 and quantization is not None and quantization.method == "bitsandbytes":
-        return Check(
+    tp, source = placement.tensor_parallel, "distributed/utils.py"
+    quantization = model.quantization
+    if quantization is not None and quantization.method == "mxfp4" and model.has_moe:
+        blocks = -(-model.moe_intermediate // (quantization.group_size or 32))
+        return Check(  # each GPU takes as many blocks; the last must get one
             "T8",
-            "model_executor/model_loader/bitsandbytes_loader.py",
-            False,
-            "weights quantised by bitsandbytes are not cut over {} GPUs",
-            "des poids quantifiés par bitsandbytes ne se découpent pas sur {} GPU",
-            (tp,),
+            "model_executor/models/gpt_oss.py",
+            (tp - 1) * -(-blocks // tp) < blocks,
+            "{} blocks of an expert's quantised width over {} GPUs",
+            "{} blocs de la largeur quantifiée d'un expert sur {} GPU",
+            (blocks, tp),
         )
     pairs = _quantized_widths(model)
     if not pairs:
@@ -315,6 +318,26 @@ def b1_backend(model: ModelConfig, _: Placement, cluster: Cluster) -> Check:
     )
 
 
+def b2_class(model: ModelConfig, _: Placement, cluster: Cluster) -> Check:
+    """B2: the backend has the model's class."""
+    known = registry()
+    name, version = ("transformers", known.transformers_version)
+    is_there = model.encoder_decoder or model.architecture in known.native
+    if cluster.backend == "vllm" and not model.encoder_decoder:
+        name, version = "vLLM", known.vllm_version
+        is_there = known.is_served_by_vllm(model.architecture)
+    if not known.is_known(model.architecture):  # the policy lets it pass, as a dense decoder
+        is_there = True
+    return Check(
+        "B2",
+        "model_executor/models/registry.py",
+        is_there,
+        "class {} in {} {}",
+        "classe {} dans {} {}",
+        (model.architecture, name, version),
+    )
+
+
 RULES: tuple[Callable[[ModelConfig, Placement, Cluster], Check], ...] = (
     t1_heads,
     t2_kv_heads,
@@ -328,8 +351,9 @@ RULES: tuple[Callable[[ModelConfig, Placement, Cluster], Check], ...] = (
     p5_fabric,
     h1_head_dim,
     b1_backend,
+    b2_class,
 )
-_WHOLE: Final = (p1_layers, p5_fabric, b1_backend)
+_WHOLE: Final = (p1_layers, p5_fabric, b1_backend, b2_class)
 """What is left to ask where nothing is divided by tp."""
 
 

@@ -10,11 +10,20 @@ from palmares.leaderboard.planning.config_values import ConfigValues, broken, sh
 from palmares.leaderboard.submissions.refusals import refused
 
 METHODS: Final = frozenset(
-    {"gptq", "awq", "fp8", "bitsandbytes", "compressed-tensors", "mxfp4", "fbgemm_fp8", "auto-round"}
-)
-"""Served by vLLM 0.33 (vllm/model_executor/layers/quantization) and read here."""
+    {
+        "gptq", "awq", "auto-round", "fp8", "mxfp8", "deepseek_v4_fp8", "experts_int8",
+        "compressed-tensors", "mxfp4", "modelopt", "modelopt_fp4", "modelopt_mxfp8",
+        "modelopt_mixed", "quark", "torchao",
+    }
+)  # fmt: skip
+"""Served by vLLM (vllm/model_executor/layers/quantization/__init__.py) and read here.
+
+``bitsandbytes`` and ``fbgemm_fp8`` are not: vLLM serves them no more.
+"""
 _BYTES_OF_SCALE: Final = 2.5
 """A group's scale (2 bytes) and its packed zero point (4 bits): GPTQ, AWQ."""
+_SCALE_OF_ONE_BYTE: Final = frozenset({"mxfp4", "mxfp8", "modelopt_fp4", "modelopt_mxfp8"})
+"""Methods whose groups have a scale of 8 bits, no zero point. Sources: OCP Microscaling; NVIDIA's NVFP4."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +54,7 @@ class Quantization:
         """Bytes of that many quantised weights, their scales included."""
         size = parameters * self.bits / 8
         if self.group_size:
-            scale = 1.0 if self.method == "mxfp4" else _BYTES_OF_SCALE
+            scale = 1.0 if self.method in _SCALE_OF_ONE_BYTE else _BYTES_OF_SCALE
             size += parameters / (self.group_size * (self.block_rows or 1)) * scale
         return int(size)
 
@@ -65,8 +74,8 @@ def read_quantization(config: Mapping[str, Any], model_id: str) -> Quantization 
         raise broken(model_id, "quantization_config", shown(raw))
     values = ConfigValues(raw, model_id)
     method = raw.get("quant_method")
-    if method is None and (raw.get("load_in_4bit") is True or raw.get("load_in_8bit") is True):
-        method = "bitsandbytes"
+    if method is None and raw.get("quant_algo") is not None:
+        method = "modelopt"
     if not isinstance(method, str) or method not in METHODS:
         raise refused(
             "incompatible",
@@ -82,8 +91,14 @@ def read_quantization(config: Mapping[str, Any], model_id: str) -> Quantization 
             bits=_bits(values, "bits", "w_bit"),
             group_size=_group(values, "group_size", "q_group_size", default=128),
         )
-    if method == "bitsandbytes":
-        bits = 8 if raw.get("load_in_8bit") is True else 4
+    if method.startswith("modelopt"):
+        return _modelopt(raw, method)
+    if method == "mxfp8":
+        return Quantization(method=method, bits=8, group_size=32)
+    if method == "experts_int8":
+        return Quantization(method=method, bits=8, group_size=None, experts_only=True)
+    if method in {"quark", "torchao"}:
+        bits = 4 if "4" in str(raw.get("quant_type") or raw.get("global_quant_config") or "")[:2000] else 8
         return Quantization(method=method, bits=bits, group_size=None)
     if method == "mxfp4":
         return Quantization(method=method, bits=4, group_size=32, experts_only=True)
@@ -91,6 +106,18 @@ def read_quantization(config: Mapping[str, Any], model_id: str) -> Quantization 
         return _compressed(values, raw, method)
     rows, columns = _block(values, raw.get("weight_block_size"))
     return Quantization(method=method, bits=8, group_size=columns, block_rows=rows)
+
+
+def _modelopt(raw: Mapping[str, Any], method: str) -> Quantization:
+    """NVIDIA ModelOpt: FP8, or FP4 in groups of 16 (NVFP4). Source: vLLM, quantization/modelopt.py."""
+    inner = raw.get("quantization")
+    stated = raw.get("quant_algo") or (inner.get("quant_algo") if isinstance(inner, Mapping) else None)
+    algorithm = str(stated or method).upper()
+    if "FP4" in algorithm:
+        return Quantization(method="modelopt_fp4", bits=4, group_size=16)
+    if "MXFP8" in algorithm:
+        return Quantization(method="modelopt_mxfp8", bits=8, group_size=32)
+    return Quantization(method="modelopt", bits=8, group_size=None)
 
 
 def _compressed(values: ConfigValues, raw: Mapping[str, Any], method: str) -> Quantization:

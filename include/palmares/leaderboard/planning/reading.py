@@ -7,15 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from palmares.leaderboard.errors import RefusedError
+from palmares.leaderboard.model_classes import needs_custom_code, registry
 from palmares.leaderboard.planning.adapters import no_adapters, read_adapter
-from palmares.leaderboard.planning.architectures import (
-    Family,
-    is_encoder_decoder,
-    text_family,
-)
+from palmares.leaderboard.planning.architectures import Family, text_family
 from palmares.leaderboard.planning.config_values import ConfigValues, broken, shown
 from palmares.leaderboard.planning.layers import (
     FULL,
+    MOE,
     PARALLEL,
     SLIDING,
     experts_per_token,
@@ -25,9 +23,15 @@ from palmares.leaderboard.planning.layers import (
     read_state,
     shared_width,
 )
-from palmares.leaderboard.planning.model_config import LatentAttention, ModelConfig
+from palmares.leaderboard.planning.model_config import (
+    DTYPE_BYTES,
+    LatentAttention,
+    LayerCache,
+    ModelConfig,
+    attention_parameters,
+)
 from palmares.leaderboard.planning.quantization import read_quantization
-from palmares.leaderboard.submissions.model_facts import ModelFacts, needs_custom_code
+from palmares.leaderboard.submissions.model_facts import ModelFacts
 from palmares.leaderboard.submissions.refusals import refused
 
 _NESTED: Final = ("text_config", "llm_config", "language_config")
@@ -36,7 +40,8 @@ HEADS: Final = ("num_attention_heads", "n_head", "n_heads", "num_heads")
 LAYERS: Final = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 _MULTI_HEAD: Final = frozenset({"gpt2", "gpt_neox", "gptj", "opt", "bloom", "persimmon"})
 """Families that do not share keys and values among heads, whatever their config says."""
-_UNKNOWN: Final = Family(model_type="")
+_PLAIN_ACTIVATIONS: Final = frozenset({"relu", "relu2", "squared_relu", "gelu", "gelu_new", "gelu_fast"})
+_UNKNOWN: Final = Family(model_type="", is_known=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,22 +85,18 @@ def read_model_config(facts: ModelFacts, reading: Reading | None = None) -> Mode
         raise refused("custom_code", name=facts.model_id)
     notes: list[tuple[str, str]] = []
     text = _nested(config, facts.model_id)
-    declared = config.get("is_encoder_decoder") is True
-    family = text_family(architecture, text.get("model_type") if text is not config else None)
-    if is_encoder_decoder(architecture, declared=declared and family is None):
-        if family is None:
-            raise _unknown(facts.model_id, architecture)
-        if not reading.encoder_decoders:
-            raise _encoder_decoder_refused(facts.model_id, architecture)
+    family = text_family(architecture, text.get("model_type"))
     if family is None:
-        if reading.unknown == "refuse":
+        if reading.unknown == "refuse" or config.get("is_encoder_decoder") is True:
             raise _unknown(facts.model_id, architecture)
         family = _UNKNOWN
+    if family.encoder_decoder and not reading.encoder_decoders:
+        raise _encoder_decoder_refused(facts.model_id, architecture)
+    if not family.is_known:
         notes.append(
             (
-                f"The architecture {architecture} is not known here: it is planned as a dense decoder.",
-                f"L'architecture {architecture} n'est pas connue ici : elle est prévue comme un décodeur "
-                "dense.",
+                f"The architecture {architecture} is not known here: its config.json is read conservatively.",
+                f"L'architecture {architecture} n'est pas connue ici : son config.json est lu avec prudence.",
             )
         )
     values = ConfigValues(text, facts.model_id, defaults=family.defaults if text is not config else None)
@@ -112,16 +113,18 @@ def read_model_config(facts: ModelFacts, reading: Reading | None = None) -> Mode
                 "prises.",
             )
         )
-    if adapter is not None and not family.lora:
+    if adapter is not None and not registry().takes_adapters(architecture):
         raise no_adapters(facts.model_id, architecture)
     tied = config.get("tie_word_embeddings")
     return replace(
         model,
-        pipeline=family.pipeline,
+        pipeline=registry().has_pipeline(architecture),
+        is_known=family.is_known,
         tied_embeddings=tied if text is not config and isinstance(tied, bool) else model.tied_embeddings,
         other_parameters=model.other_parameters
         + vision_encoder_parameters(config, model.hidden, facts.model_id),
         quantization=read_quantization(config, facts.model_id) or read_quantization(text, facts.model_id),
+        state_bytes=_state_bytes(values, family),
         adapter=adapter,
         notes=tuple(notes),
     )
@@ -137,8 +140,9 @@ def _decoder(values: ConfigValues, family: Family, architecture: str) -> ModelCo
     experts = read_experts(values, family)
     feed_forwards = read_feed_forwards(values, family, layers, experts=experts)
     intermediate = _intermediate(values, family, hidden)
-    moe_intermediate = (values.optional("moe_intermediate_size") or intermediate) if experts else 0
-    latent = _latent(values) if family.latent else None
+    moe_names = ("moe_intermediate_size", "expert_ffn_hidden_size", "moe_ffn_hidden_size")
+    moe_intermediate = (values.optional(*moe_names) or intermediate) if experts else 0
+    latent = _latent(values, family, hidden, heads) if _is_latent(values, family) else None
     head_dim = _head_dim(values, hidden, heads, latent)
     model = ModelConfig(
         architecture=architecture,
@@ -159,7 +163,8 @@ def _decoder(values: ConfigValues, family: Family, architecture: str) -> ModelCo
         experts_per_token=experts_per_token(values, experts),
         moe_intermediate=moe_intermediate,
         shared_intermediate=shared_width(values, family, moe_intermediate) if experts else 0,
-        gated=family.gated,
+        gated=_is_gated(values, family),
+        moe_latent=values.optional("moe_latent_size") or 0 if experts else 0,
         mixers=mixers,
         feed_forwards=feed_forwards,
         sliding_window=values.optional("sliding_window", "attention_chunk_size", zero=True) or None,
@@ -174,6 +179,12 @@ def _decoder(values: ConfigValues, family: Family, architecture: str) -> ModelCo
         model = replace(model, other_parameters=model.window * hidden)
     if family.model_type == "zamba2":
         return _zamba2(values, model)
+    if family.model_type == "gemma4_text":
+        return _gemma4(values, model)
+    if family.model_type == "deepseek_v4":
+        return _deepseek_v4(values, model)
+    if family.model_type == "longcat_flash":
+        return _longcat(values, model)
     if family.model_type == "granitemoehybrid" and not experts:
         return replace(model, intermediate=values.optional("shared_intermediate_size") or intermediate)
     return model
@@ -229,20 +240,56 @@ def _intermediate(values: ConfigValues, family: Family, hidden: int) -> int:
         return values.nested("ffn_config").optional("ffn_hidden_size") or 4 * hidden
     if family.model_type == "mpt":
         return hidden * (values.optional("expansion_ratio") or 4)
-    width = values.optional("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size") or 4 * hidden
+    first: tuple[str, ...] = ()
+    if family.model_type == "lfm2":  # transformers, configuration_lfm2.py: it goes before the other
+        first = ("block_ff_dim",)
+    names = ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size", "dense_intermediate_size")
+    width = values.optional(*first, *names) or 4 * hidden
     if family.model_type == "lfm2" and values.flag("block_auto_adjust_ff_dim", default=True):
         step = values.optional("block_multiple_of") or 256
         return -(-(2 * width // 3) // step) * step
     return width
 
 
-def _latent(values: ConfigValues) -> LatentAttention:
+def _is_gated(values: ConfigValues, family: Family) -> bool:
+    """Three matrices a feed-forward; an unknown family with an activation that nobody gates has two."""
+    if family.is_known:
+        return family.gated
+    return values.raw("hidden_act") not in _PLAIN_ACTIVATIONS
+
+
+def _state_bytes(values: ConfigValues, family: Family) -> int | None:
+    """Bytes of a number of the state where it has a type of its own; None: the cache's.
+
+    Source: ``vllm/model_executor/layers/mamba/mamba_utils.py``.
+    """
+    for name in ("mamba_ssm_cache_dtype", "mamba_ssm_dtype"):
+        stored = values.raw(name)
+        if isinstance(stored, str) and stored.removeprefix("torch.") in DTYPE_BYTES:
+            return DTYPE_BYTES[stored.removeprefix("torch.")]
+    return None
+
+
+def _is_latent(values: ConfigValues, family: Family) -> bool:
+    """Multi-head latent attention: by the family, or by its sizes in config.json."""
+    return family.latent or (
+        not family.is_known and values.optional("kv_lora_rank", zero=True) not in {None, 0}
+    )
+
+
+def _latent(values: ConfigValues, family: Family, hidden: int, heads: int) -> LatentAttention:
+    rope = values.required("qk_rope_head_dim")
+    nope = values.required("qk_nope_head_dim")
+    default = hidden // heads if family.model_type == "minicpm3" else nope
     return LatentAttention(
         rank=values.required("kv_lora_rank"),
-        rope_head_dim=values.required("qk_rope_head_dim"),
-        nope_head_dim=values.required("qk_nope_head_dim"),
-        value_head_dim=values.required("v_head_dim"),
+        rope_head_dim=rope,
+        nope_head_dim=nope,
+        value_head_dim=values.optional("v_head_dim") or default,
         query_rank=values.optional("q_lora_rank", zero=True) or 0,
+        is_cached_whole=family.model_type == "minicpm3",
+        index_heads=values.optional("index_n_heads", zero=True) or 0,
+        index_head_dim=values.optional("index_head_dim", zero=True) or 0,
     )
 
 
@@ -264,6 +311,94 @@ def _zamba2(values: ConfigValues, model: ModelConfig) -> ModelConfig:
         model,
         head_dim=values.optional("attention_head_dim") or head_dim,
         shared_attention_parameters=min(blocks, max(1, uses)) * block + beside,
+    )
+
+
+def _gemma4(values: ConfigValues, model: ModelConfig) -> ModelConfig:
+    """Layers of two widths, layers that read an earlier one's cache, and an embedding for each layer.
+
+    Source: transformers, models/gemma4/modeling_gemma4.py.
+    """
+    whole_dim = values.optional("global_head_dim") or model.head_dim
+    listed = values.raw("per_layer_config")
+    whole_kv = values.optional("num_global_key_value_heads") or model.kv_heads
+    is_shared_key = values.flag("attention_k_eq_v", default=False)
+    first_shared = model.layers - (values.optional("num_kv_shared_layers", zero=True) or 0)
+    is_wide = values.flag("use_double_wide_mlp", default=False)
+    attention = more = 0
+    caches = []
+    for index, kind in enumerate(model.mixers):
+        is_whole = kind == FULL
+        head_dim = whole_dim if is_whole else model.head_dim
+        own = listed.get(str(index)) if isinstance(listed, Mapping) else None
+        if isinstance(own, Mapping):
+            head_dim = ConfigValues(own, values.model_id).optional("head_dim") or head_dim
+        kv_heads = whole_kv if is_whole and is_shared_key else model.kv_heads
+        attention += 2 * model.hidden * model.heads * head_dim
+        if index >= first_shared:
+            caches.append(LayerCache(kv_heads=0, values=0))
+            more += 3 * model.hidden * model.intermediate if is_wide else 0
+            continue
+        matrices = 1 if is_whole and is_shared_key else 2
+        attention += matrices * model.hidden * kv_heads * head_dim
+        caches.append(LayerCache(kv_heads=kv_heads, values=2 * head_dim))
+    beside = values.optional("hidden_size_per_layer_input", zero=True) or 0
+    words = values.optional("vocab_size_per_layer_input", zero=True) or model.vocabulary
+    more += model.layers * beside * (words + 3 * model.hidden)
+    if model.experts:  # the experts stand beside a dense feed-forward in every layer
+        more += 3 * model.layers * model.hidden * model.intermediate
+    return replace(
+        model,
+        attention_parameters=attention,
+        caches=tuple(caches),
+        other_parameters=model.other_parameters + more,
+    )
+
+
+def _deepseek_v4(values: ConfigValues, model: ModelConfig) -> ModelConfig:
+    """Keys that are values too, compressed over several tokens; four residual streams.
+
+    The cache is counted as if no token were compressed: vLLM keeps less. Source: transformers,
+    models/deepseek_v4/modeling_deepseek_v4.py.
+    """
+    width, hidden = model.head_dim, model.hidden
+    query, groups = values.required("q_lora_rank"), values.optional("o_groups") or 1
+    output = values.required("o_lora_rank")
+    each = query * (hidden + model.heads * width) + hidden * width
+    each += output * model.heads * width + hidden * groups * output
+    heads, key = values.optional("index_n_heads") or 0, values.optional("index_head_dim") or 0
+    indexer = 4 * key * hidden + heads * (key * query + hidden)
+    total = 0
+    kinds = values.names("layer_types", model.layers) or ("",) * model.layers
+    for kind in kinds:
+        is_sparse = kind == "compressed_sparse_attention"
+        total += each + (4 if is_sparse else 2) * width * hidden + (indexer if is_sparse else 0)
+    streams = values.optional("hc_mult") or 1
+    mixing = 2 * (2 + streams) * streams * streams * hidden
+    return replace(
+        model,
+        attention_parameters=total + model.layers * mixing,
+        caches=(LayerCache(kv_heads=1, values=width),) * model.layers,
+        mixers=(FULL,) * model.layers,
+        feed_forwards=(MOE,) * model.layers,
+    )
+
+
+def _longcat(values: ConfigValues, model: ModelConfig) -> ModelConfig:
+    """Two attentions and two dense feed-forwards a layer, and experts beside them.
+
+    Source: transformers, models/longcat_flash/modeling_longcat_flash.py.
+    """
+    dense = 3 * model.hidden * (values.optional("ffn_hidden_size") or model.intermediate)
+    assert model.latent is not None
+    attention = 2 * model.layers * attention_parameters(model)
+    whole = model.latent.rank + model.latent.rope_head_dim
+    return replace(
+        model,
+        attention_parameters=attention,
+        caches=(LayerCache(kv_heads=1, values=2 * whole),) * model.layers,
+        feed_forwards=(MOE,) * model.layers,
+        other_parameters=model.other_parameters + 2 * model.layers * dense,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from palmares.leaderboard.submissions.native_architectures import NATIVE_ARCHITECTURES
+from palmares.leaderboard.model_classes import needs_custom_code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,18 +37,6 @@ def architectures_of(config: Mapping[str, Any] | None) -> tuple[str, ...]:
     """The classes that config.json names."""
     names = (config or {}).get("architectures")
     return tuple(str(name) for name in names) if isinstance(names, list) else ()
-
-
-def needs_custom_code(config: Mapping[str, Any]) -> bool:
-    """Tell whether a model is loaded only with code from its own repository.
-
-    ``auto_map`` names such code. Without ``trust_remote_code`` transformers ignores it where it has the
-    architecture itself (``resolve_trust_remote_code``), as for Phi-3-mini.
-    """
-    native = NATIVE_ARCHITECTURES.get(str(config.get("model_type")), ())
-    names = architectures_of(config)
-    is_native = bool(names) and all(name in native for name in names)
-    return bool(config.get("auto_map")) and not is_native
 
 
 def facts_of_config(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from palmares.leaderboard.errors import Refusal, RefusedError
-from palmares.leaderboard.planning.architectures import ARCHITECTURES
+from palmares.leaderboard.model_classes import registry
 from palmares.leaderboard.planning.memory import budget, weights_of
 from palmares.leaderboard.planning.model_config import ModelConfig
 from palmares.leaderboard.planning.placement import Placement, run_checks
@@ -133,7 +133,7 @@ def test_a_fuzzed_config_of_any_family_is_read_or_refused_with_a_reason(model, c
 
 @settings(deadline=None)
 @given(
-    architecture=st.sampled_from(sorted(ARCHITECTURES)),
+    architecture=st.sampled_from(sorted({*registry().served, *registry().native})),
     model=st.sampled_from(sorted(KNOWN)),
     changes=st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=3),
 )

@@ -86,14 +86,16 @@ def test_an_explicit_head_dim_is_told_from_a_derived_one():
 
 
 def test_code_of_its_own_is_refused_unless_allowed():
-    auto_map = {"AutoModelForCausalLM": "modeling_x.XForCausalLM"}
-    facts = known(LLAMA, model_type="x", auto_map=auto_map)
+    own = {"AutoModelForCausalLM": "modeling_x.XForCausalLM"}
+    facts = known(LLAMA, auto_map=own, architectures=["XForCausalLM"])
 
     with pytest.raises(RefusedError) as caught:
         read_model_config(facts)
 
     assert caught.value.refusal.code == "custom_code"
-    assert read_model_config(facts, Reading(allow_custom_code=True)).layers == 32
+    allowed = Reading(unknown="conservative", allow_custom_code=True)
+    assert read_model_config(facts, allowed).layers == 32
+    assert read_model_config(known(LLAMA, auto_map=own)).layers == 32  # vLLM has the class
 
 
 def test_an_auto_map_is_ignored_where_transformers_has_the_architecture():
@@ -111,7 +113,8 @@ def test_an_unknown_class_is_refused_or_read_as_dense_and_said_to_be():
     model = read_model_config(facts, Reading(unknown="conservative"))
     assert model.parameters == 8030261248
     assert "MysteryForCausalLM is not known here" in model.notes[0][0]
-    assert "prévue comme un décodeur dense" in model.notes[0][1]
+    assert "lu avec prudence" in model.notes[0][1]
+    assert not model.is_known
 
 
 def test_an_encoder_decoder_may_be_refused():
@@ -146,9 +149,9 @@ def test_an_adapter_without_its_base_is_refused_with_the_name_of_the_base():
 
 
 def test_an_adapter_of_a_class_that_takes_none_is_refused():
-    base = known(LLAMA, architectures=["GPTNeoXForCausalLM"])
+    base = known(LLAMA, architectures=["GPT2LMHeadModel"])
 
-    with pytest.raises(RefusedError, match="vLLM takes none for GPTNeoXForCausalLM"):
+    with pytest.raises(RefusedError, match="vLLM takes none for GPT2LMHeadModel"):
         read_model_config(join(adapter_facts(), base))
 
 
