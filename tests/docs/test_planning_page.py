@@ -12,16 +12,7 @@ from tests.docs.planning_page import EXAMPLE, GENERATED, PAGE, block, plan_of
 TEXT = PAGE.read_text(encoding="utf-8")
 RULES = [
     *(f"T{number}" for number in range(1, 9)),
-    "P1",
-    "P5",
-    "M1",
-    "K1",
-    "K2",
-    "K3",
-    "K4",
-    "B1",
-    "B2",
-    "H1",
+    *["P1", "P5", "M1", "K1", "K2", "K3", "K4", "B1", "B2", "H1"],
 ]
 
 

@@ -35,7 +35,7 @@ def test_the_fullest_gpu_counts():
 
 def test_without_a_gpu_it_says_that_nothing_was_measured(tmp_path):
     done = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "gpu_memory.py")],
+        [sys.executable, str(ROOT / "performance" / "gpu_memory.py")],
         env={**os.environ, "PATH": str(tmp_path)},
         capture_output=True,
         text=True,

@@ -18,6 +18,11 @@ from palmares.leaderboard.submissions.policy import AdmissionPolicy, LicensePoli
 from palmares.leaderboard.submissions.request_file import parse_request
 from palmares.leaderboard.submissions.submission import Submission
 
+OWN_CODE = {
+    "architectures": ["XForCausalLM"],
+    "auto_map": {"AutoModelForCausalLM": "modeling_x.XForCausalLM"},
+}
+
 
 @pytest.fixture
 def admit_request(settings, make_facts):
@@ -110,7 +115,7 @@ def test_what_the_request_asks_is_checked_before_the_hub_is_asked(admit_request,
     [
         ({"weights_format": None}, "no_weights"),
         ({"weights_format": "bin"}, "no_weights"),
-        ({"custom_code": True}, "custom_code"),
+        ({"custom_code": True, "config": OWN_CODE}, "custom_code"),
         ({"config": None}, "no_config"),
         ({"has_tokenizer": False}, "no_tokenizer"),
         (
