@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -128,3 +129,15 @@ def test_every_class_of_vllm_and_transformers_is_counted_within_one_percent(arch
     read = read_model_config(facts_of_config(written, model_id="a/b"))
 
     assert read.parameters == pytest.approx(sum(p.numel() for p in model.parameters()), rel=0.01)
+
+
+def test_the_registry_is_that_of_the_installed_transformers():
+    import transformers
+
+    from devstack.write_registry import transformers_classes
+
+    assert transformers.__version__ == registry().transformers_version
+    installed = transformers_classes(Path(transformers.__file__).parent)
+    assert {
+        name: (kind, frozenset(traits)) for name, (kind, *traits) in installed.items()
+    } == registry().native

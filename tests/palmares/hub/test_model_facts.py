@@ -105,7 +105,7 @@ def test_a_model_is_no_adapter(hub, new_model):
 
 
 def test_a_template_in_its_own_file_and_custom_code_are_seen(hub, new_model):
-    config = {**_CONFIG, "auto_map": {"AutoModel": "m.M"}}
+    config = {**_CONFIG, "architectures": ["XForCausalLM"], "auto_map": {"AutoModel": "m.M"}}
     facts = hub.model_facts(new_model({"chat_template.jinja": b"x", "config.json": _json(config)}), "main")
     assert (facts.has_chat_template, facts.custom_code) == (True, True)
 
