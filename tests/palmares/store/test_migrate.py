@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
@@ -11,6 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from palmares.hub.blobs import git_hash
 from palmares.leaderboard.errors import StoreError
 from palmares.store.database import open_engine
 from palmares.store.migrate import MIGRATIONS, URL_VARIABLE, migrate
@@ -106,3 +108,51 @@ def test_the_command_migrates_the_database_of_the_environment(empty_url):
     )
     assert (done.returncode, done.stderr) == (0, "")
     Store.connect(empty_url).close()
+
+
+AT_0007 = Path(__file__).parents[2] / "data" / "store_at_0007.sql"
+"""Made with ``pg_dump --inserts`` after a sweep, before the store was composed of managers."""
+ENDPOINT_AT_0007 = "http://127.0.0.1:36431"
+
+
+def test_a_database_of_migration_0007_is_upgraded_and_everything_is_read_back(empty_url):
+    with psycopg.connect(empty_url, autocommit=True) as connection:
+        connection.execute(AT_0007.read_bytes())
+        connection.execute("SET search_path = public")
+        rows = {
+            table: connection.execute(
+                sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))
+            ).fetchone()
+            for table in metadata.tables
+        }
+    assert all(count and count[0] > 0 for count in rows.values())
+
+    migrate(empty_url)
+
+    with Store.connect(empty_url) as store:
+        evaluations = store.evaluations.find()
+        assert sorted(one.model_id for one in evaluations) == [
+            "palmares-demo/grand",
+            "palmares-demo/moyen",
+            "palmares-demo/petit",
+        ]
+        assert [one.attempt for one in evaluations if store.evaluations.attempts(one.job_key)] == [1]
+        (published,) = store.results.published()
+        assert published.submission["model_id"] == "palmares-demo/petit"
+        assert set(published.scores) == {"bac-fr", "gpqa-fr", "ifeval-fr"}
+        accepted = store.results.accepted(published.job_key)
+        assert accepted is not None
+        assert accepted.manifest["job_key"] == published.job_key
+        assert len(store.request_files.refusals()) == 10
+        assert store.moderation.current()["palmares-demo/petit"].action == "flagged"
+        (rescoring,) = store.rescorings.find()
+        assert rescoring.previous_scores == published.scores
+        assert len(store.outbox.files(published.job_key)) > 0
+        assert store.outbox.failed() == []
+        (blocker,) = store.blockers.find(ENDPOINT_AT_0007)
+        assert (blocker.repo_id, blocker.code) == ("palmares-demo/details", "unavailable")
+        assert store.commit_log.has_committed(ENDPOINT_AT_0007, "palmares-demo/requests")
+        with psycopg.connect(empty_url) as connection:
+            oids = [oid for (oid,) in connection.execute("SELECT oid FROM request_blobs").fetchall()]
+        contents = store.request_files.contents(oids)
+        assert {git_hash(content) for content in contents.values()} == set(oids)
