@@ -184,6 +184,18 @@ def test_what_somebody_changed_after_a_lost_commit_is_not_overwritten_by_its_rep
     assert hub.files(REPO)["new.json"] == b"theirs"
 
 
+def test_an_edit_that_failed_is_not_tried_again_on_top_of_a_later_file_of_ours(store, hub):
+    hub.send_late = 1
+    store.outbox.add([edit("new.json", key="early", status="RUNNING"), put("new.json", b"{}", key="late")])
+    with pytest.raises(KeyboardInterrupt):
+        drain_outbox(store, hub, REPO)
+    hub.late.pop()()
+    drain_outbox(store, hub, REPO)
+    assert hub.files(REPO)["new.json"] == b"{}"
+    status = store.outbox.status(["early", "late"])
+    assert (status["early"][0], status["late"][0]) == (OutboxStatus.FAILED, OutboxStatus.DONE)
+
+
 def test_a_commit_that_arrives_after_its_sender_died_is_found_by_the_next_one(store, hub):
     hub.send_late = 1
     store.outbox.add([edit(status="FINISHED")])

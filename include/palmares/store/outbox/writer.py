@@ -313,6 +313,12 @@ class Drain:
             where=f"{repo_id} at commit {head}",
         )
         done = [entry for entry in batch if entry.id not in change.failed]
+        failed_paths = {entry.path for entry in batch if entry.id in change.failed}
+        if not failed_paths.isdisjoint(entry.path for entry in done):
+            # Noted before a later entry of the same path is sent: if that commit's answer is lost, the failed
+            # one would be tried again on top of it.
+            self._finalize([], commit=None, failed=change.failed, batch=batch)
+            return False
         if not change.files:
             self._finalize(done, commit=None, failed=change.failed, batch=batch)
             return False
