@@ -16,11 +16,16 @@ _UPLOAD_RETRIES = 1  # The SDK itself tries for 45 s.
 _MESSAGE_CHARACTERS = 300
 
 
-def report_single_values(task: Task, values: dict[str, float]) -> None:
-    """Report each value by its known name."""
+def report_single_values(task: Task, values: dict[str, float], *, attempt: int) -> None:
+    """Report each value by its known name, and as a point of a curve over the attempts.
+
+    A later attempt replaces the single values; the curves keep those of each attempt.
+    """
     logger = task.get_logger()
     for name, value in values.items():
         logger.report_single_value(name, value)
+        title, _, series = name.partition(" | ")
+        logger.report_scalar(title=title, series=series or title, value=value, iteration=attempt)
 
 
 def current_attempt(task: Task) -> str | None:

@@ -62,7 +62,7 @@ def run(task: Task) -> None:
         evaluated = evaluate_model(settings, folder, clearml_task_id=task.id, progress=say)
         digest = zip_artifact(evaluated.folder, folder / "results.zip")
         _stop_if_replaced(task, attempt)
-        report_single_values(task, evaluated.single_values)
+        report_single_values(task, evaluated.single_values, attempt=settings.attempt)
         upload_results(task, folder / "results.zip", digest)
         confirm_results(task, settings.attempt)
         say(f"results of attempt {settings.attempt} uploaded and read back")

@@ -90,6 +90,7 @@ def plan_resources(
                 "failure_class": "",
             },
             "tags": ["palmares"],
+            "comment": _comment(submission, plan, dag_run_id),
         },
         "queue": plan.queue,
         "job_key": submission.job_key,
@@ -99,6 +100,16 @@ def plan_resources(
         "run_limit_s": run_limit_s,
         "lost_after_s": on.lost_after_s,
     }
+
+
+def _comment(submission: Submission, plan: JobPlan, dag_run_id: str) -> str:
+    """Where the job comes from, for people who read ClearML's page of it."""
+    return (
+        f"{submission.model_id} at {submission.revision}, {submission.precision}, suite {submission.suite}.\n"
+        f"Request: {submission.request_path}\n"
+        f"Airflow: evaluate_submissions, {dag_run_id}\n"
+        f"First plan: {summary(plan)}"
+    )
 
 
 def _script(path: Path) -> dict[str, str]:

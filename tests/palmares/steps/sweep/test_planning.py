@@ -71,6 +71,16 @@ def test_the_clearml_task_carries_the_plan_without_what_lost(services, petit):
     assert JobPlan.from_json(carried) == dataclasses.replace(JobPlan.from_json(job["plan"]), alternatives=())
 
 
+def test_the_clearml_task_says_where_it_comes_from(services, petit):
+    job = planned(services, petit)
+
+    model, request, run, plan = job["task_spec"]["comment"].splitlines()
+    assert model.startswith(f"{petit.model_id} at {petit.revision}, ")
+    assert request == f"Request: {petit.request_path}"
+    assert run == f"Airflow: evaluate_submissions, {RUN}"
+    assert plan == f"First plan: {job['summary']}"
+
+
 def test_with_one_cluster_of_its_backend_nobody_asks_for_queues(services, petit):
     assert planned(services, petit, queue_depths=never)["plan"]["cluster"] == "local"
 
