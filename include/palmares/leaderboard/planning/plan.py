@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
+from palmares.contract import Hyperparameter
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.leaderboard.suites import Suite
 
@@ -112,33 +113,48 @@ def hyperparameters(submission: Submission, plan: JobPlan, suite: Suite) -> dict
     Booleans are ``True`` and ``False``, as Python and the original scripts do; an absent limit is empty.
     """
     of_plan = plan_parameters(plan)
-    head = ("cluster", "nb_nodes", "nb_gpus_per_node", "gpu_memory_utilization")
-    return {
-        "model": submission.model_id,
-        "revision": submission.revision,
-        **{name: of_plan[name] for name in head},
-        "tasks": ",".join(suite.task_keys),
-        "max_model_length": of_plan["max_model_length"],
-        "use_chat_template": str(submission.use_chat_template),
-        **of_plan,
-        "suite": suite.name,
-        "suite_hash": submission.suite_hash,
-        "job_key": submission.job_key,
-        "limit_samples": "" if submission.limit_samples is None else str(submission.limit_samples),
-        "seed": str(submission.seed),
-    }
+    head = (
+        Hyperparameter.CLUSTER,
+        Hyperparameter.NODES,
+        Hyperparameter.GPUS_PER_NODE,
+        Hyperparameter.GPU_MEMORY_UTILIZATION,
+    )
+    limit = submission.limit_samples
+    return _plain(
+        {
+            Hyperparameter.MODEL: submission.model_id,
+            Hyperparameter.REVISION: submission.revision,
+            **{name: of_plan[name] for name in head},
+            Hyperparameter.TASKS: ",".join(suite.task_keys),
+            Hyperparameter.MAX_MODEL_LENGTH: of_plan[Hyperparameter.MAX_MODEL_LENGTH],
+            Hyperparameter.USE_CHAT_TEMPLATE: str(submission.use_chat_template),
+            **{Hyperparameter(name): text for name, text in of_plan.items()},
+            Hyperparameter.SUITE: suite.name,
+            Hyperparameter.SUITE_HASH: submission.suite_hash,
+            Hyperparameter.JOB_KEY: submission.job_key,
+            Hyperparameter.LIMIT_SAMPLES: "" if limit is None else str(limit),
+            Hyperparameter.SEED: str(submission.seed),
+        }
+    )
 
 
 def plan_parameters(plan: JobPlan) -> dict[str, str]:
     """The part that the plan alone decides: what a next attempt may change."""
-    return {
-        "cluster": plan.cluster,
-        "nb_nodes": str(plan.nodes),
-        "nb_gpus_per_node": str(plan.gpus_per_node),
-        "gpu_memory_utilization": str(plan.gpu_memory_utilization),
-        "max_model_length": str(plan.max_model_len),
-        "walltime": plan.walltime,
-        "dtype": plan.dtype,
-        "enforce_eager": str(plan.enforce_eager),
-        "backend": plan.backend,
-    }
+    return _plain(
+        {
+            Hyperparameter.CLUSTER: plan.cluster,
+            Hyperparameter.NODES: str(plan.nodes),
+            Hyperparameter.GPUS_PER_NODE: str(plan.gpus_per_node),
+            Hyperparameter.GPU_MEMORY_UTILIZATION: str(plan.gpu_memory_utilization),
+            Hyperparameter.MAX_MODEL_LENGTH: str(plan.max_model_len),
+            Hyperparameter.WALLTIME: plan.walltime,
+            Hyperparameter.DTYPE: plan.dtype,
+            Hyperparameter.ENFORCE_EAGER: str(plan.enforce_eager),
+            Hyperparameter.BACKEND: plan.backend,
+        }
+    )
+
+
+def _plain(parameters: Mapping[Hyperparameter, str]) -> dict[str, str]:
+    """Names as plain strings: XCom and ClearML take nothing else."""
+    return {name.value: text for name, text in parameters.items()}
