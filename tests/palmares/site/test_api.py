@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from fastapi.testclient import TestClient
 from jsonschema import Draft202012Validator
@@ -75,7 +77,7 @@ def test_any_page_may_ask_and_a_flood_is_slowed_down(site_settings):
     assert {answer.headers["access-control-allow-origin"] for answer in answers} == {"*"}
 
 
-def submission(**changes) -> dict:
+def submission(**changes: Any) -> dict[str, Any]:
     return {
         "model": "palmares-demo/grand",
         "model_type": "pretrained",

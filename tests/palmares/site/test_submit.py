@@ -30,6 +30,13 @@ GOOD = {
 }
 
 
+def form_token(site: TestClient) -> str:
+    """Open the form; return what it sends unseen."""
+    token = re.search(r'name="form_token" value="([^"]+)"', site.get("/submit?lang=en").text)
+    assert token is not None
+    return token[1]
+
+
 def answer_form(site: TestClient, **changes: str):
     """Open the form as a browser does, fill it in and send it."""
     page = site.get("/submit?lang=en").text
@@ -95,16 +102,14 @@ def test_a_bad_submission_is_told_what_to_correct_and_writes_nothing(site, publi
 
 
 def test_a_form_of_another_browser_is_not_accepted(site):
-    page = site.get("/submit").text
-    token = re.search(r'name="form_token" value="([^"]+)"', page)[1]
+    token = form_token(site)
     site.cookies.clear()
     answer = site.post("/submit", data=GOOD | {"form_token": token})
     assert answer.status_code == 400
 
 
 def test_a_form_is_accepted_once(site):
-    page = site.get("/submit").text
-    token = re.search(r'name="form_token" value="([^"]+)"', page)[1]
+    token = form_token(site)
     first = site.post("/submit", data=GOOD | {"form_token": token, "precision": "float16"})
     again = site.post("/submit", data=GOOD | {"form_token": token, "precision": "float16"})
     assert (first.status_code, again.status_code) == (200, 400)

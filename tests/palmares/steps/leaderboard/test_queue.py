@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 from palmares.leaderboard.publishing.contents_table import QUEUE_PATH
 from palmares.site.settings import SiteSettings
@@ -16,11 +17,12 @@ from tests.palmares.steps.sweeping import admit
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
 
-def published(services: Services) -> dict:
+def published(services: Services) -> dict[str, Any]:
     repo = services.settings.contents_repo
     content = services.hub.read_file(repo, QUEUE_PATH, commit=services.hub.head(repo))
     assert content is not None
-    return json.loads(content)
+    document: dict[str, Any] = json.loads(content)
+    return document
 
 
 def test_the_queue_is_written_once_and_again_when_it_changes(services: Services) -> None:
