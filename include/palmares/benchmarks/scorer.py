@@ -43,6 +43,8 @@ class Grade:
     """What decided, e.g. ``number``, ``letter``, ``no_answer``; may be shown."""
     reason: str
     """For a person; holds no text of the row."""
+    unsure: bool = False
+    """A person should look at the row; it counts as wrong."""
     slow: bool = False
     """The symbolic engine was asked; for figures."""
 

@@ -23,7 +23,7 @@ class BacFrScorer:
     """Deterministic; reads at most the last 8,000 characters of a generation."""
 
     name = "bac-fr"
-    version = "2"
+    version = "3"
 
     def __init__(self, policy: GradingPolicy = DEFAULT) -> None:
         self._policy = policy
@@ -39,7 +39,12 @@ class BacFrScorer:
         first = None
         for gold in row.gold:
             grade = grade_text(
-                gold, prediction, instruction=row.instruction, choices=row.choices, policy=self._policy
+                gold,
+                prediction,
+                instruction=row.instruction,
+                choices=row.choices,
+                question=row.question,
+                policy=self._policy,
             )
             if grade.correct:
                 return grade
@@ -50,16 +55,23 @@ class BacFrScorer:
 
 
 def grade_text(
-    gold: str, prediction: str, *, instruction: str | None, choices: tuple[str, ...], policy: GradingPolicy
+    gold: str,
+    prediction: str,
+    *,
+    instruction: str | None,
+    choices: tuple[str, ...],
+    policy: GradingPolicy,
+    question: str | None = None,
 ) -> Grade:
     """Grade one generation against one expected answer."""
     grade = french_answers.grade_answer(
-        gold, prediction, instruction=instruction, choices=choices, policy=policy
+        gold, prediction, instruction=instruction, choices=choices, question=question, policy=policy
     )
     return Grade(
         correct=grade.correct,
         extracted=grade.extracted,
         method=grade.method,
         reason=grade.reason,
+        unsure=grade.unsure,
         slow=grade.slow,
     )

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from palmares.cli.rescoring.cases import GradedCase
 
 UNUSABLE = 2
+MOST_COMPLAINTS = 20
+"""Bad lines that are named one by one; the others are counted."""
 SMALL_BYTES = 4 << 20
 """A smaller file is graded sooner than further processes have started."""
 
@@ -27,7 +29,10 @@ def register(app: typer.Typer) -> None:
 
 def grade(
     cases: Annotated[
-        str, typer.Argument(help="JSON lines with id, gold, prediction, and optionally instruction, choices.")
+        str,
+        typer.Argument(
+            help="JSON lines with id, gold, prediction, and optionally instruction, question, choices."
+        ),
     ],
     workers: Annotated[
         int | None,
@@ -41,9 +46,9 @@ def grade(
 ) -> None:
     """Grade exam answers: `-` reads standard input.
 
-    Each case becomes a JSON line with id, correct, extracted, method, reason. Cases that say in `correct`
-    what the verdict should be are counted at the end. Exit status 0: all graded, 1: bad lines were left out
-    and are named, 2: unusable input.
+    Each case becomes a JSON line with id, correct, unsure, extracted, method, reason. Cases that say in
+    `correct` what the verdict should be are counted at the end. Exit status 0: all graded, 1: bad lines were
+    left out and are named, 2: unusable input, as a file without a usable line.
     """
     from rich.console import Console
 
@@ -60,16 +65,21 @@ def grade(
         raise typer.Exit(UNUSABLE) from error
     _, _, policy = leaderboard()
     counts: Counter[str] = Counter()
+    seen: set[str] = set()
     with source as stream, Pool(workers or (workers_of(None) if large else 1)) as pool:
         for case in graded_cases(stream, pool, policy):
-            _count(case, counts)
+            _count(case, counts, seen)
             if case.problem is not None:
-                errors.print(f"line {case.number}: {case.problem}. It was left out.", markup=False)
+                if counts["bad"] <= MOST_COMPLAINTS:
+                    errors.print(f"line {case.number}: {case.problem}. It was left out.", markup=False)
             elif as_json or not console.is_terminal:
                 print(_json_line(case.answer), flush=True)
             else:
                 _show(case)
     _summary(counts, errors)
+    if not counts["graded"]:
+        errors.print(f"Error: {cases}: no line is a case that can be graded.", markup=False)
+        raise typer.Exit(UNUSABLE)
     raise typer.Exit(1 if counts["bad"] else 0)
 
 
@@ -87,6 +97,13 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
+_VERDICTS = {
+    (True, False): ("right  ", "green"),
+    (False, False): ("wrong  ", "red"),
+    (False, True): ("unsure ", "yellow"),
+}
+
+
 def _show(case: GradedCase) -> None:
     from rich.text import Text
 
@@ -96,7 +113,7 @@ def _show(case: GradedCase) -> None:
     wanted = "" if case.label is None or case.label == right else "  (labelled otherwise)"
     console.print(
         Text.assemble(
-            ("right  " if right else "wrong  ", "green" if right else "red"),
+            _VERDICTS[right, case.answer["unsure"]],
             f"{case.answer['id']}  ",
             (extracted[:60] or "no answer", "bold"),
             (f"  {case.answer['method']}", "bright_black"),
@@ -105,13 +122,17 @@ def _show(case: GradedCase) -> None:
     )
 
 
-def _count(case: GradedCase, counts: Counter[str]) -> None:
+def _count(case: GradedCase, counts: Counter[str], seen: set[str]) -> None:
     if case.answer is None:
         counts["bad"] += 1
         return
     right = case.answer["correct"]
     counts["graded"] += 1
     counts["right"] += right
+    counts["unsure"] += case.answer["unsure"]
+    name = str(case.answer["id"])
+    counts["again"] += name in seen
+    seen.add(name)
     if case.label is not None:
         counts["labelled"] += 1
         counts["agree"] += right == case.label
@@ -120,7 +141,14 @@ def _count(case: GradedCase, counts: Counter[str]) -> None:
 
 
 def _summary(counts: Counter[str], errors: Any) -> None:
-    errors.print(f"{counts['graded']:,} graded, {counts['right']:,} right, {counts['bad']:,} bad lines.")
+    if counts["bad"] > MOST_COMPLAINTS:
+        errors.print(f"{counts['bad'] - MOST_COMPLAINTS:,} further bad lines were left out.")
+    if counts["again"]:
+        errors.print(f"{counts['again']:,} ids occur more than once.")
+    errors.print(
+        f"{counts['graded']:,} graded, {counts['right']:,} right, {counts['unsure']:,} unsure, "
+        f"{counts['bad']:,} bad lines."
+    )
     if counts["labelled"]:
         share = 100 * counts["agree"] / counts["labelled"]
         errors.print(

@@ -76,11 +76,13 @@ def _graded(number: int, content: bytes, policy: GradingPolicy) -> GradedCase:
         case["prediction"],
         instruction=case["instruction"],
         choices=case["choices"],
+        question=case["question"],
         policy=policy,
     )
     answer = {
         "id": case.get("id", number),
         "correct": grade.correct,
+        "unsure": grade.unsure,
         "extracted": grade.extracted,
         "method": grade.method,
         "reason": grade.reason,
@@ -96,6 +98,7 @@ def _parsed(content: bytes) -> dict[str, Any]:
     """
     if len(content) >= LONGEST_LINE:
         raise ValueError(f"longer than {LONGEST_LINE:,} bytes")
+    _check_encoding(content)
     try:
         case = json.loads(content.removeprefix(b"\xef\xbb\xbf"))
     except (ValueError, RecursionError) as error:
@@ -110,6 +113,9 @@ def _parsed(content: bytes) -> dict[str, Any]:
     instruction = case.get("instruction")
     if not isinstance(instruction, str | None):
         raise ValueError(f"instruction is {type(instruction).__name__}, not text")  # noqa: TRY004 - bad data, not a bug
+    question = case.get("question")
+    if not isinstance(question, str | None):
+        raise ValueError(f"question is {type(question).__name__}, not text")  # noqa: TRY004
     if choices is not None and not (
         isinstance(choices, list) and all(_is_scalar(choice) for choice in choices)
     ):
@@ -120,9 +126,28 @@ def _parsed(content: bytes) -> dict[str, Any]:
         "gold": _text(case["gold"], "gold"),
         "prediction": "" if case["prediction"] is None else _text(case["prediction"], "prediction"),
         "instruction": instruction,
+        "question": question,
         "choices": tuple(str(choice) for choice in choices or ()),
         "correct": label,
     }
+
+
+def _check_encoding(content: bytes) -> None:
+    """Name an encoding that is not UTF-8.
+
+    Raises:
+        ValueError: It is another one, or binary data.
+    """
+    mostly_zeros = len(content) > 8 and content.count(0) > len(content) // 3
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or mostly_zeros:
+        raise ValueError("UTF-16 text; save the file as UTF-8")
+    if b"\0" in content:
+        raise ValueError("binary data, not JSON lines in UTF-8")
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        byte = f"byte 0x{content[error.start]:02x} at {error.start}"
+        raise ValueError(f"not UTF-8 ({byte}), perhaps Latin-1; save the file as UTF-8") from error
 
 
 def _text(value: Any, name: str) -> str:

@@ -67,6 +67,9 @@ class ResponseLimits(BaseModel):
     template, a stop word that always comes first, or lost outputs."""
     no_answer: Share | None = 0.6
     """The scorer finds no final answer. Weak models ramble, hence above a half."""
+    unsure: Share | None = 0.03
+    """The scorer cannot tell: two rival answers, a doubt, an answer that breaks off. These rows count as
+    wrong, so more of them than a few hundredths would move the score: a person looks first."""
     unfinished_trace: Share | None = 0.5
     """A reasoning trace that never ends. Half and more: the token limit is too low for this model."""
     at_token_limit: Share | None = 0.6

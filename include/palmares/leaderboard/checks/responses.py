@@ -29,6 +29,7 @@ Seen = Iterable[tuple[DetailsRow, bool | None]]
 _SAYS = {
     "empty": "the model wrote nothing on",
     "no_answer": "no final answer was found on",
+    "unsure": "the scorer cannot tell whether the answer is right on",
     "unfinished_trace": "the reasoning never ends on",
     "at_token_limit": "the answer is cut off at the token limit on",
     "disagreement": "only one of two ways to find the answer finds the right one on",
@@ -70,7 +71,10 @@ def answer_rates(
         ]
         if grades is not None:
             found = [(row, grade) for row, grade in zip(rows, grades, strict=True) if row.generated]
-            statistics.append(("no_answer", ((row, grade.extracted is None) for row, grade in found)))
+            statistics += [
+                ("no_answer", ((row, grade.extracted is None) for row, grade in found)),
+                ("unsure", ((row, grade.unsure) for row, grade in found)),
+            ]
         if grades is not None and scorer is not None:
             statistics.append(("disagreement", _disagreements(rows, grades, scorer, settings.sample)))
     rates = (_rate(name, seen, settings) for name, seen in statistics)

@@ -307,6 +307,7 @@ def _record(row: DetailsRow, verdict: Grade, scorer: Scorer) -> dict[str, Any]:
     return {
         "row_id": row.row_id,
         "correct": verdict.correct,
+        "unsure": verdict.unsure,
         "method": verdict.method,
         "reason": verdict.reason,
         "scorer": scorer.name,

@@ -73,6 +73,29 @@ _EITHER_OR = re.compile(
 )
 
 
+_REALS_BEYOND = re.compile(
+    r"(?:(?:pour|sur|par|de|à)\s+)?(?:tou[st]|l'ensemble|les)\s+(?:les\s+|des\s+)?(?:nombres?\s+)?r[ée]els?"
+    r"\s+(?:\$?[a-z]\$?\s+)?(?P<strictly>strictement\s+)?(?P<side>sup[ée]rieurs?|inf[ée]rieurs?)\s+"
+    r"(?P<equal>ou [ée]ga(?:l|ux)\s+)?[àa]\s+\$?(?P<end>-?[\d,]+)\$?",
+    re.IGNORECASE,
+)
+
+
+def _with_regions(text: str) -> str:
+    """Write « tous les réels supérieurs ou égaux à 3 » as an interval."""
+    if "réel" not in text:
+        return text
+    text = _REALS_BUT.sub(r"$ℝ∖\\{\1\\}$", text)
+    return _REALS_BEYOND.sub(_interval_of_words, text)
+
+
+def _interval_of_words(found: re.Match[str]) -> str:
+    equal = found["equal"] and not found["strictly"]
+    if found["side"].casefold().startswith("s"):
+        return f"${'[' if equal else ']'}{found['end']};+∞[$"
+    return f"$]-∞;{found['end']}{']' if equal else '['}$"
+
+
 def find_value(gold: str, text: str, asked: str | None, policy: GradingPolicy) -> Finding | None:
     """Judge the values that a generation concludes with.
 
@@ -109,7 +132,7 @@ def find_value(gold: str, text: str, asked: str | None, policy: GradingPolicy) -
             return Finding(correct=False, text=statement.text, unsure="Two values are given.")
         if concludes_words(statement.text):
             continue
-        clause, rest = main_clause(_REALS_BUT.sub(r"$ℝ∖\\{\1\\}$", readable(statement.text)))
+        clause, rest = main_clause(_with_regions(readable(statement.text)))
         found = _judged(
             clause, rest, statement, value, fits, expected, order[place:], asks_number=asks_number
         )
@@ -130,6 +153,8 @@ def _judged(
     asks_number: bool,
 ) -> Finding | None:
     given = [one for one in given_values(clause) if asks_number or not _NUMBER_OF.match(clause, one.start)]
+    if isinstance(value, Scalar) and value.unit is not None:
+        given = [one for one in given if not _counts_things(one)]
     if not any(one.given for one in given) and _NO_SOLUTION.search(statement.text):
         return Finding(correct=expected.compare("∅").equal, text=statement.text)
     if isinstance(value, Members) and len(value.items) != 1:
@@ -158,6 +183,22 @@ def _judged(
             return Finding(correct=False, text=statement.text, unsure="Two values are given.")
         return Finding(correct=True, text=statement.text)
     return _among_rivals(clause, given, matches, statement)
+
+
+_THING = re.compile(r"\S+\s+[^\W\d_]{4,}")
+
+
+def _counts_things(candidate: Candidate) -> bool:
+    """Tell a number of things, « 12 molécules », from a quantity."""
+    if not any(_THING.match(way) for way in candidate.texts[:-1]):
+        return False
+    read = [_read(way) for way in candidate.texts[:-1]]
+    return not any(isinstance(said, Scalar) and said.unit is not None and _is_physical(said) for said in read)
+
+
+def _is_physical(said: Scalar) -> bool:
+    """Tell units of quantities from things that are counted, whose dimensions are their names."""
+    return said.unit is not None and all(len(name) <= 3 for name, _ in said.unit.dimensions)
 
 
 def _among_rivals(
@@ -424,6 +465,9 @@ _VERB = re.compile(
 )
 
 
+_BUT_IT_IS = re.compile(r",\s*mais\s+(?=(?:c'est|il s'agit|bien)\b)", re.IGNORECASE)
+
+
 def find_words(gold: str, text: str, policy: GradingPolicy) -> Finding | None:
     """Judge whether a generation concludes with the expected words."""
     expected = wording.tokens(gold)
@@ -431,6 +475,7 @@ def find_words(gold: str, text: str, policy: GradingPolicy) -> Finding | None:
         return None
     for statement in conclusions(read_statements(text), of_words=True)[:3]:
         clause = without_hedge(obey_corrections(without_markup(readable(statement.text))))
+        clause = _BUT_IT_IS.split(clause)[-1]
         verdict = _names(expected, gold, clause, policy)
         if verdict is not None:
             return Finding(correct=verdict, text=statement.text)
@@ -439,8 +484,18 @@ def find_words(gold: str, text: str, policy: GradingPolicy) -> Finding | None:
     return None
 
 
-def _names(expected: list[str], gold: str, clause: str, policy: GradingPolicy) -> bool | None:
-    """Tell whether a clause names something as the answer; False: denied; None: not named."""
+def _names(
+    expected: list[str], gold: str, clause: str, policy: GradingPolicy, *, among: bool = False
+) -> bool | None:
+    """Tell whether a clause names something as the answer; False: denied; None: not named.
+
+    Args:
+        expected: Words of what is looked for.
+        gold: What is looked for, as written.
+        clause: Without markup.
+        policy: What is accepted where that is a choice.
+        among: It is one of some choices: the others tell what it is not, and so it may stand anywhere.
+    """
     found = [(match.group(), match.start(), match.end()) for match in re.finditer(r"[^\W_]+|[^\w\s]", clause)]
     verdict: bool | None = None
     for place in range(len(found)):
@@ -466,7 +521,7 @@ def _names(expected: list[str], gold: str, clause: str, policy: GradingPolicy) -
         ):
             verdict = False if verdict is None else verdict
             continue
-        if not _alone(before, after, capital=gold[:1].isupper()):
+        if not among and not _alone(before, after, capital=gold[:1].isupper()):
             verdict = False if verdict is None else verdict
             continue
         return True
@@ -537,6 +592,14 @@ _BESIDE_BEFORE = re.compile(
 )
 
 
+_STANDS_ALONE = re.compile(r"\s*(?:$|[.,;:!?(»\"*-])|\s+(?:de|du|des|d'|et|ou|chez|en|dans)\b")
+_BY_THE_WAY = re.compile(r"\s*(?:avec|par|pour|chez|selon|comme|sur|sans|contre)\b", re.IGNORECASE)
+_AUTHOR = re.compile(
+    r"\b(?:[ée]crite?|compos[ée]e?|r[ée]alis[ée]e?|peinte?|d[ée]couverte?|fond[ée]e?|sign[ée]e?|invent[ée]e?"
+    r"|dirig[ée]e?|publi[ée]e?|formul[ée]e?|propos[ée]e?|r[ée]dig[ée]e?|donn[ée]e?s?|form[ée]e?s?"
+    r"|assur[ée]e?s?|produite?s?)\s+par\s+(?:(?:le|la|l'|les|un|une)\s*)?(?:[^\W\d_]+\s+){0,2}$",
+    re.IGNORECASE,
+)
 _AND = re.compile(r"\s*(?:et|puis)\s+(?:[^\W\d_]+\W*){1,3}$")
 _THEN = re.compile(r"[^\W\d_]\s+puis\s+$")
 _IDENTIFIED = re.compile(r"\s*(?:est|sont|[ée]tait|fut)\s+(?:donc |bien )?(?:le|la|les|l'|un|une)\b")
@@ -557,8 +620,10 @@ def _alone(before: str, after: str, *, capital: bool) -> bool:
     if _CONCEDED.search(before) and re.search(r",\s*mais\b", after):
         return False
     words_before = len(re.findall(r"\w+", before))
-    if not verb and (words_before > 4 or len(re.findall(r"\w+", after)) > 6):
+    if not verb and (words_before > 2 or not _STANDS_ALONE.match(after)):
         return _IDENTIFIED.match(after) is not None and words_before < 3
+    if verb and _BY_THE_WAY.match(head) and not _AUTHOR.search(before):
+        return False
     if not verb and (_BESIDE.match(after) or _BESIDE_BEFORE.match(before)):
         return False
     if not after.strip(" .!*") and _BESIDE_BEFORE.match(before[verb:]):
@@ -724,7 +789,8 @@ def find_choice(gold: str, text: str, choices: Sequence[str], policy: GradingPol
         found = find_truth(_bare(choices[place]), text) if place < len(choices) else None
         if found is not None:
             return found
-    for statement in conclusions(read_statements(text)):
+    of_words = not any(character.isdigit() for choice in choices for character in choice)
+    for statement in conclusions(read_statements(text), of_words=of_words):
         clause = obey_corrections(readable(statement.text))
         finding = _chosen(gold, expected, clause, choices, policy)
         if finding is not None:
@@ -806,6 +872,6 @@ def _named_choices(clause: str, choices: Sequence[str], policy: GradingPolicy) -
             expected = Expected(bare, policy=policy)
             if any(_fits(expected, value, one) for one in values):
                 named.append(place)
-        elif _names(wording.tokens(bare) or ["\0"], bare, without_markup(clause), policy):
+        elif _names(wording.tokens(bare) or ["\0"], bare, without_markup(clause), policy, among=True):
             named.append(place)
     return named

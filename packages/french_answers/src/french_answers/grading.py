@@ -23,6 +23,8 @@ from french_answers.values import is_value
 
 SHORT = 32
 """Characters of an answer alone."""
+GOES_ON = 200
+"""Characters of a text without an answer that a person should look at; a shorter one gives none."""
 MAX_READ = 40_000
 """Characters of a generation, behind its reasoning trace, in which its own answer's end is looked for."""
 MAX_GOLD = 1000
@@ -78,13 +80,20 @@ def grade_answer(
         reason = "True and false are both said."
         return Grade(correct=False, extracted=text[:MAX_GOLD], method=kind, reason=reason, unsure=True)
     grade = _strictly(
-        kind, needed, gold, concluding_text(text), instruction, choices, instruction or question, policy
+        kind,
+        needed,
+        gold,
+        concluding_text(text, of_words=kind in {"words", "choice", "letters"}),
+        instruction,
+        choices,
+        instruction or question,
+        policy,
     )
     if grade.correct or not text:
         return grade
     finding = _found(kind, gold, text, instruction, choices, instruction or question, policy)
     if finding is None:
-        return replace(grade, unsure=grade.method == "no_answer" and len(text) > SHORT)
+        return replace(grade, unsure=grade.method == "no_answer" and len(text) > GOES_ON)
     return Grade(
         correct=finding.correct,
         extracted=finding.text,

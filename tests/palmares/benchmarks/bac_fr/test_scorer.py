@@ -50,4 +50,4 @@ def test_another_policy_is_another_scorer():
 def test_the_scorer_says_who_it_is():
     scorer = BacFrScorer()
 
-    assert (scorer.name, scorer.version, len(scorer.code_hash)) == ("bac-fr", "2", 64)
+    assert (scorer.name, scorer.version, len(scorer.code_hash)) == ("bac-fr", "3", 64)

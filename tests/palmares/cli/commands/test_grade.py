@@ -30,7 +30,7 @@ def test_each_case_becomes_a_line_with_verdict_and_reason(tmp_path):
 
     assert result.exit_code == 0
     assert [(one["id"], one["correct"]) for one in lines] == [("a", True), (7, False)]
-    assert all(set(one) == {"id", "correct", "extracted", "method", "reason"} for one in lines)
+    assert all(set(one) == {"id", "correct", "unsure", "extracted", "method", "reason"} for one in lines)
 
 
 def test_instruction_and_choices_reach_the_grader(tmp_path):
@@ -52,7 +52,7 @@ def test_labels_are_counted_at_the_end(tmp_path):
 
     result, _ = grade(tmp_path, [*labelled, CASE])
 
-    assert "4 graded, 3 right, 0 bad lines." in result.stderr
+    assert "4 graded, 3 right, 0 unsure, 0 bad lines." in result.stderr
     assert (
         "1 of 3 agree (33.3 %); called right against the label: 1, called wrong against it: 1"
         in result.stderr
@@ -65,7 +65,10 @@ def test_labels_are_counted_at_the_end(tmp_path):
         (b"{", "not JSON"),
         (b"[1]", "a JSON list, not an object"),
         (b"[" * 100_000, "not JSON"),
-        (b"\xff\xfe", "not JSON"),
+        (b"\xff\xfe{", "UTF-16"),
+        ('{"gold": "é"}'.encode("latin-1"), "perhaps Latin-1"),
+        (b"\0\1\2", "binary data"),
+        (b'{"gold": "1", "prediction": "1", "question": 1}', "question is int"),
         (b'{"gold": "1"}', "prediction missing"),
         (b'{"gold": [1], "prediction": "1"}', "gold is list, not text"),
         (b'{"gold": "1", "prediction": {}}', "prediction is dict, not text"),
@@ -83,6 +86,35 @@ def test_a_bad_line_is_named_by_number_and_the_rest_goes_on(tmp_path, line, said
     assert [one["id"] for one in lines] == ["a", "a"]
     assert result.stderr.startswith("line 3: ")
     assert said in result.stderr
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"{\n[1]\n"])
+def test_a_file_without_a_usable_line_is_unusable_input(tmp_path, content):
+    result, lines = grade(tmp_path, content)
+
+    assert (result.exit_code, lines) == (2, [])
+    assert "no line is a case that can be graded" in result.stderr
+
+
+def test_complaints_are_capped_and_counted(tmp_path):
+    result, _ = grade(tmp_path, json.dumps(CASE).encode() + b"\n" + b"{\n" * 50)
+
+    assert result.exit_code == 1
+    assert result.stderr.count("It was left out.") == 20
+    assert "30 further bad lines were left out." in result.stderr
+
+
+def test_ids_that_occur_twice_are_counted(tmp_path):
+    result, _ = grade(tmp_path, [CASE, CASE, {**CASE, "id": "b"}])
+
+    assert "1 ids occur more than once." in result.stderr
+
+
+def test_a_doubtful_answer_is_unsure_and_wrong(tmp_path):
+    result, (line,) = grade(tmp_path, [{**CASE, "prediction": "La réponse est soit 12, soit 13."}])
+
+    assert (line["correct"], line["unsure"]) == (False, True)
+    assert "1 graded, 0 right, 1 unsure, 0 bad lines." in result.stderr
 
 
 def test_numbers_no_prediction_and_no_id_are_tolerated(tmp_path):

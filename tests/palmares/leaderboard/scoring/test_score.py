@@ -60,7 +60,7 @@ def test_graded_records_hold_ids_and_no_text(results_folder, settings):
     records = scored(results_folder, settings).graded["bac-fr"]
 
     assert [record["row_id"] for record in records] == ["bac0", "bac1", "bac2", "bac3"]
-    assert set(records[0]) == {"row_id", "correct", "method", "reason", "scorer", "scorer_version"}
+    assert set(records[0]) == {"row_id", "correct", "unsure", "method", "reason", "scorer", "scorer_version"}
 
 
 def test_the_average_needs_every_task(results_folder, settings):

@@ -32,7 +32,7 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _CONNECTOR = re.compile(
-    r"\b(?:c'est bien|mais bien|il (?:en |lui )?reste|"
+    r"\b(?:c'est bien|mais bien|il (?:en |lui )?reste|plus g[ée]n[ée]ralement|"
     r"donc|d'o[ùu]|ainsi|finalement|par cons[ée]quent|par suite"
     r"|en conclusion|conclusion|en d[ée]finitive|au final|il vient|on (?:en )?(?:conclut|d[ée]duit"
     r"|tire|obtient|trouve)"
@@ -382,6 +382,10 @@ def _with_unit(text: str, end: int, texts: list[str]) -> list[str]:
     return [f"{base} {' '.join(words[:count])}" for count in range(len(words), 0, -1)]
 
 
+_IN = re.compile(r"\ben (?:l'an )?$", re.IGNORECASE)
+_FOUR_DIGITS = re.compile(r"[12]\d{3}")
+
+
 def _candidate(texts: tuple[str, ...], text: str, start: int, end: int, equality: bool) -> Candidate:
     before = text[:start].rstrip("$ ") + " "
     is_of = _IS_OF.search(before) is not None
@@ -392,8 +396,9 @@ def _candidate(texts: tuple[str, ...], text: str, start: int, end: int, equality
         or _HAZARD_AFTER.match(text[end : end + 40]) is not None
         or (text[end - 1 : end].isdigit() and text[end : end + 1].isalpha() and len(texts) == 1)
     )
+    year = _IN.search(before) is not None and _FOUR_DIGITS.fullmatch(texts[-1]) is not None
     given = not denied and (
-        _QUALIFIED.search(before) is None or is_of or _SUBJECT_OF.search(before) is not None
+        year or _QUALIFIED.search(before) is None or is_of or _SUBJECT_OF.search(before) is not None
     )
     return Candidate(texts, start, end, given, equality, denied)
 

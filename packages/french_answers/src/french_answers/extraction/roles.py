@@ -39,7 +39,8 @@ _ASIDE = re.compile(
     r"|cela (?:correspond|signifie|confirme|veut|repr[ée]sente|montre|revient|permet)"
     r"|c'est (?:coh[ée]rent|logique|bien ce)|ce (?:r[ée]sultat|qui|nombre est)|cette (?:valeur|r[ée]ponse)"
     r"|ceci (?:correspond|signifie|confirme)|le r[ée]sultat est coh[ée]rent|ce n'est (?:donc "
-    r"|alors )?pas|c'est (?:donc |assez |tr[èe]s |plut[ôo]t )?(?:peu|tr[èe]s|assez|beaucoup)\b|(?:le"
+    r"|alors )?pas(?![^.]*\bmais\b)|c'est (?:donc |assez |tr[èe]s |plut[ôo]t )?(?:peu|tr[èe]s|assez"
+    r"|beaucoup)\b|(?:le"
     r"|les) (?:autres?|propositions?|options?) (?:restantes?|sont|r[ée]ponses|propositions|options)"
     r"|voil[àa]\b|d'ailleurs|par ailleurs|de plus\b|du reste|au passage|commentaires?\b"
     r"|compl[ée]ment|d[ée]tails?\b|en moyenne\b|environ\b|concr[èe]tement|on pourra|on pourrait"
@@ -70,7 +71,7 @@ _STRONG = re.compile(
     r"|on (?:en )?(?:conclut|d[ée]duit)|nous en d[ée]duisons|on en tire"
     r"|ainsi|en d[ée]finitive|au final|en somme|bref|therefore|thus|hence|so the|so there"
     r"|we (?:conclude|get|obtain|find)|au total|en tout|c'est bien|mais bien"
-    r"|cherch[ée]e?s?|demand[ée]e?s?|attendue?s?|correspond (?:donc )?à|en r[ée]sum[ée]"
+    r"|cherch(?:é|ée|és|ées)|demand(?:é|ée|és|ées)|attendue?s?|correspond (?:donc )?à|en r[ée]sum[ée]"
     r"|pour conclure|le r[ée]sultat est|la solution est|les solutions sont|ultimately|overall"
     r"|autrement dit)\b"
     r"|⟹|⇒|\\(?:implies|Rightarrow|Longrightarrow)(?![A-Za-z])",
@@ -85,14 +86,15 @@ _ANNOUNCED = re.compile(
 _BOXED = re.compile(r"\\f?boxe?d?\b|</answer>|^\s*####")
 _NAMES = re.compile(
     r"\b(?:il s'agit|c'est|(?:est|sont) (?:donc )?(?:de|[ée]gale?s?|le|la|les|un|une)\b|(?:est"
-    r"|[ée]tait|fut) (?-i:[A-ZÀ-Ý])|mesure|p[èe]se|dure|co[ûu]te|s'appelle|se nomme|appel[ée]e?s?"
+    r"|sont) (?:donc )?l'|(?:est"
+    r"|[ée]tait|fut) (?:donc |bien s[ûu]r |bien |alors |ainsi )?(?-i:[A-ZÀ-Ý])|mesure|p[èe]se|dure"
+    r"|co[ûu]te|s'appelle|se nomme|appel[ée]e?s?"
     r"|on (?:parle|obtient|trouve|a alors)|nomm[ée]e?s?|d[ée]signe|est d[ûu]e? à|this is|it is"
     r"|is called|known as|vaut|[ée]gale? à)",
     re.IGNORECASE,
 )
 _CONDITIONAL = re.compile(
-    r"\b(?:serai(?:t|ent)|aurai(?:t|ent)|faudrait|pourrait|would|could|s'il"
-    r"|si (?:on|l'on|elles?|les?|la))\b",
+    r"\b(?:serai(?:t|ent)|aurai(?:t|ent)|faudrait|pourrait|would|could|s'il)\b",
     re.IGNORECASE,
 )
 _MATH_LINE = re.compile(r"\$\s*(.*?)\s*\$|\\[\[(](.*?)\\[\])]", re.DOTALL)
@@ -102,6 +104,12 @@ _CONFUSED = re.compile(
     r"|les )?confond[^:]{3,160}:\s+(?=\S)",
     re.IGNORECASE,
 )
+_DENIES = re.compile(
+    r"\b(?:n'est|ne sont|n'[ée]tai(?:t|ent))\s+(?:donc|alors"
+    r"|ainsi)\s+pas\b",
+    re.IGNORECASE,
+)
+_CONTRAST = re.compile(r",\s*(?:elle|lui|eux|elles|quant [àa] (?:elle|lui|eux|elles))\s*,", re.IGNORECASE)
 _QUESTION = re.compile(r"(?:^|(?<=[.!?]\s)|(?<=\n))[^.!?\n]{1,300}\?(?=\s|$)")
 _BULLET = re.compile(r"^\s*(?:[-*•‣–+]|\d{1,2}[.)]|[a-h]\))\s+(?=\S)")
 _TAKES_BACK = re.compile(
@@ -210,12 +218,17 @@ def _with_continuations(lines: list[str]) -> list[str]:
     return joined
 
 
+def _contrasts(text: str) -> bool:
+    """Tell a sentence on the other thing: « La demande, elle, … »."""
+    return _CONTRAST.search(text) is not None and _STRONG.search(text) is None
+
+
 def _statement(text: str, heading: bool) -> Statement:
     confused = _CONFUSED.match(text)
     if confused is not None:
         text = text[confused.end() :]
     takes_back = _TAKES_BACK.match(text) is not None
-    aside = not takes_back and (heading or _ASIDE.match(text) is not None)
+    aside = not takes_back and (heading or _ASIDE.match(text) is not None or _contrasts(text))
     if _BOXED.search(text) or _ANNOUNCED.search(text):
         strength = 3
         aside = heading or bool(re.match(r"[*_\s(]*(?:v[ée]rif|remarque|n\.?b)", text, re.IGNORECASE))
@@ -223,6 +236,8 @@ def _statement(text: str, heading: bool) -> Statement:
         strength = 2
     else:
         strength = 1 if _NAMES.search(text) else 0
+    if strength == 2 and _DENIES.search(text) is not None and "mais" not in text:
+        strength = 0
     if strength < 3 and _CONDITIONAL.search(text) and not _STRONG.search(text):
         aside = True
     words = _MATH_LINE.sub(" ", text)
@@ -245,7 +260,7 @@ def conclusions(found: list[Statement], *, of_words: bool = False) -> list[State
     )
     kept = kept[corrected:]
     strongest = max(one.strength for one in kept)
-    if strongest < 2:
+    if strongest == 0 or (strongest == 1 and not of_words):
         return kept[::-1][:4]
     last = max(place for place, one in enumerate(kept) if one.strength == strongest)
     if strongest == 3:
@@ -256,13 +271,16 @@ def conclusions(found: list[Statement], *, of_words: bool = False) -> list[State
     return [*on[::-1], kept[last], *rest[::-1], *kept[:last][::-1]][:4]
 
 
+_WHILE = re.compile(r",\s*(?:alors que|tandis que|while|whereas|mais la question)\b", re.IGNORECASE)
 LONG = 120
 """Characters of a text in which a conclusion is looked for before it is read as a whole."""
 
 
-def concluding_text(text: str) -> str:
+def concluding_text(text: str, *, of_words: bool = False) -> str:
     """The likeliest conclusion of a text of several sentences; a short text as it is."""
     if len(text) <= LONG:
         return text
     found = read_statements(text)
-    return conclusions(found)[0].text if len(found) > 2 else text
+    return (
+        _WHILE.split(conclusions(found, of_words=of_words)[0].text, maxsplit=1)[0] if len(found) > 1 else text
+    )

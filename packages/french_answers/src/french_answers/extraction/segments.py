@@ -20,7 +20,7 @@ _VALUE_START = re.compile(
     r"|(?<=\s)[A-Za-z]\s*[-+/*]\s*[\dA-Za-z]"
 )
 _HAZARD = re.compile(
-    r"\b(?:avant|apr[èe]s|plus|moins|presque|pr[èe]s|inf[ée]rieure?s?|sup[ée]rieure?s?|entre|jusqu|\w+aine"
+    r"\b(?:partir|avant|apr[èe]s|plus|moins|presque|pr[èe]s|inf[ée]rieure?s?|sup[ée]rieure?s?|entre|jusqu|\w+aine"
     r"|paire|couple|ln|log"
     r"|exp|sin|cos|tan|sqrt|pas|non"
     r"|ne|n|ni|sauf|sans|aucune?|jamais|"

@@ -10,6 +10,10 @@ MAX_MARKS = 50
 _BLANK = re.compile(r"[^\S\n]{3,}")
 _LINES = re.compile(r"\n(?:[^\S\n]{0,8}\n){2,}")
 _MARKS = re.compile(r"([$*_#=`~<>|&+-])\1{7,}")
+_ASKED_FIRST = re.compile(
+    r"\A\s*[*#_]*(?:User|Human|Utilisateur|[ÉE]l[èe]ve)[*_]*\s*:[^\n]{0,2000}\n+"
+    r"(?=[*#_]*(?:Assistant|AI|IA|Bot)[*_]*\s*:)"
+)
 _FIRST_TURN = re.compile(
     r"\A\s*(?:<s>|<bos>|<\|begin_of_text\|>)?\s*(?:(?:<\|(?:im_start|start_header_id|start)\|>"
     r"|<start_of_turn>)\s*)?"
@@ -60,6 +64,7 @@ def own_answer(text: str, prompt: str = "") -> str:
     """
     text = _BLANK.sub("  ", _LINES.sub("\n\n", _MARKS.sub(r"\1\1\1", text)))
     text = _PROMPT_TURN.sub("", text, count=1)
+    text = _ASKED_FIRST.sub("", text, count=1)
     text = _FIRST_TURN.sub("", text, count=1)
     for end in _TURN.finditer(text):
         if _SUBSTANCE.search(text[: end.start()]):
