@@ -214,7 +214,7 @@ def _among_rivals(
 
 _JOINT = re.compile(
     r"[\s$)\\]*,?\s*(?:;|et|ou|puis|voire|à|–|/|ou bien|or|and|\(ou|soit)?\s*(?:[ée]ventuellement"
-    r"|peut-[êe]tre|m[êe]me|bien)?[\s$(]*(?:peut-[êe]tre"
+    r"|peut-[êe]tre|m[êe]me|bien)?[\s$]*(?:peut-[êe]tre"
     r"|soit)?[\s$]*(?:[A-Za-z]{1,4}(?:_\{?\w\}?)?\s*=)?[\s$]*",
     re.IGNORECASE,
 )
@@ -241,6 +241,7 @@ def _last_verb(clause: str, given: list[Candidate]) -> int:
     return end
 
 
+_ONLY = re.compile(r"\b(?:unique|seule?)\b", re.IGNORECASE)
 _WRITTEN = re.compile(r"[\d∞√π\\]")
 
 
@@ -274,7 +275,8 @@ def _members(
     if len(singles) == count and expected.compare(" ; ".join(_member(one, -1) for one in singles)).equal:
         return Finding(correct=True, text=statement.text)
     given = [one for one in found if one.given]
-    return Finding(correct=False, text=statement.text) if len(given) >= count or not order[1:] else None
+    decides = len(given) >= count or not order[1:] or (given and _ONLY.search(statement.text) is not None)
+    return Finding(correct=False, text=statement.text) if decides else None
 
 
 def _member(candidate: Candidate, pick: int) -> str:
@@ -353,7 +355,7 @@ _BEFORE_DATE = re.compile(
 
 def find_date(gold: dates.Date, text: str, policy: GradingPolicy) -> Finding | None:
     """Judge the dates that a generation concludes with."""
-    for statement in conclusions(read_statements(text)):
+    for statement in conclusions(read_statements(text), of_words=True):
         clause = obey_corrections(without_markup(readable(statement.text)))
         start = max(
             (
@@ -412,7 +414,7 @@ def _bare_formula(text: str) -> str:
 
 def find_formula(gold: str, text: str, policy: GradingPolicy) -> Finding | None:
     """Judge the chemical formulas that a generation concludes with."""
-    for statement in conclusions(read_statements(text)):
+    for statement in conclusions(read_statements(text), of_words=True):
         clause = obey_corrections(readable(statement.text)).replace("$", " ")
         start = max(
             (
@@ -567,7 +569,7 @@ _NARROWED = re.compile(
     re.IGNORECASE,
 )
 _NAMING = re.compile(
-    r"(?:^|.*\s)(?:s'agit|parle|nom|noms|notion|concept|ph[ée]nom[èe]ne|processus|terme|ville|pays"
+    r"(?:^|.*\s)(?:elle|lui|il|s'agit|parle|nom|noms|notion|concept|ph[ée]nom[èe]ne|processus|terme|ville|pays"
     r"|mot|figure|cas|qualifie|type|sorte|propri[ét]+[ée]|expression|fonction|donc|bien|est|sont|ici"
     r"|alors|sens|forme|mode|m[ée]canisme|loi|principe|exemple|d[ûu]e?|correspond|gr[âa]ce|revient"
     r"|nature|sujet|style|groupe|registre|genre|mouvement|courant|cellules?|mol[ée]cules?|ions?"
@@ -600,6 +602,8 @@ _AUTHOR = re.compile(
     r"|assur[ée]e?s?|produite?s?)\s+par\s+(?:(?:le|la|l'|les|un|une)\s*)?(?:[^\W\d_]+\s+){0,2}$",
     re.IGNORECASE,
 )
+_FIRST_NAME = re.compile(r"\s*[A-ZÀ-Ý][^\W\d_]+\s+(?:de|d'|du)\s*(?:La |Le |Les )?")
+"""« Jean de »: what follows is the name of the same person."""
 _AND = re.compile(r"\s*(?:et|puis)\s+(?:[^\W\d_]+\W*){1,3}$")
 _THEN = re.compile(r"[^\W\d_]\s+puis\s+$")
 _IDENTIFIED = re.compile(r"\s*(?:est|sont|[ée]tait|fut)\s+(?:donc |bien )?(?:le|la|les|l'|un|une)\b")
@@ -615,7 +619,11 @@ def _alone(before: str, after: str, *, capital: bool) -> bool:
     if any(_WIDENING.fullmatch(word) for word in words[-3:]) or len(words) > 7 or _AFAR.search(before):
         return False
     narrowed = _NARROWED.search(head)
-    if narrowed is not None and not _NAMING.match(narrowed["noun"]):
+    if (
+        narrowed is not None
+        and not (capital and verb and _FIRST_NAME.fullmatch(head))
+        and not _NAMING.match(narrowed["noun"])
+    ):
         return False
     if _CONCEDED.search(before) and re.search(r",\s*mais\b", after):
         return False

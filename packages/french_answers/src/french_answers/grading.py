@@ -83,7 +83,7 @@ def grade_answer(
         kind,
         needed,
         gold,
-        concluding_text(text, of_words=kind in {"words", "choice", "letters"}),
+        concluding_text(text, of_words=kind in {"words", "choice", "letters", "date", "formula"}),
         instruction,
         choices,
         instruction or question,

@@ -17,12 +17,14 @@ _ALL_WORDS = re.compile(r"[^\W\d_]{3,}(?:[\s'-]+[^\W\d_]+)*|[\[(]?[A-Z]{1,3}[\])
 """Golds that may be meant as words although they name a value: « aucune solution », « douze »."""
 _YEAR = re.compile(r"[12]\d{3}")
 _DENIED = re.compile(
-    r"\b(?:ne\s|n'(?!\s|$)(?=[aeéiouyh]))(?!.*\bqu)|\b(?:pas|presque|ni|jamais|aucune?|faux|fausses?"
+    r"\b(?:ne\s|n'(?!\s|$)(?=[aeéiouyh]))(?!.*\bqu)|\b(?:pas|presque|ni|jamais|aucune?|rejett?\w*"
+    r"|[ée]carte\w*|à partir de|faux|fausses?"
     r"|incorrecte?s?|erron[ée]e?s?)\b|\bnon\b(?!\s+nul)",
     re.IGNORECASE,
 )
 _COUNT = re.compile(
-    r"\b(?:\d+|deux|trois|quatre|plusieurs)\s+(?:solutions?|racines|valeurs|réponses?|étapes?|questions?)\b",
+    r"\b(?:\d+|deux|trois|quatre|plusieurs)\s+(?:solutions?|racines|valeurs|réponses?|étapes?"
+    r"|questions?)\b",
     re.IGNORECASE,
 )
 _HOW_MANY = re.compile(r"\bcombien\b|\bnombre\b", re.IGNORECASE)

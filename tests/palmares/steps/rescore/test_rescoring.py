@@ -298,7 +298,7 @@ def test_a_third_scorer_keeps_both_earlier_scores(services, petit, monkeypatch):
     rescored(services, petit, run="rescore-2")
 
     history = list(published_json(services).values())[-1]["palmares"]["rescoring"]["history"]
-    assert [one["scores"]["bac-fr"]["scorer_version"] for one in history] == ["0", "2"]
+    assert [one["scores"]["bac-fr"]["scorer_version"] for one in history] == ["0", "3"]
 
 
 def test_selection_by_name_suite_number_and_interval(services, petit):

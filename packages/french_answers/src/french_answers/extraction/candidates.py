@@ -13,7 +13,8 @@ from french_answers.extraction.statements import (
 )
 
 _MAIN_END = re.compile(
-    r"\s*(?:[,;]\s*(?:soit|à savoir|ce qui|qui|dont|car|puisque|o[ùu]|avec|et (?:il|elle|on|ils"
+    r"\s*(?:[,;]\s*(?:soit|à savoir|c'est-[àa]-dire|ce qui|qui|dont|car|puisque|o[ùu]|avec|et (?:il"
+    r"|elle|on|ils"
     r"|elles|la|le|les|non|pas|ne|cela)\b|mais(?! bien)|alors que|tandis que|while|which|because"
     r"|since|valeur|r[ée]sultat|contrairement|sachant|d'apr[èe]s|selon|comme|en (?:arrondissant"
     r"|effet|accord)|afin|pour (?:que|information)|on (?:pourra|peut)|il (?:ne )?(?:faut|reste|lui)"
@@ -125,6 +126,11 @@ _GOVERNED = re.compile(
     re.IGNORECASE,
 )
 """A negation of the verb, or of the sentence, that governs what follows."""
+_REJECTED = re.compile(
+    r"\b(?:rejett?\w*|[ée]cart(?:e|ons|er)|[ée]limin\w*|exclu[tres]*|exclure|barr\w+|sauf|hormis)\s+"
+    r"(?:(?:donc|la|le|les|valeur|solution|racine|r[ée]ponse|proposition|option)\s+){0,3}$",
+    re.IGNORECASE,
+)
 _DENIED = re.compile(
     r"\b(?:n'est (?:donc |alors )?pas|ne (?:vaut|sont|fait|font) pas"
     r"|et non(?: pas)?|n'[ée]tait pas|pas|non|ni|contre|au lieu de?|plut[ôo]t que|diff[ée]rent de|≠"
@@ -390,7 +396,8 @@ def _candidate(texts: tuple[str, ...], text: str, start: int, end: int, equality
     before = text[:start].rstrip("$ ") + " "
     is_of = _IS_OF.search(before) is not None
     denied = (
-        _DENIED.search(before) is not None
+        _REJECTED.search(before) is not None
+        or _DENIED.search(before) is not None
         or (_HAZARD.search(before) is not None and not is_of)
         or _GOVERNED.search(before) is not None
         or _HAZARD_AFTER.match(text[end : end + 40]) is not None

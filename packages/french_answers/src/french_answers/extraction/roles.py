@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from french_answers.extraction.markup import line_text, readable
 from french_answers.extraction.statements import SUBSTANCE, sentences
@@ -83,9 +85,16 @@ _ANNOUNCED = re.compile(
     r"|\s)*[*_ ]*(?:[:=→]|\best\b|\bsont\b|\bis\b|\bare\b)",
     re.IGNORECASE,
 )
+_UNIQUE = re.compile(
+    r"\b(?:l'unique|la seule|le seul) (?:solution|valeur|r[ée]ponse|nombre"
+    r"|racine)\b",
+    re.IGNORECASE,
+)
+_OTHERS = re.compile(r"\W*cel(?:le|ui|les)s? (?:de|du|des|d')\b|\W*ceux (?:de|du|des|d')\b", re.IGNORECASE)
+_HERE = re.compile(r";\s*(?=(?:ici|or|donc|mais|en revanche)\b)", re.IGNORECASE)
 _BOXED = re.compile(r"\\f?boxe?d?\b|</answer>|^\s*####")
 _NAMES = re.compile(
-    r"\b(?:il s'agit|c'est|(?:est|sont) (?:donc )?(?:de|[ée]gale?s?|le|la|les|un|une)\b|(?:est"
+    r"\b(?:il s'agit|c'est|correspond|(?:est|sont) (?:donc )?(?:de|[ée]gale?s?|le|la|les|un|une)\b|(?:est"
     r"|sont) (?:donc )?l'|(?:est"
     r"|[ée]tait|fut) (?:donc |bien s[ûu]r |bien |alors |ainsi )?(?-i:[A-ZÀ-Ý])|mesure|p[èe]se|dure"
     r"|co[ûu]te|s'appelle|se nomme|appel[ée]e?s?"
@@ -109,7 +118,9 @@ _DENIES = re.compile(
     r"|ainsi)\s+pas\b",
     re.IGNORECASE,
 )
-_CONTRAST = re.compile(r",\s*(?:elle|lui|eux|elles|quant [àa] (?:elle|lui|eux|elles))\s*,", re.IGNORECASE)
+_CONTRAST = re.compile(
+    r"^\W*[^,]{2,40},\s*quant [àa] (?:elle|lui|eux|elles)\s*,|,\s*(?:elle|lui|eux|elles)\s*,", re.IGNORECASE
+)
 _QUESTION = re.compile(r"(?:^|(?<=[.!?]\s)|(?<=\n))[^.!?\n]{1,300}\?(?=\s|$)")
 _BULLET = re.compile(r"^\s*(?:[-*•‣–+]|\d{1,2}[.)]|[a-h]\))\s+(?=\S)")
 _TAKES_BACK = re.compile(
@@ -134,7 +145,8 @@ class Statement:
     """A formula or a word or two alone."""
 
 
-def read_statements(text: str) -> list[Statement]:
+@lru_cache(maxsize=4)
+def read_statements(text: str) -> tuple[Statement, ...]:
     """Split a generation into statements with their roles, in order; what an aside's heading heads"
     " is left out."""
     text = _DISPLAYED.sub(_one_line, text)
@@ -156,7 +168,7 @@ def read_statements(text: str) -> list[Statement]:
             _statement(sentence[-MAX_STATEMENT:], heading)
             for sentence in sentences(readable(line_text(line[-2 * MAX_STATEMENT :])))
         ]
-    return found[-MAX_SENTENCES:]
+    return tuple(found[-MAX_SENTENCES:])
 
 
 def _one_line(found: re.Match[str]) -> str:
@@ -220,19 +232,22 @@ def _with_continuations(lines: list[str]) -> list[str]:
 
 def _contrasts(text: str) -> bool:
     """Tell a sentence on the other thing: « La demande, elle, … »."""
-    return _CONTRAST.search(text) is not None and _STRONG.search(text) is None
+    other = _CONTRAST.search(text) is not None or _OTHERS.match(text) is not None
+    return other and _STRONG.search(text) is None
 
 
 def _statement(text: str, heading: bool) -> Statement:
     confused = _CONFUSED.match(text)
     if confused is not None:
         text = text[confused.end() :]
+    if _CONDITIONAL.search(text) is not None:
+        text = _HERE.split(text)[-1]
     takes_back = _TAKES_BACK.match(text) is not None
     aside = not takes_back and (heading or _ASIDE.match(text) is not None or _contrasts(text))
     if _BOXED.search(text) or _ANNOUNCED.search(text):
         strength = 3
         aside = heading or bool(re.match(r"[*_\s(]*(?:v[ée]rif|remarque|n\.?b)", text, re.IGNORECASE))
-    elif takes_back or _STRONG.search(text):
+    elif takes_back or _STRONG.search(text) or _UNIQUE.search(text):
         strength = 2
     else:
         strength = 1 if _NAMES.search(text) else 0
@@ -245,14 +260,14 @@ def _statement(text: str, heading: bool) -> Statement:
     return Statement(text, strength, aside, bare)
 
 
-def conclusions(found: list[Statement], *, of_words: bool = False) -> list[Statement]:
+def conclusions(found: Sequence[Statement], *, of_words: bool = False) -> list[Statement]:
     """The statements that may conclude, the likeliest first.
 
     Args:
         found: Of a generation, in order.
         of_words: A word is looked for: what is said after a conclusion comments on it.
     """
-    kept = [one for one in found if not one.aside] or found
+    kept = [one for one in found if not one.aside] or list(found)
     if not kept:
         return []
     corrected = next(
