@@ -24,6 +24,9 @@ from french_answers.values.limits import UnreadableError
 from french_answers.values.reading import read
 from french_answers.values.value_types import Members, Region, Scalar, Value
 
+MAX_VALUE = 200
+"""Characters of a value in a sentence; a longer formula is working."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -118,7 +121,7 @@ def find_value(gold: str, text: str, asked: str | None, policy: GradingPolicy) -
     order = conclusions(statements)
     if _YEAR.fullmatch(gold):
         found = find_date(dates.Date(year=int(gold)), text, policy)
-        if found is not None and found.correct:
+        if found is not None and found.correct and not _offers_another(found.text, fits):
             return found
     if statements and is_unfinished(text) and order[0].strength < 3:
         return Finding(correct=False, text=order[0].text, unsure="The text breaks off.")
@@ -137,8 +140,23 @@ def find_value(gold: str, text: str, asked: str | None, policy: GradingPolicy) -
             clause, rest, statement, value, fits, expected, order[place:], asks_number=asks_number
         )
         if found is not None:
+            alternatives = isinstance(value, Members) and not value.ordered
+            if found.correct and not alternatives and _offers_another(statement.text, fits):
+                return replace(found, correct=False, unsure="Another value is offered.")
             return found
     return None
+
+
+_OR = re.compile(r"\bou\b(?!\s+(?:encore|[ée]ga))", re.IGNORECASE)
+
+
+def _offers_another(text: str, fits: Callable[[Candidate], bool]) -> bool:
+    """Tell « 45 min ou 50 min »; « 0,75 ou trois quarts » offers the same value twice."""
+    for found in _OR.finditer(text):
+        other = candidates(text[found.end() : found.end() + 60])[:1]
+        if other and other[0].start <= 14 and not fits(other[0]):
+            return True
+    return False
 
 
 def _judged(
@@ -155,6 +173,8 @@ def _judged(
     given = [one for one in given_values(clause) if asks_number or not _NUMBER_OF.match(clause, one.start)]
     if isinstance(value, Scalar) and value.unit is not None:
         given = [one for one in given if not _counts_things(one)]
+    if _NOT_THAT.match(statement.text) and not given:
+        return Finding(correct=False, text=statement.text)
     if not any(one.given for one in given) and _NO_SOLUTION.search(statement.text):
         return Finding(correct=expected.compare("∅").equal, text=statement.text)
     if isinstance(value, Members) and len(value.items) != 1:
@@ -254,6 +274,8 @@ def _members(
 ) -> Finding | None:
     text = obey_corrections(readable(statement.text))
     if _NO_SOLUTION.search(text):
+        if _NOT_THAT.match(text):
+            return Finding(correct=False, text=statement.text)
         return Finding(correct=expected.compare("∅").equal, text=statement.text)
     found = [one for one in candidates(text) if not one.denied]
     found = [one for one in found if any(_WRITTEN.search(way) for way in one.texts)] or found
@@ -310,7 +332,7 @@ def _fits(expected: Expected, value: Value | None, candidate: Candidate, *, labe
                 break
     if labelled and any("=" in way for way in ways):
         ways = tuple(way for way in ways if "=" in way)
-    return any(expected.compare(way).equal for way in ways[:8])
+    return any(expected.compare(way).equal for way in ways[:8] if len(way) <= MAX_VALUE)
 
 
 _MULTIPLIED = re.compile(
@@ -387,10 +409,15 @@ def find_date(gold: dates.Date, text: str, policy: GradingPolicy) -> Finding | N
     return None
 
 
+_NOT_THAT = re.compile(r"\W*(?:ce|il|elle|cela) n'est (?:donc |alors )?pas\b(?!.*\bmais\b)", re.IGNORECASE)
+
+
 def find_period(gold: str, text: str) -> Finding | None:
     """Judge the two years that a generation concludes with."""
     expected = dates.read_period(gold)
     for statement in conclusions(read_statements(text)):
+        if _NOT_THAT.match(statement.text):
+            return Finding(correct=False, text=statement.text)
         said = dates.read_period(readable(statement.text))
         if said is not None:
             return Finding(correct=said == expected, text=statement.text)
@@ -434,6 +461,8 @@ def find_formula(gold: str, text: str, policy: GradingPolicy) -> Finding | None:
                 if formulas.is_formula(_COMMANDS.sub("", formula := _bare_formula(one.group())))
                 and not _DENIED_BEFORE.search(clause[: one.start()])
             ]
+            if len(found) > 1 and f"{found[0]} ou {found[1]}" in " ".join(clause.split()):
+                return Finding(correct=False, text=statement.text, unsure="Two formulas are given.")
             if found:
                 return Finding(correct=formulas.same_formula(gold, found[0], policy), text=statement.text)
     return None
@@ -763,7 +792,8 @@ def _said_truth(clause: str) -> bool | None:
         said = _affirms(found[1])
         if _DENIES_THAT.search(before):
             said = not said
-        if _NEGATED.search(before) and found[1].casefold() not in _ANSWERS:
+        answers = found[1].casefold() in _ANSWERS
+        if (_NOT_THAT.match(before) if answers else _NEGATED.search(before)) is not None:
             said = not said
     return said
 
