@@ -12,8 +12,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from palmares.cli.requests.addresses import local_stack
 from palmares.leaderboard.clusters import Cluster
-from palmares.leaderboard.errors import LeaderboardError, RefusedError
+from palmares.leaderboard.errors import LeaderboardError, RefusedError, StackError
 from palmares.leaderboard.planning.adapters import join
 from palmares.leaderboard.settings import Settings, Suite
 from palmares.leaderboard.submissions.model_facts import ModelFacts, facts_of_config
@@ -146,7 +147,7 @@ def with_weights(facts: ModelFacts, weights_bytes: int) -> ModelFacts:
 
 
 def facts_from_hub(model_id: str, revision: str) -> ModelFacts:
-    """Ask the Hub at ``HF_ENDPOINT`` with ``HF_TOKEN``.
+    """Ask the Hub at ``HF_ENDPOINT``, else that of the stack which runs here, else the public one.
 
     Raises:
         UnusableInputError: No such name, model or revision, or no access to it.
@@ -155,11 +156,12 @@ def facts_from_hub(model_id: str, revision: str) -> ModelFacts:
     from palmares.hub import Hub
     from palmares.leaderboard.errors import HubGatedError, HubNotFoundError
 
-    endpoint, asked = os.environ.get("HF_ENDPOINT") or HUB, f"model {model_id} at {revision}"
+    endpoint, token = _hub()
+    asked = f"model {model_id} at {revision}"
     try:
         validate_model_id(model_id)
         validate_revision(revision)
-        hub = Hub(endpoint=endpoint, token=os.environ.get("HF_TOKEN") or None)
+        hub = Hub(endpoint=endpoint, token=token)
         facts = hub.model_facts(model_id, revision)
         if facts.adapter is None or facts.config:
             return facts
@@ -177,6 +179,18 @@ def facts_from_hub(model_id: str, revision: str) -> ModelFacts:
             f"{asked} is gated and HF_TOKEN has no access to it. Ask for access on its page, or give its "
             "config.json with --config."
         ) from error
+
+
+def _hub() -> tuple[str, str | None]:
+    """Address and token of the Hub to ask."""
+    token = os.environ.get("HF_TOKEN") or None
+    if endpoint := os.environ.get("HF_ENDPOINT"):
+        return endpoint, token
+    try:
+        stack = local_stack(None)
+    except StackError:  # it is down: the model may be on the public Hub
+        stack = None
+    return (stack["hub_endpoint"], stack["hub_token"]) if stack else (HUB, token)
 
 
 def base_of(adapter: ModelFacts) -> str:

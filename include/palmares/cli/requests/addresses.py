@@ -165,17 +165,28 @@ def _checked(endpoint: str) -> str:
     return endpoint
 
 
-def _embedded(hub: str | None, home: Path | None) -> Addresses:
-    """The stack of this checkout, if a distribution that has one is installed."""
+def local_stack(home: Path | None) -> Mapping[str, str] | None:
+    """Addresses and keys of the stack on this machine; None: there is none.
+
+    Raises:
+        StackError: It is down.
+    """
     for finder in entry_points(group=LOCAL_STACK):
         stack: Mapping[str, str] | None = finder.load()(home)
         if stack is not None:
-            return Addresses(
-                hub_endpoint=_checked(hub or stack["hub_endpoint"]),
-                hub_token=os.environ.get("HF_TOKEN") if hub else stack["hub_token"],
-                store_url=stack["store_url"],
-                storage_url=stack["storage_url"],
-            )
+            return stack
+    return None
+
+
+def _embedded(hub: str | None, home: Path | None) -> Addresses:
+    """The stack of this checkout, if a distribution that has one is installed."""
+    if (stack := local_stack(home)) is not None:
+        return Addresses(
+            hub_endpoint=_checked(hub or stack["hub_endpoint"]),
+            hub_token=os.environ.get("HF_TOKEN") if hub else stack["hub_token"],
+            store_url=stack["store_url"],
+            storage_url=stack["storage_url"],
+        )
     where = f" in {home}" if home else ""
     raise UnusableInputError(
         f"There is no stack{where}. Start one (palmares up), or name a deployment: "

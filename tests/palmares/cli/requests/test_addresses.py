@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import psutil
 import pytest
 from palmares.cli.requests.addresses import Addresses, UnusableInputError, find_addresses
+from palmares.leaderboard.errors import StackError
 
 from devstack.supervisor.paths import StackPaths
-from devstack.supervisor.state import StackState, prepare_home
+from devstack.supervisor.state import StackState, Supervisor, prepare_home
 
 CONNECTION = '{"conn_type": "generic", "host": "http://hub.example", "password": "hf_secret"}'
 
@@ -22,7 +25,8 @@ def find(home: Path | None = None, **given: str | None) -> Addresses:
 def stack(tmp_path: Path) -> StackState:
     paths = StackPaths.locate(tmp_path / "state")
     prepare_home(paths)
-    state = StackState(ports={"hub": 8190, "postgres": 5499})
+    alive = Supervisor(pid=os.getpid(), create_time=psutil.Process().create_time())
+    state = StackState(ports={"hub": 8190, "postgres": 5499}, supervisor=alive)
     state.save(paths)
     return state
 
@@ -36,6 +40,13 @@ def test_the_embedded_stack_is_found_in_its_home(stack: StackState, tmp_path: Pa
         store_url=stack.database_url("palmares"),
         storage_url=(tmp_path / "state" / "storage").as_uri(),
     )
+
+
+def test_a_stack_that_is_down_is_named_with_what_to_do(stack: StackState, tmp_path: Path) -> None:
+    stack.model_copy(update={"supervisor": None}).save(StackPaths.locate(tmp_path / "state"))
+
+    with pytest.raises(StackError, match=r"is down\. Start it: palmares up"):
+        find(tmp_path / "state")
 
 
 def test_a_deployment_is_found_in_the_environment() -> None:
