@@ -106,7 +106,7 @@ def _prepared(settings: JobSettings, task: TaskKey, manager: Any) -> PreparedTas
             loaded.set_config(key="num_fewshot", value=task.few_shot)
         loaded.set_fewshot_seed(seed=settings.seed)
         docs = loaded.eval_docs
-        count = len(docs)
+        count, digest = len(docs), _dataset_sha256(settings, task, docs)
     except DatasetError as error:
         raise EvaluationFailure("evaluator_error", str(error)) from error
     except (OSError, ValueError, KeyError, ImportError) as error:
@@ -129,7 +129,7 @@ def _prepared(settings: JobSettings, task: TaskKey, manager: Any) -> PreparedTas
         task=task,
         lm_eval_task=loaded,
         rows=drawn_rows(count, limit=settings.limit_samples, seed=settings.seed, name=benchmark.name),
-        dataset_sha256=_dataset_sha256(settings, task, docs),
+        dataset_sha256=digest,
     )
 
 
