@@ -240,7 +240,7 @@ def _group_means(file: ResultsFile, name: str, members: Sequence[MetricLine]) ->
         group = Group.model_validate(
             {"name": name, "mean": "by_size" if by_size else "weighted", "members": tasks}
         )
-        values = {
+        values: dict[str, dict[str | None, Value]] = {
             task: {None: Value(value=line.value, stderr=line.stderr, rows=rows[task] or 1)}
             for task, line in lines.items()
         }
