@@ -17,7 +17,7 @@ unexport PYTHONPATH
 unexport PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-vllm demo up down status doctor test test-clearml test-faults check lock clean
+.PHONY: help setup setup-vllm demo up down status doctor test test-clearml test-faults check docs lock clean
 
 help: ## Say what there is
 	@echo "Palmarès: the back end of an LLM leaderboard. First: make demo"
@@ -59,13 +59,13 @@ test: setup ## Run every test but the long faults
 	if [ $$status -gt $$worst ]; then worst=$$status; fi; \
 	exit $$worst
 
-# A run of all scenarios writes the file; one that PYTEST_ARGS cuts short does not.
 test-clearml: setup ## Run the provider's tests on the ClearML server at PALMARES_TEST_CLEARML
 	@test -n "$(PALMARES_TEST_CLEARML)" && test -n "$(PALMARES_TEST_CLEARML_FILES)" || { echo "Set PALMARES_TEST_CLEARML, PALMARES_TEST_CLEARML_FILES, CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY"; exit 2; }
 	$(BIN)/pytest tests/plugins/clearml_provider -m "not stack and not evaluator"
 
-test-faults: setup ## Break everything that can break, half an hour long, and write docs/reliability.md
-	@PALMARES_RELIABILITY=docs/reliability.md $(BIN)/pytest -m stack $(PYTEST_ARGS) tests/faults
+# A run of all scenarios writes the file; one that PYTEST_ARGS cuts short does not.
+test-faults: setup ## Break everything that can break, half an hour long, and write docs/reference/reliability.md
+	@PALMARES_RELIABILITY=docs/reference/reliability.md $(BIN)/pytest -m stack $(PYTEST_ARGS) tests/faults
 	@$(BIN)/pytest tests/faults/test_report.py
 
 check: setup ## Rules, format, types, direction of imports, conventions: a few minutes, before any test
@@ -75,6 +75,10 @@ check: setup ## Rules, format, types, direction of imports, conventions: a few m
 	$(BIN)/mypy include/palmares packages/french_answers/src devstack plugins dags performance tests
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/conventions
+	$(BIN)/mkdocs --quiet build --strict
+
+docs: setup ## Build the documentation as a site, in .palmares-docs/
+	@$(BIN)/mkdocs --quiet build --strict && echo "Open .palmares-docs/index.html"
 
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes
 

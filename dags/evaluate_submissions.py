@@ -1,6 +1,6 @@
 """The sweep: admit what was submitted, evaluate each model in a group of its own, publish, sum up.
 
-Runs every night, by hand (form below), and as a backfill. See docs/architecture.md for one model's way.
+Runs every night, by hand (form below), and as a backfill. A model's way: docs/explanation/architecture.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The leaderboard for readers: contents table, card and charts, made anew after results change.
 
 Runs when a model was published (asset `palmares_results`), and by hand. It reads the store, not the event,
-so one run tells of all that came; nothing new makes no commit. See docs/publishing.md.
+so one run tells of all that came; nothing new makes no commit. See docs/explanation/publishing.md.
 """
 
 from __future__ import annotations

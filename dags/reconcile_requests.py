@@ -1,6 +1,6 @@
 """The reconciler compares ClearML's jobs, Airflow's runs, the store and the requests, and reconciles them.
 
-Runs every quarter of an hour. See docs/architecture.md, "Reconciliation", for what it looks for.
+Runs every quarter of an hour. See docs/explanation/architecture.md, "Reconciliation", for what it looks for.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Stored outputs graded again: mapped over models, no GPU; by hand, as a backfill, or when a scorer is new.
 
 `watch_scorers` looks every hour whether a scorer's code or libraries changed, and says so by an asset event;
-`rescore_details` answers it, and looks by itself every night. See docs/architecture.md, "Re-scoring".
+`rescore_details` answers it, and looks every night too (docs/explanation/architecture.md, "Re-scoring").
 """
 
 from __future__ import annotations

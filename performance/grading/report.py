@@ -1,4 +1,4 @@
-"""The figures of docs/benchmarks.md, as Markdown tables."""
+"""The figures of docs/reference/performance.md, as Markdown tables."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Modules that nearly every task imports, loaded before Airflow forks: a task then begins at once.
 
 A task runs in a forked process, and what it imports is gone with it. Measured with 20 models: see
-docs/benchmarks.md, "Overhead, side by side".
+docs/reference/performance.md, "Overhead, side by side".
 """
 
 from __future__ import annotations

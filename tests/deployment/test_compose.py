@@ -1,4 +1,4 @@
-"""docker-compose.yaml is accepted by Docker Compose, and keeps the promises of docs/deployment.md."""
+"""docker-compose.yaml is accepted by Docker Compose, and keeps the promises of docs/operate/deployment.md."""
 
 from __future__ import annotations
 

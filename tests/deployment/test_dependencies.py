@@ -1,4 +1,4 @@
-"""docs/dependencies.md says why each direct dependency is there, and names no other."""
+"""docs/reference/dependencies.md says why each direct dependency is there, and names no other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "dependencies.md"
+PAGE = ROOT / "docs" / "reference" / "dependencies.md"
 OURS = {
     "palmares",
     "french_answers",

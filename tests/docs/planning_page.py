@@ -1,4 +1,4 @@
-"""Computes what docs/planning.md shows: the worked example, and the hand-kept table beside the plans.
+"""Computes what the page on planning shows: the worked example, and the hand-kept table beside the plans.
 
 `python -m tests.docs.planning_page` writes both into the page.
 """
@@ -13,7 +13,7 @@ from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 
 from performance.hand_kept_table import compare, facts_of, models, musa, ratios, submission_of
 
-PAGE = Path(__file__).parents[2] / "docs" / "planning.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "planning.md"
 EXAMPLE = "Qwen/Qwen2.5-Math-72B-Instruct"
 TOO_LARGE = "allenai/Llama-3.1-Tulu-3-405B"
 
@@ -81,8 +81,8 @@ def block(page: str, name: str) -> str:
     """What the page holds between its marks of this name."""
     _, begin, rest = page.partition(f"<!-- {name}: generated -->\n")
     text, end, _ = rest.partition(f"\n<!-- {name}: end -->")
-    assert begin, f"docs/planning.md has lost the mark {name}"
-    assert end, f"docs/planning.md has lost the mark {name}"
+    assert begin, f"docs/explanation/planning.md has lost the mark {name}"
+    assert end, f"docs/explanation/planning.md has lost the mark {name}"
     return text
 
 

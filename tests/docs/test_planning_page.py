@@ -1,4 +1,4 @@
-"""docs/planning.md says what the planner computes."""
+"""docs/explanation/planning.md says what the planner computes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RULES = [
 
 @pytest.mark.parametrize("name", GENERATED)
 def test_the_page_shows_what_the_code_computes(name):
-    again = "run `python -m tests.docs.planning_page`: it writes docs/planning.md anew"
+    again = "run `python -m tests.docs.planning_page`: it writes docs/explanation/planning.md anew"
     assert block(TEXT, name) == GENERATED[name](), again
 
 

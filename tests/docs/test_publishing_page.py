@@ -1,4 +1,4 @@
-"""docs/publishing.md names every column of the contents table and every member of the provenance."""
+"""The page on publishing names every column of the contents table and every member of the provenance."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from palmares.leaderboard.publishing import Provenance, contents_of, contents_parquet
 from palmares.leaderboard.settings import DEFAULT_CONFIG_DIR, load_settings
 
-PAGE = (Path(__file__).parents[2] / "docs" / "publishing.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "explanation" / "publishing.md").read_text(encoding="utf-8")
 SUITE = load_settings(DEFAULT_CONFIG_DIR).suite()
 
 

@@ -62,7 +62,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """One row of docs/reliability.md."""
+    """One row of docs/reference/reliability.md."""
 
     id: str
     step: str

@@ -1,4 +1,4 @@
-"""The table of scenarios and outcomes, which the run of all of them writes into docs/reliability.md."""
+"""The table of scenarios and outcomes, which the run of all of them writes into the page on reliability."""
 
 from __future__ import annotations
 

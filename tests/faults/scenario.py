@@ -27,7 +27,7 @@ class TaskKill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What a row of docs/reliability.md is about, and what must come of it."""
+    """What a row of docs/reference/reliability.md is about, and what must come of it."""
 
     id: str
     step: Step

@@ -6,7 +6,7 @@ from tests.faults.full.scenarios import FULL
 from tests.faults.report import ids_in
 from tests.faults.scenarios import QUICK
 
-REPORT = Path(__file__).parents[2] / "docs" / "reliability.md"
+REPORT = Path(__file__).parents[2] / "docs" / "reference" / "reliability.md"
 
 
 def test_every_scenario_has_its_row_in_the_report() -> None:
@@ -14,7 +14,7 @@ def test_every_scenario_has_its_row_in_the_report() -> None:
 
     assert len(set(scenarios)) == len(scenarios)
     assert sorted(ids_in(REPORT)) == sorted(scenarios), (
-        "run `make test-faults`: it writes docs/reliability.md anew"
+        "run `make test-faults`: it writes docs/reference/reliability.md anew"
     )
 
 

@@ -1,4 +1,4 @@
-"""Writes and checks a job's artifact: docs/architecture.md, "Artifact results"."""
+"""Writes and checks a job's artifact: docs/reference/formats.md, "Artifact results"."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Placement(BaseModel):
 
 
 class JobSettings(BaseModel):
-    """One job. Field names are the hyperparameters' (docs/architecture.md, "ClearML task")."""
+    """One job. Field names are the hyperparameters' (docs/reference/formats.md, "ClearML task")."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
 

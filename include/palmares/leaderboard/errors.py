@@ -33,7 +33,7 @@ class Refusal:
     """Why a submission is not evaluated, in words that tell its sender what to do."""
 
     code: str
-    """Stable identifier, e.g. ``not_found``; listed in docs/requests.md."""
+    """Stable identifier, e.g. ``not_found``; listed in docs/operate/requests.md."""
     message_en: str
     message_fr: str
 

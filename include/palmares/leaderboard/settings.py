@@ -112,7 +112,7 @@ class Settings(BaseModel):
     admission: AdmissionPolicy = AdmissionPolicy()
     queue: QueuePolicy = QueuePolicy()
     grading: GradingPolicy = GradingPolicy()
-    """What the bac-fr scorer accepts where the right verdict is a choice (docs/grading.md)."""
+    """What the bac-fr scorer accepts where the right verdict is a choice (docs/explanation/grading.md)."""
     default_suite: str
     default_cluster: str
     suites: dict[str, Suite]

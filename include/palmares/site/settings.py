@@ -17,7 +17,7 @@ HUB_TOKEN_VARIABLE = "PALMARES_SITE_HUB_TOKEN"  # noqa: S105 - the name of a var
 """Environment variable: the token that commits submissions; without it the form is closed."""
 SENDER_TOKENS_VARIABLE = "PALMARES_SITE_SENDER_TOKENS"
 """Environment variable: ``sender:sha256`` of each token that the operator gave out, separated by commas."""
-SECRET_VARIABLE = "PALMARES_SITE_SECRET"  # noqa: S105
+SECRET_VARIABLE = "PALMARES_SITE_SECRET"  # noqa: S105 - its name, not its value
 """Environment variable: signs forms; without it each process draws its own."""
 
 

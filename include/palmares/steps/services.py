@@ -39,7 +39,7 @@ class Services:
 
     @classmethod
     def open(cls, get_connection: Callable[[str], ConnectionLike]) -> Services:
-        """Open everything at the addresses of two connections (docs/architecture.md, "Connections").
+        """Open everything at the addresses of two connections (docs/reference/formats.md, "Connections").
 
         Raises:
             SettingsError: The configuration is wrong.

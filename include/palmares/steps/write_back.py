@@ -1,4 +1,4 @@
-"""What an evaluation's state says in its request file (the table in docs/architecture.md)."""
+"""What an evaluation's state says in its request file (the table in docs/explanation/architecture.md)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Eight workers publish at once while the Hub does its worst: nothing is lost, nothing is written twice.
 
-The full size, 500 models, is `python -m performance.publishing` (docs/benchmarks.md).
+The full size, 500 models, is `python -m performance.publishing` (docs/reference/performance.md).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import pytest
 from clearml_provider import get_provider_info, operators, sensors
 
 ROOT = Path(__file__).parents[3]
-PAGES = [ROOT / "docs/clearml_provider.md", ROOT / "plugins/README.md"]
+PAGES = [ROOT / "docs/reference/clearml_provider.md", ROOT / "plugins/README.md"]
 PAGE = PAGES[0].read_text()
 BLOCKS = {
     f"{page.name} {number}": block

@@ -262,7 +262,7 @@ def agent(home: Path, hosts: dict[str, str], queue: str) -> Iterator[None]:
 
 
 def test_the_documentations_examples_run_in_a_bare_airflow(bare, hosts):
-    page = (ROOT / "docs/clearml_provider.md").read_text()
+    page = (ROOT / "docs/reference/clearml_provider.md").read_text()
     for number, block in enumerate(re.findall(r"```python\n(.*?)```", page, re.DOTALL)):
         (bare.folder / f"dags/example_{number}.py").write_text(block)
     connection = {"conn_type": "clearml", "host": hosts["clearml_api"], "login": ACCESS_KEY}

@@ -12,7 +12,7 @@ _MOST = 20
 
 
 class RetryBudgets(BaseModel):
-    """Retries by class; a class that is not here gets none. docs/failures.md says what each changes."""
+    """Retries by class; a class that is not here gets none. docs/operate/failures.md: what each changes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

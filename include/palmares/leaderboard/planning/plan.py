@@ -108,7 +108,7 @@ _ADAPTER: TypeAdapter[JobPlan] = TypeAdapter(JobPlan)
 
 
 def hyperparameters(submission: Submission, plan: JobPlan, suite: Suite) -> dict[str, str]:
-    """Write the section ``General`` (docs/architecture.md, "ClearML task"); every value is a string.
+    """Write the section ``General`` (docs/reference/formats.md, "ClearML task"); every value is a string.
 
     Booleans are ``True`` and ``False``, as Python and the original scripts do; an absent limit is empty.
     """

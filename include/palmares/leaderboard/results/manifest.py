@@ -51,7 +51,7 @@ class ManifestFile(_Part):
 
 
 class Manifest(_Part):
-    """``manifest.json`` (docs/architecture.md, "Artifact results")."""
+    """``manifest.json`` (docs/reference/formats.md, "Artifact results")."""
 
     schema_: int = Field(alias="schema")
     job_key: str

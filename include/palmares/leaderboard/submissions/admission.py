@@ -72,7 +72,7 @@ def examine(
         history: Past jobs by cluster, which correct the plan's forecast.
 
     Raises:
-        RefusedError: The model cannot be evaluated, with a code of docs/requests.md.
+        RefusedError: The model cannot be evaluated, with a code of docs/operate/requests.md.
         HubUnavailableError: The Hub is out of reach; not a refusal.
     """
     case = Case(
@@ -110,7 +110,7 @@ def admit(
     """Check a request and freeze it; see :func:`examine`.
 
     Raises:
-        RefusedError: The model cannot be evaluated, with a code of docs/requests.md.
+        RefusedError: The model cannot be evaluated, with a code of docs/operate/requests.md.
         HubUnavailableError: The Hub is out of reach; not a refusal.
     """
     return examine(

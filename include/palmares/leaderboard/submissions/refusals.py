@@ -119,7 +119,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "ou quantifiée.",
     ),
 }
-"""English and French sentence by code; docs/requests.md lists them for submitters."""
+"""English and French sentence by code; docs/operate/requests.md lists them for submitters."""
 
 LONGEST_VALUE = 400
 """Characters of one value in a sentence; a name that is a megabyte long is cut."""

@@ -70,7 +70,7 @@ class Transition:
     after: frozenset[RequestStatus]
     by: frozenset[Actor]
     when: str
-    """In words, for docs/requests.md."""
+    """In words, for docs/operate/requests.md."""
 
 
 TRANSITIONS: Final = (

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 class GradingPolicy:
     """One field for each choice; True: the answer that the field describes counts as right.
 
-    The defaults are those that ``tests/data/bac_fr_own_cases.md`` argues for; ``docs/grading.md`` has an
+    The defaults are those that ``tests/data/bac_fr_own_cases.md`` argues for; the page on grading has an
     example of each. ``leaderboard.yaml`` sets them under ``grading``, where an unknown name is refused.
     """
 

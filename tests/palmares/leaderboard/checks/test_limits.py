@@ -64,7 +64,7 @@ def test_the_shipped_settings_keep_the_limits_of_the_kinds(settings):
 
 
 def test_the_documentation_names_every_baseline_with_its_default():
-    text = (PROJECT_ROOT / "docs" / "sanity_baselines.md").read_text(encoding="utf-8")
+    text = (PROJECT_ROOT / "docs" / "explanation" / "sanity_baselines.md").read_text(encoding="utf-8")
     cells = [[cell.strip() for cell in line.split("|")] for line in text.splitlines() if line.startswith("|")]
     told = [(row[1].strip("`"), row[3].strip("≤≥ ")) for row in cells if len(row) == 5]
 

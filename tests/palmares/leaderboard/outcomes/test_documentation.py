@@ -1,4 +1,4 @@
-"""docs/failures.md says what the code does."""
+"""docs/operate/failures.md says what the code does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from palmares.leaderboard.outcomes import SENTENCES, RetryBudgets
 from palmares.signatures import SIGNATURES, Signature
 
-TEXT = (Path(__file__).parents[4] / "docs" / "failures.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[4] / "docs" / "operate" / "failures.md").read_text(encoding="utf-8")
 
 
 def row_of(signature: Signature) -> str:

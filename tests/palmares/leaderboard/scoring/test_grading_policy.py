@@ -41,7 +41,7 @@ def test_an_unknown_policy_is_refused_by_name(config):
 
 
 def test_the_page_names_every_policy_with_its_default():
-    page = (PROJECT_ROOT / "docs" / "grading.md").read_text(encoding="utf-8")
+    page = (PROJECT_ROOT / "docs" / "explanation" / "grading.md").read_text(encoding="utf-8")
     said = dict(re.findall(r"^\| `(\w+)` \| (yes|no) \|", page, re.MULTILINE))
 
     assert said == {

@@ -34,7 +34,7 @@ LLAMA = {
     "vocab_size": 512,
     "max_position_embeddings": 512,
 }
-REQUESTS_MD = Path(__file__).parents[4] / "docs" / "requests.md"
+REQUESTS_MD = Path(__file__).parents[4] / "docs" / "operate" / "requests.md"
 
 
 def test_every_code_is_explained_to_submitters():

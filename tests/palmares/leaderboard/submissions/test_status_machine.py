@@ -32,7 +32,7 @@ from palmares.leaderboard.submissions.status_machine import (
     write_status,
 )
 
-REQUESTS_MD = Path(__file__).parents[4] / "docs" / "requests.md"
+REQUESTS_MD = Path(__file__).parents[4] / "docs" / "operate" / "requests.md"
 KNOWN: list[RequestStatus] = [status for status in RequestStatus if status is not RequestStatus.UNKNOWN]
 
 # Rows: from; columns: to; letters: who (s sender, b back end, o operator).

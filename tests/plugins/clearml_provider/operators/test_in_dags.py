@@ -91,7 +91,7 @@ def test_templated_fields_are_arguments(operator):
 def test_the_example_in_the_documentation_is_a_dag(tmp_path):
     from airflow.dag_processing.dagbag import DagBag
 
-    page = (Path(__file__).parents[4] / "docs" / "clearml_provider.md").read_text()
+    page = (Path(__file__).parents[4] / "docs" / "reference" / "clearml_provider.md").read_text()
     (tmp_path / "example.py").write_text(page.split("```python\n")[1].split("```")[0])
     bag = DagBag(tmp_path)
     assert bag.import_errors == {}
