@@ -1,6 +1,6 @@
 """The queue for readers and submitters: places, expected starts and reasons, for the public site.
 
-Runs every quarter of an hour; a queue that is as it was makes no commit. See docs/publishing.md.
+Runs every quarter of an hour; a queue that is as it was makes no commit. See docs/explanation/publishing.md.
 """
 
 from __future__ import annotations

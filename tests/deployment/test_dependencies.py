@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reference" / "dependencies.md"
 OURS = {
     "palmares",
+    "packages",
     "french_answers",
     "devstack",
     "performance",
@@ -28,7 +29,7 @@ PROVIDERS = packages_distributions()
 INPUTS = sorted(path.name for path in ROOT.glob("requirements*.in"))
 EVALUATOR = ["include/palmares/evaluator", "include/palmares/benchmarks/*/task"]
 DEMO_FILES = ["devstack/demo/make_hub.py", "devstack/demo/train_models.py", "devstack/demo/make_datasets.py"]
-EVALUATOR_TESTS = ["tests/palmares/evaluator"]
+EVALUATOR_TESTS = ["tests/palmares/evaluator", "tests/fixtures/any_task_job.py"]
 PRODUCTION = ["dags", "plugins", "include/palmares", "packages/*/src"]
 DEVELOPMENT = ["devstack", "performance", "tests", "packages/*/tests"]
 SCOPES = [
