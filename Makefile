@@ -75,10 +75,10 @@ check: setup ## Rules, format, types, direction of imports, conventions: a few m
 	$(BIN)/mypy include/palmares packages/french_answers/src devstack plugins dags performance tests
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/conventions
-	$(BIN)/mkdocs --quiet build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 docs: setup ## Build the documentation as a site, in .palmares-docs/
-	@$(BIN)/mkdocs --quiet build --strict && echo "Open .palmares-docs/index.html"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict && echo "Open .palmares-docs/index.html"
 
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes
 

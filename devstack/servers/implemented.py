@@ -12,7 +12,7 @@ from starlette.routing import Route
 from devstack.servers.clearml.app import ENDPOINTS
 from devstack.servers.hub import api, pages
 
-PAGE = Path(__file__).parents[2] / "docs" / "embedded_servers.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "embedded_servers.md"
 
 _HEAD = """# What the embedded servers implement
 
