@@ -68,8 +68,6 @@ def main(arguments: list[str] | None = None) -> int:
             datasets_directory=asked.datasets,
             allow_local=True,
         )
-        if settings.datasets_directory is not None:
-            os.environ["DATASETS_DIRECTORY"] = str(settings.datasets_directory)
         done = evaluate_model(
             settings,
             asked.output,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 from palmares.benchmarks import lm_eval, registry
 from palmares.benchmarks.errors import DatasetError
 from palmares.benchmarks.lm_eval import LmEvalBenchmark
-from palmares.benchmarks.rows import dataset_path
+from palmares.benchmarks.rows import DATASETS_DIRECTORY, dataset_path
 from palmares.evaluator.failures import EvaluationFailure
 from palmares.evaluator.settings import JobSettings, TaskKey
 
@@ -40,6 +41,8 @@ def prepare_tasks(settings: JobSettings) -> dict[str, PreparedTask]:
         EvaluationFailure: ``evaluator_error``: a dataset is missing, empty or wrong, a split has fewer
             examples than are asked for, or lm-eval is not the one that the suite was hashed with.
     """
+    if settings.datasets_directory is not None:  # lm-eval calls the tasks' own loaders, without arguments.
+        os.environ[DATASETS_DIRECTORY] = str(settings.datasets_directory)
     manager = _manager([task.benchmark for task in settings.tasks])
     return {task.key: _prepared(settings, task, manager) for task in settings.tasks}
 
