@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,16 +38,16 @@ class FinishedSweep:
         return [row for row in self.board["rows"] if row["model"] == model]
 
 
-def run_palmares(home: Path, *arguments: str, timeout_s: float = SWEEP_DEADLINE_S, **environment: str) -> str:
+def run_palmares(home: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
     """Run the command to its end and return what it printed; a failure shows all of it."""
     done = subprocess.run(
         [sys.executable, "-m", "palmares.cli.main", *arguments],
-        env={**os.environ, "PALMARES_HOME": str(home), "COLUMNS": "80", **environment},
+        env={**os.environ, "PALMARES_HOME": str(home), "COLUMNS": "80", **(environment or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=timeout_s,
+        timeout=SWEEP_DEADLINE_S,
         check=False,
     )
     assert done.returncode == 0, f"palmares {' '.join(arguments)}: {done.returncode}\n{done.stdout}"

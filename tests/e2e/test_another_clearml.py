@@ -31,7 +31,7 @@ def test_a_stack_evaluates_on_another_clearml_server(tmp_path: Path) -> None:
             for part in (f"--{name}", f"http://127.0.0.1:{other.ports[name]}")
         ]
         try:
-            run_palmares(home, "up", "--detach", *addresses, **keys)
+            run_palmares(home, "up", "--detach", *addresses, environment=keys)
             output = run_palmares(home, "demo", "--keep")
             board = json.loads((paths.demo / "leaderboard.json").read_text(encoding="utf-8"))
             own = _statuses(paths.embedded / "clearml" / "clearml.sqlite")

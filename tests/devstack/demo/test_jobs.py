@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -23,8 +24,9 @@ def clearml(tmp_path: Path) -> Iterator[httpx.Client]:
         yield client
 
 
-def _call(client: httpx.Client, endpoint: str, **body: object) -> dict:
-    return client.post(f"/{endpoint}", json=body).raise_for_status().json()["data"]
+def _call(client: httpx.Client, endpoint: str, **body: object) -> dict[str, Any]:
+    data: dict[str, Any] = client.post(f"/{endpoint}", json=body).raise_for_status().json()["data"]
+    return data
 
 
 def _job(client: httpx.Client, model: str) -> str:

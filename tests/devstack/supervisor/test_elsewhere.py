@@ -20,6 +20,7 @@ def test_every_part_is_told_the_addresses_and_keys_that_were_given(paths):
     elsewhere = find_elsewhere(
         clearml=CLEARML, hub="https://hub.example.org", store="postgresql://u:p@db/palmares", environment=KEYS
     )
+    assert elsewhere is not None
     state = StackState(ports=dict(USUAL_PORTS), elsewhere=elsewhere)
     airflow, agent = airflow_environment(paths, state), agent_environment(paths, state, 0)
 

@@ -56,6 +56,7 @@ def test_a_definition_s_hash_changes_with_the_files_that_decide_outputs(
     tmp_path: Path, benchmark: str, changed: str, expected: bool
 ):
     shipped = registry.benchmark(benchmark)
+    assert shipped.definition is not None
     task = Path(shutil.copytree(shipped.definition.parent, tmp_path / "task"))
     own = replace(shipped, definition=task / shipped.definition.name)
     before = own.definition_sha256()

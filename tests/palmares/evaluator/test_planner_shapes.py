@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from palmares.leaderboard.planning.architectures import registry
+from palmares.leaderboard.model_classes import registry
 from palmares.leaderboard.planning.reading import read_model_config
 from palmares.leaderboard.submissions.model_facts import facts_of_config
 

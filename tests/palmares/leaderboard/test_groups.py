@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from palmares.leaderboard.groups import Group, GroupMember, Value, check_groups, score_groups
 
 MMLU = json.loads((Path(__file__).parents[2] / "data" / "mmlu_preliminary.json").read_text(encoding="utf-8"))
+
+
+def group_of(name: str, mean: str, members: list[str]) -> Group:
+    return Group.model_validate({"name": name, "mean": mean, "members": members})
 
 
 def of(**values: tuple[float, float | None, int]) -> dict[str, dict[str | None, Value]]:
@@ -45,11 +50,12 @@ def test_guessing_scores_zero_and_less_than_guessing_too():
 
 
 def test_a_published_mmlu_run_is_reproduced_from_its_subtasks():
-    groups, values = [], {}
+    groups: list[Group] = []
+    values: dict[str, dict[str | None, Value]] = {}
     for name, group in MMLU["groups"].items():
-        groups.append(Group(name=name, mean="by_size", members=[task["name"] for task in group["subtasks"]]))
+        groups.append(group_of(name, "by_size", [task["name"] for task in group["subtasks"]]))
         values |= of(**{task["name"]: (task["value"], task["stderr"], 10) for task in group["subtasks"]})
-    groups.insert(0, Group(name="mmlu", mean="by_size", members=list(MMLU["groups"])))
+    groups.insert(0, group_of("mmlu", "by_size", list(MMLU["groups"])))
     check_groups(groups, values)
 
     scores = score_groups(groups, values)
@@ -65,7 +71,7 @@ def test_the_plain_mean_of_unequal_subtasks_is_not_the_mean_by_size():
     values = of(a=(1.0, 0.0, 90), b=(0.0, 0.0, 10))
 
     means = {
-        mean: score_groups([Group(name="g", mean=mean, members=["a", "b"])], values)["g"].value
+        mean: score_groups([group_of("g", mean, ["a", "b"])], values)["g"].value
         for mean in ("weighted", "by_size")
     }
 
@@ -74,8 +80,8 @@ def test_the_plain_mean_of_unequal_subtasks_is_not_the_mean_by_size():
 
 def test_a_group_that_lacks_a_member_names_it_and_has_no_number():
     groups = [
-        Group(name="outer", members=["inner", "a"]),
-        Group(name="inner", members=["a", "b", "c"]),
+        group_of("outer", "weighted", ["inner", "a"]),
+        group_of("inner", "weighted", ["a", "b", "c"]),
     ]
 
     scores = score_groups(groups, of(a=(0.5, 0.1, 4), b=(math.nan, None, 4)))
@@ -86,7 +92,8 @@ def test_a_group_that_lacks_a_member_names_it_and_has_no_number():
 
 def test_a_series_names_its_metric_and_filter():
     group = Group(name="g", members={"gsm8k": GroupMember(series="exact_match,strict-match")})
-    values = {"gsm8k": {"exact_match,flexible-extract": Value(value=0.8, stderr=None, rows=10)}}
+    flexible = Value(value=0.8, stderr=None, rows=10)
+    values: dict[str, dict[str | None, Value]] = {"gsm8k": {"exact_match,flexible-extract": flexible}}
 
     assert score_groups([group], values)["g"].missing == ("g/gsm8k",)
     values["gsm8k"]["exact_match,strict-match"] = Value(value=0.5, stderr=None, rows=10)
@@ -109,6 +116,6 @@ def test_a_series_names_its_metric_and_filter():
         ([{"name": "g", "members": []}], "members"),
     ],
 )
-def test_groups_that_cannot_be_computed_are_refused(groups: list[dict], message: str):
+def test_groups_that_cannot_be_computed_are_refused(groups: list[dict[str, Any]], message: str):
     with pytest.raises(ValueError, match=message):
         check_groups([Group.model_validate(group) for group in groups], {"arc_challenge", "gsm8k"})

@@ -202,7 +202,7 @@ def test_a_large_file_is_graded_in_parts_in_order(tree, monkeypatch, workers, gr
 
     graded = outcome.graded[0]
     assert (graded.counts.rows, graded.counts.correct) == (100, 50)
-    assert [one["row_id"] for one in grading.records(graded.file.graded)] == [a.row_id for a in answers]
+    assert [one["row_id"] for one in records.records(graded.file.graded)] == [a.row_id for a in answers]
     assert sorted(path.suffix for path in details.parent.iterdir()) == [".json", ".jsonl", ".parquet"]
 
 
@@ -217,7 +217,7 @@ def test_parts_find_their_earlier_verdicts(tree, monkeypatch):
     tree.rescore()
 
     graded = next(iter(tree.rescore().graded)).file.graded
-    assert [one["before"] for one in grading.records(graded)] == [bool(n % 2) for n in range(40)]
+    assert [one["before"] for one in records.records(graded)] == [bool(n % 2) for n in range(40)]
 
 
 def test_a_broken_file_is_named_and_the_rest_goes_on(tree):
@@ -434,7 +434,7 @@ def _killing(policy: GradingPolicy) -> dict[str, Scorer]:
 
 
 def grade_part_of_a_killer(part):
-    registry.text_scorers = _killing  # in a process of its own
+    registry.text_scorers = _killing  # type: ignore[assignment]  # in a process of its own
     return grading.grade_part(part)
 
 

@@ -93,10 +93,18 @@ def test_a_task_is_given_another_place_and_pulled_from_there(api: Api) -> None:
 def test_what_a_machine_reported_is_read_in_points_of_an_interval(api: Api) -> None:
     start = int(time.time()) // 60 * 60 - 600
     for second, used in ((start, [10, 30]), (start + 10, [20, 40]), (start + 60, [0, 100])):
-        report = {"timestamp": second * 1000, "machine_stats": {"gpu_usage": used, "memory_used": 5.0}}
+        report: dict[str, Any] = {
+            "timestamp": second * 1000,
+            "machine_stats": {"gpu_usage": used, "memory_used": 5.0},
+        }
         api.call("workers.status_report", worker="reporting", **report)
     items = [{"key": "gpu_usage", "category": "avg"}, {"key": "gpu_usage", "category": "max"}]
-    period = {"from_date": start, "to_date": start + 120, "interval": 60, "worker_ids": ["reporting"]}
+    period: dict[str, Any] = {
+        "from_date": start,
+        "to_date": start + 120,
+        "interval": 60,
+        "worker_ids": ["reporting"],
+    }
     (worker,) = api.call("workers.get_stats", items=items, **period)["workers"]
     assert worker["worker"] == "reporting"
     assert worker["metrics"] == [

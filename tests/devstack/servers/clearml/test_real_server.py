@@ -63,12 +63,12 @@ class Replay:
         login = self._http.post("/auth.login", headers={"Authorization": self._basic})
         self._names["token"] = login.json()["data"]["token"]
 
-    def send(self, request: dict[str, Any]) -> httpx.Response:
+    def send(self, request: dict[str, Any]) -> Any:
         headers = dict(request.get("headers", {}))
         if authorization := self._authorization(request.get("auth")):
             headers["Authorization"] = authorization
         if "raw" in request:
-            content = self.filled(request["raw"])
+            content: str | None = self.filled(request["raw"])
         else:
             content = self.filled(json.dumps(request["body"])) if "body" in request else None
         if "body" in request:
