@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -324,8 +323,3 @@ async def _hub_problem(request: Request, error: Exception) -> Response:
         detail = {"detail": "The Hub does not answer. Try again in a minute."}
         return JSONResponse(detail, status_code=503, headers={"Retry-After": "60"})
     return _page(request, "problem.html", 503, code=503, snapshot=None)
-
-
-def openapi_json(app: FastAPI) -> str:
-    """The API's description, for files."""
-    return json.dumps(app.openapi(), indent=2)

@@ -107,19 +107,11 @@ class RequestFiles:
         with self._database.transaction() as connection:
             return [_stored(row) for row in connection.execute(query)]
 
-    def is_refused(self, request_path: str, blob_oid: str) -> bool:
-        """Whether this content need not be looked at again until it changes.
-
-        False for what may cure itself (`RECHECKED_CODES`: gated, not found) and for what was admitted later.
-        """
-        query = select(_REFUSALS.c.code).where(
-            _REFUSALS.c.request_path == clean_text(request_path), _REFUSALS.c.blob_oid == blob_oid, _stands()
-        )
-        with self._database.transaction() as connection:
-            return connection.execute(query).first() is not None
-
     def refused_blobs(self) -> set[tuple[str, str]]:
-        """Every (request path, blob) for which `is_refused` holds."""
+        """Every (request path, blob) that need not be looked at again until it changes.
+
+        Left out: what may cure itself (`RECHECKED_CODES`: gated, not found) and what was admitted later.
+        """
         query = select(_REFUSALS.c.request_path, _REFUSALS.c.blob_oid).where(_stands())
         with self._database.transaction() as connection:
             return {(path, blob) for path, blob in connection.execute(query)}

@@ -296,4 +296,4 @@ def test_a_claim_lifts_the_refusals_of_its_request(store, submission):
     store.evaluations.claim(submission, dag_run_id="2")
     assert [one.request_path for one in store.request_files.refusals()] == ["other.json"]
     assert len(store.request_files.refusals(include_lifted=True)) == 2
-    assert not store.request_files.is_refused(path, "b1")
+    assert (path, "b1") not in store.request_files.refused_blobs()

@@ -100,7 +100,7 @@ def evaluate(
         command += [] if value is None else [name, str(value)]
     command += [] if apply_chat_template else ["--no-chat-template"]
     # Progress is for people: with --json, standard output holds the object only.
-    done = subprocess.run(command, stdout=2 if as_json else None, check=False)  # noqa: S603
+    done = subprocess.run(command, stdout=2 if as_json else None, check=False)  # noqa: S603 - this project's own script
     if done.returncode:
         raise typer.Exit(done.returncode)
     scored = _graded(output / "artifact", asked, settings)

@@ -115,7 +115,7 @@ def _parsed(content: bytes) -> dict[str, Any]:
         raise ValueError(f"instruction is {type(instruction).__name__}, not text")  # noqa: TRY004 - bad data, not a bug
     question = case.get("question")
     if not isinstance(question, str | None):
-        raise ValueError(f"question is {type(question).__name__}, not text")  # noqa: TRY004
+        raise ValueError(f"question is {type(question).__name__}, not text")  # noqa: TRY004 - bad data, not a bug
     if choices is not None and not (
         isinstance(choices, list) and all(_is_scalar(choice) for choice in choices)
     ):

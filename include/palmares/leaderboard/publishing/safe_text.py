@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 import unicodedata
 
@@ -23,11 +22,6 @@ def one_line(text: str, *, longest: int = LONGEST_CELL) -> str:
     spaced = " ".join(text.split())
     shown = "".join("\ufffd" if unicodedata.category(char) in _UNSEEN else char for char in spaced)
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
-
-
-def html_text(text: str, *, longest: int = LONGEST_CELL) -> str:
-    """Escape *text* for HTML, within an element or a quoted attribute."""
-    return html.escape(one_line(text, longest=longest), quote=True)
 
 
 def markdown_text(text: str, *, longest: int = LONGEST_CELL) -> str:
