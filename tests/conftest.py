@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _starts_processes(item: pytest.Item) -> bool:
     return group_of(item.path) == "whole stack" or item.get_closest_marker("stack") is not None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Write what UTF-8 cannot hold as an escape: a process sends its reports to the first one as UTF-8.
+
+    Tests with file names that are no text (lone surrogates) log them.
+    """
+    report = yield
+    report.sections = [(name, _as_utf8(text)) for name, text in report.sections]
+    if report.longrepr is not None and _as_utf8(report.longreprtext) != report.longreprtext:
+        report.longrepr = _as_utf8(report.longreprtext)
+    return report
+
+
+def _as_utf8(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
