@@ -20,7 +20,7 @@ from tests.palmares.steps.sweeping import admit, claimed
 
 pytestmark = pytest.mark.stack
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 EVALUATOR = Path(os.environ.get("PALMARES_EVALUATOR_PYTHON") or ROOT / ".venv-evaluator/bin/python")
 DATASETS = ROOT / "devstack" / "demo" / "datasets"
 RUN = "night-1"
