@@ -76,7 +76,12 @@ def test_more_gpus_change_the_queue_and_the_hyperparameters(services: Services) 
 def test_the_shape_of_a_model_that_the_hub_knows_decides_how_it_is_cut(services: Services) -> None:
     chuc = {"cluster": "chuc", "queue": "chuc-1-node", "max_num_seqs": 4, "enforce_eager": True}
 
-    known = step_after(services, "out_of_memory", **chuc)
+    known = next_step(
+        services,
+        "out_of_memory",
+        user_properties={"plan": json.dumps(plan_of(**chuc))},
+        general={**GENERAL, "model": "palmares-demo/grand"},  # 4 heads: they can be shared out among 4 GPUs
+    )
     unknown = next_step(
         services,
         "out_of_memory",
