@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
+# A console keeps the width that it finds when it is made: here none is given, and each test sets its own.
+os.environ.pop("COLUMNS", None)
 ROOT = Path(__file__).parent
 WHOLE_STACK = ("e2e", "faults", "devstack/supervisor")
 """Folders whose tests start a whole stack, or kill one: a single process runs them, one after the other."""

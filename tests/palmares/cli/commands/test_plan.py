@@ -168,10 +168,17 @@ def test_a_person_s_override_is_seen(write, tmp_path, monkeypatch):
 
 
 def test_code_of_the_model_s_own_is_not_run(write):
-    found = answer("--config", write({**LLAMA_8B, "auto_map": {"AutoModelForCausalLM": "modeling.Model"}}))
+    own = {"architectures": ["TheirOwnForCausalLM"], "auto_map": {"AutoModelForCausalLM": "modeling.Model"}}
+    found = answer("--config", write({**LLAMA_8B, **own}))
 
     assert found["verdict"] == "incompatible"
     assert "code" in found["reasons"][0]
+
+
+def test_a_native_architecture_is_placed_though_its_configuration_names_code(write):
+    found = answer("--config", write({**LLAMA_8B, "auto_map": {"AutoModelForCausalLM": "modeling.Model"}}))
+
+    assert found["verdict"] == "placed"
 
 
 def test_the_weights_size_that_is_given_counts(write):
