@@ -144,13 +144,16 @@ def _decoder(values: ConfigValues, family: Family, architecture: str) -> ModelCo
     moe_intermediate = (values.optional(*moe_names) or intermediate) if experts else 0
     latent = _latent(values, family, hidden, heads) if _is_latent(values, family) else None
     head_dim = _head_dim(values, hidden, heads, latent)
+    kv_heads = _kv_heads(values, family, heads)
+    if kv_heads > heads:
+        raise broken(values.model_id, "num_key_value_heads", f"{kv_heads}, more than its {heads} heads")
     model = ModelConfig(
         architecture=architecture,
         model_type=family.model_type,
         hidden=hidden,
         layers=layers,
         heads=heads,
-        kv_heads=_kv_heads(values, family, heads),
+        kv_heads=kv_heads,
         head_dim=head_dim,
         explicit_head_dim=values.raw("head_dim") is not None,
         intermediate=values.optional("intermediate_size_mlp") or intermediate,
