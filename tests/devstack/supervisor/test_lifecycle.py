@@ -114,9 +114,10 @@ def test_the_whole_stack_starts_tells_crashes_and_stops(home):
     up = Command(home, "up", "--foreground")
     up.wait_for("The stack is healthy")
     up.wait_for("Ctrl-C")
-    status = json.loads(palmares(home, "status", "--json", "--memory").stdout)
+    deadline = time.monotonic() + 120  # one late answer on a busy machine is no illness
+    while not (status := json.loads(palmares(home, "status", "--json", "--memory").stdout))["healthy"]:
+        assert time.monotonic() < deadline, [part for part in status["parts"] if not part["healthy"]]
     assert status["running"]
-    assert status["healthy"]
     assert {part["name"] for part in status["parts"]} == {
         "postgres",
         "embedded",
