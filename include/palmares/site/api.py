@@ -228,8 +228,8 @@ def submissions(
     fields["use_chat_template"] = "on" if given.use_chat_template else ""
     try:
         form = read_form({key: str(value) for key, value in fields.items()})
-        checked = site.desk.check(form)
         accepted = None if given.dry_run else site.desk.submit(form, sender=sender)
+        checked = site.desk.check(form) if accepted is None else accepted.checked
     except FormError as error:
         problems = [{"loc": ["body", name], "msg": text} for name, text in error.problems.items()]
         raise HTTPException(422, problems) from error
@@ -238,7 +238,7 @@ def submissions(
         raise HTTPException(code, {"code": error.refusal.code, "message": str(error)}) from error
     answer = SubmissionOut(
         path=form.path,
-        revision=checked.revision if accepted is None else accepted.revision,
+        revision=checked.revision,
         commit=None if accepted is None else accepted.commit,
         gpu_hours=checked.plan.gpu_hours,
         waiting=checked.waiting,

@@ -27,8 +27,10 @@ from palmares.site.web import (
     BROWSER_COOKIE,
     LANGUAGE_COOKIE,
     Site,
+    Tables,
     address_of,
     base_of,
+    document_response,
     language_of,
     sender_of,
     with_etag,
@@ -68,6 +70,7 @@ def create_app(
         settings=site_settings,
         secrets=given,
         source=source,
+        tables=Tables(),
         desk=SubmissionDesk(site_settings, settings if given.takes_submissions else None, source, writer),
         forms=Forms(given.signing_key),
         api_limit=RateLimit(limits.requests_per_minute, 60),
@@ -151,9 +154,8 @@ def _add_pages(app: FastAPI) -> None:
     @app.get("/board.json", include_in_schema=False)
     def table(request: Request) -> Response:
         snapshot = site.source.snapshot()
-        language = language_of(request)
-        content = boards.table_json(snapshot, site.settings, language)
-        return with_etag(request, content, "application/json", vary=True)
+        document = site.tables.get(snapshot, site.settings, language_of(request))
+        return document_response(request, document, "application/json")
 
     @app.get("/models/{name:path}", include_in_schema=False)
     def model(request: Request, name: str) -> Response:

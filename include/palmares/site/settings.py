@@ -47,8 +47,8 @@ class Limits(_Frozen):
 
     requests_per_minute: PositiveInt = 240
     """Requests of the API from one address."""
-    submissions_per_hour: PositiveInt = 10
-    """Submissions of one sender, and of one address."""
+    submissions_per_hour: PositiveInt = 20
+    """Checks and submissions together, of one sender and of one address: each asks the Hub."""
 
 
 class SiteSettings(_Frozen):

@@ -122,6 +122,8 @@ COPY --chown=user requirements.txt ./
 RUN pip install --no-cache-dir --require-hashes --no-deps -r requirements.txt
 COPY --chown=user . .
 USER user
+# Only the Hub's proxy reaches the container: its word for a visitor's address counts.
+ENV FORWARDED_ALLOW_IPS=*
 ENV PYTHONPATH=/home/user/app PYTHONUNBUFFERED=1 PALMARES_CONFIG_DIR=/home/user/app/config
 EXPOSE 7860
 CMD ["python", "-m", "palmares.site.serve", "--settings", "site.yaml", "--host", "0.0.0.0", "--port", "7860"]

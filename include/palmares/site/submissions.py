@@ -13,7 +13,7 @@ from palmares.hub import Hub
 from palmares.leaderboard.errors import HubUnavailableError, RefusedError, StaleCommitError
 from palmares.leaderboard.planning import JobPlan
 from palmares.leaderboard.settings import Settings
-from palmares.leaderboard.submissions.admission import examine
+from palmares.leaderboard.submissions.admission import Admissible, examine
 from palmares.leaderboard.submissions.names import validate_model_id
 from palmares.leaderboard.submissions.refusals import duplicate_refusal, evaluated_refusal
 from palmares.leaderboard.submissions.request_file import parse_request
@@ -138,8 +138,9 @@ class Accepted:
     """A request that was committed."""
 
     path: str
-    revision: str
     commit: str
+    checked: Checked
+    """What the checks found when it was committed."""
 
     @property
     def slug(self) -> str:
@@ -176,12 +177,7 @@ class SubmissionDesk:
         admissible = self._examined(form)
         snapshot = self._source.snapshot()
         self._refuse_known(form, admissible.submission, snapshot)
-        return Checked(
-            revision=admissible.submission.revision,
-            plan=admissible.plan,
-            parameters=admissible.submission.about.parameters,
-            waiting=sum(1 for one in snapshot.requests if one.state == "waiting"),
-        )
+        return _checked(admissible, snapshot)
 
     def submit(self, form: SubmissionForm, *, sender: str, now: datetime | None = None) -> Accepted:
         """Check once more, and commit the request, pinned to the commit that was checked.
@@ -190,14 +186,16 @@ class SubmissionDesk:
             FormError, RefusedError, HubUnavailableError: As `check`.
         """
         assert self._writer is not None, "closed"
-        submission = self._examined(form).submission
+        admissible = self._examined(form)
+        submission = admissible.submission
         content = form.request(
             revision=submission.revision, sender=sender, moment=now or datetime.now(UTC), facts=submission
         )
         repo = self._site.requests_repo
         for _ in range(TRIES):
             self._source.forget()
-            self._refuse_known(form, submission, self._source.snapshot())
+            snapshot = self._source.snapshot()
+            self._refuse_known(form, submission, snapshot)
             head = self._writer.head(repo)
             present = self._writer.read_file(repo, form.path, commit=head)
             if present is not None and parse_request(form.path, present).status.value not in {
@@ -212,7 +210,7 @@ class SubmissionDesk:
             except StaleCommitError:
                 continue
             self._source.forget()
-            return Accepted(path=form.path, revision=submission.revision, commit=commit)
+            return Accepted(path=form.path, commit=commit, checked=_checked(admissible, snapshot))
         raise HubUnavailableError(f"{repo}: somebody committed first {TRIES} times. Try again.")
 
     def existing(self, form: SubmissionForm) -> Request | None:
@@ -220,7 +218,7 @@ class SubmissionDesk:
         found = [one for one in self._source.snapshot().requests if _asks_the_same(one, form)]
         return found[0] if found else None
 
-    def _examined(self, form: SubmissionForm) -> Any:
+    def _examined(self, form: SubmissionForm) -> Admissible:
         settings = self._settings
         assert settings is not None, "closed"
         problems = {}
@@ -256,6 +254,15 @@ class SubmissionDesk:
             is_same = is_same and row.chat_template == submission.use_chat_template
             if is_same and row.revision == submission.revision:
                 raise RefusedError(evaluated_refusal(form.path))
+
+
+def _checked(admissible: Admissible, snapshot: Snapshot) -> Checked:
+    return Checked(
+        revision=admissible.submission.revision,
+        plan=admissible.plan,
+        parameters=admissible.submission.about.parameters,
+        waiting=sum(1 for one in snapshot.requests if one.state == "waiting"),
+    )
 
 
 def _asks_the_same(request: Request, form: SubmissionForm) -> bool:

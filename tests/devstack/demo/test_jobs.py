@@ -70,7 +70,7 @@ def test_a_server_that_refuses_tells_nothing(clearml):
         (Job(worker="w", since=NOW - timedelta(hours=2), percent=7), "running on w for 2:00:00, 7 % done"),
     ],
 )
-def test_a_job_is_told_in_words(job, text):
+def test_a_job_is_reported_as_text(job, text):
     assert job.text(NOW) == text
 
 

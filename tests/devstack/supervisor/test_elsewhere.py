@@ -16,7 +16,7 @@ KEYS = {"CLEARML_API_ACCESS_KEY": "AK", "CLEARML_API_SECRET_KEY": "SK", "HF_TOKE
 CLEARML = ("https://api.example.org/", "https://files.example.org", "https://app.example.org")
 
 
-def test_every_part_is_told_the_addresses_and_keys_that_were_given(paths):
+def test_every_part_gets_the_addresses_and_keys_that_were_given(paths):
     elsewhere = find_elsewhere(
         clearml=CLEARML, hub="https://hub.example.org", store="postgresql://u:p@db/palmares", environment=KEYS
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 from palmares.site.app import create_app
+from palmares.site.i18n import number
 from palmares.site.settings import Secrets
 
 from tests.fixtures.hub_server import failing_server
@@ -158,3 +160,22 @@ def test_the_made_up_tables_are_parquet_as_the_publisher_writes_it():
 
     table = pq.read_table(pa.BufferReader(parquet([*small_board(), record("a/b", 1.0)])))
     assert set(TITLES) <= set(table.column_names)
+
+
+def test_the_table_is_made_once_until_it_changes_and_sent_as_the_visitor_takes_it(site, site_settings):
+    source, tables = site.app.state.site.source, site.app.state.site.tables
+    first = tables.get(source.snapshot(), site_settings, "fr")
+    assert tables.get(source.snapshot(), site_settings, "fr") is first
+    newer = replace(source.snapshot(), contents_commit="another", rows=())
+    assert tables.get(newer, site_settings, "fr").content != first.content
+    plain = site.get("/board.json?lang=en", headers={"accept-encoding": "identity"})
+    packed = site.get("/board.json?lang=en", headers={"accept-encoding": "gzip"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.json() == plain.json()
+
+
+@pytest.mark.parametrize(
+    ("value", "french", "english"), [(1234.56, "1\u202f234,6", "1,234.6"), (-0.01, "0,0", "0.0")]
+)
+def test_numbers_are_grouped_as_the_language_does(value, french, english):
+    assert (number(value, "fr"), number(value, "en")) == (french, english)

@@ -93,7 +93,7 @@ def test_a_good_submission_is_checked_then_committed_at_the_commit_that_was_chec
         ({"model": "bad\x00name"}, 422, "cannot be printed"),
     ],
 )
-def test_a_bad_submission_is_told_what_to_correct_and_writes_nothing(site, public_hub, changes, status, text):
+def test_a_bad_submission_names_what_to_correct_and_writes_nothing(site, public_hub, changes, status, text):
     before = head(public_hub)
     answer = answer_form(site, **({"action": "submit"} | changes))
     assert (answer.status_code, text in answer.text) == (status, True), answer.text

@@ -122,7 +122,7 @@ def cancelled_by_a_person(sources: SourcesOfTruth, evaluation: Evaluation, job: 
         return None
     if evaluation.state not in LIVE | {EvaluationState.FAILED} or _speaks(sources, evaluation):
         return None
-    return _ending(ActionKind.CANCELLED, evaluation, job, job.stop_reason or "Cancelled from Airflow.")
+    return _termination(ActionKind.CANCELLED, evaluation, job, job.stop_reason or "Cancelled from Airflow.")
 
 
 def results_pending(sources: SourcesOfTruth, evaluation: Evaluation, job: Job | None) -> Action | None:
@@ -147,7 +147,7 @@ def results_pending(sources: SourcesOfTruth, evaluation: Evaluation, job: Job | 
         f"attempt {job.attempt} finished and nobody fetched its results: {run.words}. "
         "The next sweep fetches them; nothing is computed again."
     )
-    return _ending(ActionKind.RESULTS_PENDING, evaluation, job, reason)
+    return _termination(ActionKind.RESULTS_PENDING, evaluation, job, reason)
 
 
 def stale(sources: SourcesOfTruth, evaluation: Evaluation, job: Job | None) -> Action | None:
@@ -155,7 +155,7 @@ def stale(sources: SourcesOfTruth, evaluation: Evaluation, job: Job | None) -> A
     if not _is_abandoned(sources, evaluation) or (job is not None and job.is_live and job.has_results):
         return None
     reason = f"left {evaluation.state}: {_run(sources, evaluation).words}. The next sweep takes it up."
-    return _ending(ActionKind.STALE, evaluation, job, reason)
+    return _termination(ActionKind.STALE, evaluation, job, reason)
 
 
 def lost_statuses(sources: SourcesOfTruth) -> Iterator[Action]:
@@ -185,7 +185,7 @@ def lost_statuses(sources: SourcesOfTruth) -> Iterator[Action]:
             )
 
 
-def _ending(kind: ActionKind, evaluation: Evaluation, job: Job | None, reason: str) -> Action:
+def _termination(kind: ActionKind, evaluation: Evaluation, job: Job | None, reason: str) -> Action:
     return Action(
         kind=kind,
         subject=evaluation.model_id,

@@ -109,7 +109,7 @@ def test_a_git_lfs_pointer_is_called_one():
     assert "a Git LFS pointer: fetch the file (git lfs pull)" in found.stderr
 
 
-def test_a_file_without_a_task_of_the_suite_is_told():
+def test_a_file_without_a_task_of_the_suite_is_named():
     found = run("results", str(CASES / "10_no_task_of_the_suite"))
 
     assert "has arc_challenge; suite fr has none of it" in found.stderr
@@ -357,7 +357,7 @@ def test_pointers_in_the_place_of_details_are_called_pointers(case):
     assert all("a Git LFS pointer: fetch the file (git lfs pull)" in one["message"] for one in problems)
 
 
-def test_rows_that_are_in_no_details_are_told(case):
+def test_rows_that_are_in_no_details_are_named(case):
     found = rescored(*case("11_effective_less_than_original"))
 
     ((change,),) = [one["tasks"] for one in found["scores"]]
