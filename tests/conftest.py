@@ -24,15 +24,15 @@ def group_of(path: Path) -> str:
     return "whole stack" if relative.startswith(WHOLE_STACK) else relative
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own hook
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)  # a wrapper comes before xdist's own hook, which reads the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
     """Name each test's group, and start the long ones first: the last group alone decides when a run ends."""
-    if not config.pluginmanager.has_plugin("xdist"):  # the evaluator's environment
-        return
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item.path)))
-    if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: _starts_processes(item) is False)
+    if config.pluginmanager.has_plugin("xdist"):  # not in the evaluator's environment
+        for item in items:
+            item.add_marker(pytest.mark.xdist_group(group_of(item.path)))
+        if hasattr(config, "workerinput"):
+            items.sort(key=lambda item: _starts_processes(item) is False)
+    yield
 
 
 def _starts_processes(item: pytest.Item) -> bool:
