@@ -13,6 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from palmares.contract import (
+    DETAILS_FOLDER,
+    LM_EVAL_PREFIX,
+    MANIFEST_NAME,
+    MANIFEST_SCHEMA,
+    RESULTS_PREFIX,
+)
 from palmares.evaluator.details import count_rows
 from palmares.evaluator.failures import EvaluationFailure
 from palmares.evaluator.settings import JobSettings, TaskKey
@@ -54,14 +61,14 @@ def write_artifact(folder: Path, facts: JobFacts, outcomes: Outcomes) -> None:
         EvaluationFailure: ``results_incomplete``: what was written is not whole.
     """
     stamp = facts.ended_at.astimezone(UTC).strftime("%Y-%m-%dT%H-%M-%S.%f")
-    (folder / "details").mkdir(parents=True, mode=0o700)
+    (folder / DETAILS_FOLDER).mkdir(parents=True, mode=0o700)
     details = {}
     for task, _, path in outcomes:
-        details[task.key] = f"details/details_{task.key}_{stamp}.parquet"
+        details[task.key] = f"{DETAILS_FOLDER}/details_{task.key}_{stamp}.parquet"
         shutil.copyfile(path, folder / details[task.key])
-    _write_json(folder / f"results_{stamp}.json", leaderboard_json(facts, outcomes))
-    _write_json(folder / f"lm_eval_{stamp}.json", lm_eval_json(facts, outcomes))
-    _write_json(folder / "manifest.json", _manifest(folder, facts, outcomes, details))
+    _write_json(folder / f"{RESULTS_PREFIX}{stamp}.json", leaderboard_json(facts, outcomes))
+    _write_json(folder / f"{LM_EVAL_PREFIX}{stamp}.json", lm_eval_json(facts, outcomes))
+    _write_json(folder / MANIFEST_NAME, _manifest(folder, facts, outcomes, details))
     check_artifact(folder)
 
 
@@ -69,7 +76,7 @@ def _manifest(folder: Path, facts: JobFacts, outcomes: Outcomes, details: dict[s
     settings = facts.settings
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
-        "schema": 1,
+        "schema": MANIFEST_SCHEMA,
         "job_key": settings.job_key,
         "attempt": settings.attempt,
         "clearml_task_id": facts.clearml_task_id,
@@ -211,7 +218,7 @@ def check_artifact(folder: Path) -> None:
         EvaluationFailure: ``results_incomplete``.
     """
     try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        manifest = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
         problem = _file_problem(folder, manifest) or _task_problem(folder, manifest)
     except (OSError, ValueError, KeyError) as error:
         problem = f"{type(error).__name__}: {error}"
@@ -224,14 +231,14 @@ def check_artifact(folder: Path) -> None:
 
 def _file_problem(folder: Path, manifest: dict[str, Any]) -> str | None:
     present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    if present != {*manifest["files"], "manifest.json"}:
+    if present != {*manifest["files"], MANIFEST_NAME}:
         return f"files {sorted(present)}, the manifest lists {sorted(manifest['files'])}"
     for name, listed in manifest["files"].items():
         if _sha256(folder / name) != listed["sha256"]:
             return f"{name}: the hash differs from the manifest's"
         if name.endswith(".json"):
             found = set(json.loads((folder / name).read_text(encoding="utf-8"))["results"])
-            is_lm_eval = name.startswith("lm_eval_")
+            is_lm_eval = name.startswith(LM_EVAL_PREFIX)
             wanted = {task["lm_eval_task"] if is_lm_eval else key for key, task in manifest["tasks"].items()}
             if not wanted <= found:
                 return f"{name}: no results of {sorted(wanted - found)}"

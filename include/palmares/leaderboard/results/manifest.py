@@ -8,6 +8,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from palmares.contract import LM_EVAL_PREFIX, RESULTS_PREFIX
+
 
 class _Part(BaseModel):
     """Unknown keys are ignored: a newer evaluator may say more."""
@@ -92,7 +94,7 @@ class Manifest(_Part):
         Raises:
             ValueError: There is none, or several.
         """
-        return self._only("results_")
+        return self._only(RESULTS_PREFIX)
 
     @property
     def lm_eval_file(self) -> str:
@@ -101,12 +103,12 @@ class Manifest(_Part):
         Raises:
             ValueError: There is none, or several.
         """
-        return self._only("lm_eval_")
+        return self._only(LM_EVAL_PREFIX)
 
     @property
     def timestamp(self) -> str:
         """``YYYY-MM-DDTHH-MM-SS.ffffff``, the same in all of a job's file names."""
-        return self.results_file.removeprefix("results_").removesuffix(".json")
+        return self.results_file.removeprefix(RESULTS_PREFIX).removesuffix(".json")
 
     def _only(self, prefix: str) -> str:
         found = [path for path in self.files if path.startswith(prefix) and path.endswith(".json")]
