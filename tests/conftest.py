@@ -33,6 +33,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if hasattr(config, "workerinput"):
             items.sort(key=lambda item: _starts_processes(item) is False)
     yield
+    if (
+        hasattr(config, "workerinput")
+        and config.getoption("loadgroup")
+        and not all("@" in i.nodeid for i in items)
+    ):
+        raise pytest.UsageError(
+            "This pytest-xdist does not hand its groups to this pytest: see requirements-dev.in."
+        )
 
 
 def _starts_processes(item: pytest.Item) -> bool:
