@@ -33,13 +33,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if hasattr(config, "workerinput"):
             items.sort(key=lambda item: _starts_processes(item) is False)
     yield
-    if (
-        hasattr(config, "workerinput")
-        and config.getoption("loadgroup")
-        and not all("@" in i.nodeid for i in items)
-    ):
+    grouped = config.getoption("loadgroup", False)
+    if grouped and hasattr(config, "workerinput") and not all("@" in item.nodeid for item in items):
         raise pytest.UsageError(
-            "This pytest-xdist does not hand its groups to this pytest: see requirements-dev.in."
+            "This pytest-xdist cannot give its groups to this pytest: see requirements-dev.in."
         )
 
 
