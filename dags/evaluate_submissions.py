@@ -1,15 +1,17 @@
 """The sweep: admit what was submitted, evaluate each model in a group of its own, publish, sum up.
 
-Runs every night, by hand (form below), and as a backfill. A model's way: docs/explanation/architecture.md.
+Runs every night at 03:00 Europe/Paris, by hand (form), and as a backfill. A backfill's dates are
+dates of submission: each of its runs takes the models that were submitted in its interval, and no others.
+A model's way: docs/explanation/architecture.md.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from airflow.sdk import (
     CronDataIntervalTimetable,
@@ -24,12 +26,14 @@ from clearml_provider.operators import ClearMLEnqueueOperator, ClearMLWaitOperat
 from palmares_airflow.assets import RESULTS
 from palmares_airflow.backlog import run_next
 from palmares_airflow.callbacks import note_enqueued, note_failure
+from palmares_airflow.common import DEFAULTS, START, dag_docs
 from palmares_airflow.forms import choice, clusters, suites
 from palmares_airflow.policy import RETRIES, SPARE_TRIES, classify, keep_outcome, next_attempt, show_line
 from palmares_airflow.services import form_errors, open_services, step_services
-from palmares_airflow.waiting import WAITING_TRIES, OutboxRetryPolicy
+from palmares_airflow.waiting import FORM_POLICY, WAITING_TRIES, OutboxRetryPolicy
 
-PARIS = ZoneInfo("Europe/Paris")
+log = logging.getLogger(__name__)
+
 MODELS_PER_RUN = 50  # The scheduler's cost is quadratic in one run's task instances (apache/airflow#45991).
 POLL_S = 5.0  # All waiting models share one request, so a short interval costs little.
 MODEL_NAME = "{{ ti.xcom_pull(task_ids='admit_submissions')[ti.map_index]['model_id'] }}"
@@ -42,7 +46,8 @@ PARAMS = {
         type=["null", "array"],
         items={"type": "string"},
         title="Models",
-        description="Only these models, one a line (organisation/name). Empty: all that wait.",
+        description="Only these models, one a line (organisation/name). Empty: all that wait; in a backfill, "
+        "all that were submitted between its dates.",
     ),
     "suite": choice(suites(), title="Suite", description="Empty: the default suite."),
     "cluster": choice(
@@ -78,7 +83,7 @@ def takes_everything(run_type: str, params: Mapping[str, Any]) -> bool:
     return run_type != "backfill" and not is_chosen and params["max_models"] == MODELS_PER_RUN
 
 
-@task(multiple_outputs=False)
+@task(multiple_outputs=False, retry_policy=FORM_POLICY)
 def list_requests() -> dict[str, Any]:
     """Check the form, pin the requests dataset to one commit, and count what waits there."""
     from palmares.steps.sweep.admission import SweepOptions, check_form, list_requests
@@ -115,6 +120,8 @@ def admit_submissions(listing: dict[str, Any]) -> list[dict[str, Any]]:
             cancel_job=cancel_replaced,
         )
     context["ti"].xcom_push(key="waiting", value=admitted.waiting)
+    for index, submission in enumerate(admitted.claimed):
+        log.info("Row %s of this run's groups: %s", index, submission.model_id)
     if options.dry_run:
         context["ti"].xcom_push(key="dry_run", value=[asdict(one) for one in admitted.planned])
     return [submission.to_json() for submission in admitted.claimed]
@@ -213,14 +220,14 @@ def summarize() -> dict[str, Any]:
 
 @dag(
     schedule=CronDataIntervalTimetable("0 3 * * *", timezone="Europe/Paris"),
-    start_date=datetime(2026, 1, 1, tzinfo=PARIS),
+    start_date=START,
     catchup=False,
     max_active_runs=8,  # A 24-hour job must not stop tomorrow's sweep: models are claimed, not runs.
-    default_args={"owner": "leaderboard", **INFRASTRUCTURE},
+    default_args={**DEFAULTS, **INFRASTRUCTURE},
     description="Evaluates submitted models every night: admit, plan, run on ClearML, grade, publish.",
     params=PARAMS,
     tags=["leaderboard", "evaluation"],
-    doc_md=__doc__,
+    doc_md=dag_docs(__doc__),
 )
 def evaluate_submissions() -> None:
     @task_group(default_args={"on_failure_callback": note_failure})

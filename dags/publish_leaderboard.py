@@ -1,7 +1,8 @@
 """The leaderboard for readers: contents table, card and charts, made anew after results change.
 
-Runs when a model was published (asset `palmares_results`), and by hand. It reads the store, not the event,
-so one run tells of all that came; nothing new makes no commit. See docs/explanation/publishing.md.
+Runs when a model was published (asset `palmares://results/published`), and by hand. It reads the store,
+not the event, so one run tells of all that came; nothing new makes no commit.
+See docs/explanation/publishing.md.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 from airflow.sdk import Param, dag, get_current_context, task
 from palmares_airflow.assets import RESULTS
+from palmares_airflow.common import DEFAULTS, START, dag_docs
 from palmares_airflow.services import open_services
 from palmares_airflow.waiting import WAITING_TRIES, OutboxRetryPolicy
 
@@ -54,15 +56,15 @@ def rebuild() -> dict[str, Any]:
 
 @dag(
     schedule=[RESULTS],
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    start_date=START,
     catchup=False,
     is_paused_upon_creation=False,  # Nothing happens before a result is published, and then it must.
     max_active_runs=1,  # Events of a burst gather while a run is active: the next one tells of them all.
     description="Makes the contents table, the card and the charts anew after results change.",
-    default_args={"owner": "leaderboard", "retries": 3, "retry_delay": timedelta(minutes=1)},
+    default_args={**DEFAULTS, "retries": 3, "retry_delay": timedelta(minutes=1)},
     params=PARAMS,
     tags=["leaderboard", "publication"],
-    doc_md=__doc__,
+    doc_md=dag_docs(__doc__),
 )
 def publish_leaderboard() -> None:
     gather_results() >> rebuild()

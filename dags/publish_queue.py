@@ -5,10 +5,11 @@ Runs every quarter of an hour; a queue that is as it was makes no commit. See do
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import dag, task
+from palmares_airflow.common import DEFAULTS, START, dag_docs
 from palmares_airflow.services import open_services
 from palmares_airflow.waiting import WAITING_TRIES, OutboxRetryPolicy
 
@@ -23,16 +24,15 @@ def publish() -> dict[str, Any]:
 
 
 @dag(
-    dag_display_name="Publish the queue",
     description="Writes each waiting request's place, expected start and reasons to the Hub.",
     schedule="*/15 * * * *",
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    start_date=START,
     catchup=False,
     is_paused_upon_creation=False,  # Submitters see their place without anybody's doing.
     max_active_runs=1,
-    default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
-    tags=["leaderboard"],
-    doc_md=__doc__,
+    default_args={**DEFAULTS, "retries": 3, "retry_delay": timedelta(minutes=1)},
+    tags=["leaderboard", "publication"],
+    doc_md=dag_docs(__doc__),
 )
 def publish_queue() -> None:
     publish()

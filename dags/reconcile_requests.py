@@ -5,10 +5,10 @@ Runs every quarter of an hour. See docs/explanation/architecture.md, "Reconcilia
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import Param, dag, get_current_context, task
+from palmares_airflow.common import DEFAULTS, START, dag_docs
 from palmares_airflow.services import open_services
 
 PARAMS = {
@@ -52,13 +52,14 @@ def reconcile() -> dict[str, Any]:
 
 @dag(
     schedule="*/15 * * * *",
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    start_date=START,
     catchup=False,
     max_active_runs=1,
+    default_args={**DEFAULTS},
     params=PARAMS,
     description="Reconciles ClearML jobs, Airflow runs, the store and the requests every quarter of an hour.",
     tags=["leaderboard", "reconciliation"],
-    doc_md=__doc__,
+    doc_md=dag_docs(__doc__),
 )
 def reconcile_requests() -> None:
     reconcile()

@@ -7,9 +7,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from airflow.sdk import (
     AssetAny,
@@ -24,12 +23,11 @@ from airflow.sdk import (
 )
 from palmares_airflow.assets import RESULTS, scorer_assets
 from palmares_airflow.backlog import run_next
+from palmares_airflow.common import DEFAULTS, START, dag_docs
 from palmares_airflow.forms import choice, suites
 from palmares_airflow.services import open_services, step_services
 from palmares_airflow.waiting import WAITING_TRIES, OutboxRetryPolicy
 
-PARIS = ZoneInfo("Europe/Paris")
-START = datetime(2026, 1, 1, tzinfo=PARIS)
 MODELS_PER_RUN = 150  # Two tasks a model: as many task instances as a night of 50 evaluations.
 MODEL_NAME = "{{ ti.xcom_pull(task_ids='select_models')[ti.map_index]['model_id'] }}"
 INFRASTRUCTURE = {"retries": 2, "retry_delay": timedelta(seconds=20)}
@@ -168,10 +166,10 @@ def summarize() -> dict[str, Any]:
     start_date=START,
     catchup=False,
     max_active_runs=1,
-    default_args={"owner": "leaderboard", **INFRASTRUCTURE},
+    default_args={**DEFAULTS, **INFRASTRUCTURE},
     description="Notices that a scorer changed, and announces it by an asset event.",
     tags=["leaderboard", "re-scoring"],
-    doc_md=__doc__,
+    doc_md=dag_docs(__doc__),
 )
 def watch_scorers() -> None:
     for name, asset in SCORERS.items():
@@ -186,11 +184,11 @@ def watch_scorers() -> None:
     start_date=START,
     catchup=False,
     max_active_runs=1,  # Runs side by side would grade the same models, and one of them for nothing.
-    default_args={"owner": "leaderboard", **INFRASTRUCTURE},
+    default_args={**DEFAULTS, **INFRASTRUCTURE},
     params=PARAMS,
     description="Grades stored outputs again with newer scorers and publishes the new scores; no GPU.",
     tags=["leaderboard", "re-scoring"],
-    doc_md=__doc__,
+    doc_md=dag_docs(__doc__),
 )
 def rescore_details() -> None:
     @task_group

@@ -98,6 +98,7 @@ def airflow_environment(paths: StackPaths, state: StackState) -> dict[str, str]:
             "host": "127.0.0.1",
             "port": state.ports["airflow"],
             "base_url": url,
+            "instance_name": "Palmarès",
             "workers": 1,
             "secret_key": keys.airflow_api_secret,
         },

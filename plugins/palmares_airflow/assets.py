@@ -8,7 +8,7 @@ from pathlib import Path
 
 from airflow.sdk import Asset
 
-RESULTS = Asset(name="palmares_results", uri="x-palmares://results", group="palmares")
+RESULTS = Asset("palmares://results/published", group="palmares")
 """The published results, all of them: whoever hears of a change reads the store."""
 
 

@@ -24,20 +24,20 @@ def open_services() -> Services:
 
 @contextmanager
 def form_errors() -> Iterator[None]:
-    """Fail the task at once, without its retries, for what a person typed into the form.
+    """End the task for what a person typed into the form: no retry (`waiting.FORM_POLICY`) and no traceback.
 
     Raises:
-        AirflowFailException: The form names something that does not exist; says what, all together.
+        SystemExit: The form names something that does not exist; says what, all together. Airflow shows the
+            traceback of any other exception.
     """
-    from airflow.sdk.exceptions import AirflowFailException
     from palmares.leaderboard.errors import RunFormError
 
     try:
         yield
     except RunFormError as error:
         for line in str(error).splitlines():
-            log.warning("%s", line)
-        raise AirflowFailException(f"The form is wrong, no retry changes that. {error}") from None
+            log.error("%s", line)  # noqa: TRY400 - a person reads it: no traceback
+        raise SystemExit("The form is wrong: correct it, and start another run.") from None
 
 
 @contextmanager

@@ -1,11 +1,17 @@
-"""How a task waits for the Hub: up for retry, with the reason in the UI, until what is in the way is gone."""
+"""When a task is tried again: how one waits for the Hub, and which failures no retry changes."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
+from airflow.sdk.definitions.retry_policy import (
+    ExceptionRetryPolicy,
+    RetryAction,
+    RetryDecision,
+    RetryPolicy,
+    RetryRule,
+)
 
 WAITING_TRIES = 300
 """Looks of a task whose files wait in the outbox: a day, at one each five minutes."""
@@ -13,6 +19,8 @@ OTHER_TRIES = 3
 """Tries of one that fails for another reason."""
 LEAST_DELAY = timedelta(seconds=20)
 LONGEST_DELAY = timedelta(minutes=15)
+FORM_POLICY = ExceptionRetryPolicy(rules=[RetryRule(exception=SystemExit, action=RetryAction.FAIL)])
+"""For a task that ends by ``SystemExit`` on a person's mistake: a wrong form stays wrong."""
 
 
 class OutboxRetryPolicy(RetryPolicy):

@@ -62,6 +62,7 @@ def test_a_wrong_form_fails_at_once_and_a_dry_run_answers_with_a_table(
     assert wrong["state"] == "failed"
     assert (wrong["tasks"]["list_requests[-1]"], wrong["tasks"]["summarize[-1]"]) == ("failed", "failed")
     assert "no request file names 'palmares-demo/petti'. Did you mean palmares-demo/petit?" in log
+    assert "RunFormError" not in log
     assert dry["tasks"]["summarize[-1]"] == "success"
     assert [row["model"] for row in dry["summary"]["planned"]] == ["palmares-demo/petit"]
     assert "| palmares-demo/petit | local: 1 x 1 GPU |" in dry["summary"]["text"]

@@ -78,7 +78,7 @@ def look():
 
 def publications(count):
     with create_session() as session:
-        found = session.scalar(select(AssetModel).where(AssetModel.uri == "x-palmares://results"))
+        found = session.scalar(select(AssetModel).where(AssetModel.uri == "palmares://results/published"))
         asset = SerializedAsset(name=found.name, uri=found.uri, group=found.group, extra={}, watchers=[])
         for _ in range(count):
             AssetManager().register_asset_change(asset=asset, session=session)
@@ -129,11 +129,11 @@ def dag(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_it_runs_after_results_change_and_each_publication_says_so(dag: dict[str, Any]) -> None:
     assert dag["errors"] == {}
-    assert dag["waits_for"] == ["x-palmares://results"]
-    results = {name: uris for name, uris in dag["told_by"].items() if "x-palmares://results" in uris}
+    assert dag["waits_for"] == ["palmares://results/published"]
+    results = {name: uris for name, uris in dag["told_by"].items() if "palmares://results/published" in uris}
     assert results == {
-        "evaluate_submissions.evaluate_model.publish": ["x-palmares://results"],
-        "rescore_details.rescore_model.republish": ["x-palmares://results"],
+        "evaluate_submissions.evaluate_model.publish": ["palmares://results/published"],
+        "rescore_details.rescore_model.republish": ["palmares://results/published"],
     }
 
 
