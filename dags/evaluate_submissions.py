@@ -172,23 +172,23 @@ def fetch_results(submission: dict[str, Any], ending: dict[str, Any]) -> dict[st
 
 
 @task(map_index_template=MODEL_NAME, multiple_outputs=False)
-def post_process(submission: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
+def post_process(submission: dict[str, Any]) -> dict[str, Any]:
     """Grade bac-fr, compute scores with their standard errors, and pass the gates."""
     from palmares.steps.sweep.results import post_process
 
     run_id = get_current_context()["dag_run"].run_id
     with step_services() as services:
-        return post_process(services, submission, raw_url=raw["raw_url"], dag_run_id=run_id)
+        return post_process(services, submission, dag_run_id=run_id)
 
 
 @task(map_index_template=MODEL_NAME, multiple_outputs=False, pool="hub", outlets=[RESULTS], **UNTIL_WRITTEN)
-def publish(submission: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
+def publish(submission: dict[str, Any]) -> dict[str, Any]:
     """Put everything for the Hub into the outbox, and commit it."""
     from palmares.steps.sweep.publishing import publish
 
     run_id = get_current_context()["dag_run"].run_id
     with step_services() as services:
-        return publish(services, submission, raw_url=raw["raw_url"], dag_run_id=run_id)
+        return publish(services, submission, dag_run_id=run_id)
 
 
 @task(trigger_rule=TriggerRule.ALL_DONE, multiple_outputs=False)
@@ -260,8 +260,8 @@ def evaluate_submissions() -> None:
             retries=RETRIES + SPARE_TRIES,
             retry_delay=timedelta(seconds=5),
         )
-        raw: Any = fetch_results(submission, poll_status.output)
-        post_process(submission, raw) >> publish(submission, raw)
+        fetched: Any = fetch_results(submission, poll_status.output)
+        fetched >> post_process(submission) >> publish(submission)
 
     listing: Any = list_requests()
     admitted: Any = admit_submissions(listing)

@@ -21,15 +21,14 @@ _CHUNK_BYTES = 1 << 20
 
 
 def verify_results(
-    folder: Path, *, job_key: str, attempt: int | None, submission: Submission, suite: Suite
+    folder: Path, *, job_key: str, attempt: int, submission: Submission, suite: Suite
 ) -> Manifest:
     """Check a folder of raw outputs.
 
     Args:
         folder: The unpacked artifact.
         job_key: Of the ClearML task.
-        attempt: The only attempt that is accepted; an older one was fenced off. None: any, for outputs that
-            were accepted before.
+        attempt: The only attempt that is accepted; an older one was fenced off.
         submission: What was asked for.
         suite: The suite's settings.
 
@@ -78,11 +77,11 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _check_identity(
-    manifest: Manifest, *, job_key: str, attempt: int | None, submission: Submission, suite: Suite
+    manifest: Manifest, *, job_key: str, attempt: int, submission: Submission, suite: Suite
 ) -> None:
     expected: dict[str, tuple[Any, Any]] = {
         "job_key": (manifest.job_key, job_key),
-        "attempt": (manifest.attempt, manifest.attempt if attempt is None else attempt),
+        "attempt": (manifest.attempt, attempt),
         "model.id": (manifest.model.id, submission.model_id),
         "model.revision": (manifest.model.revision, submission.revision),
         "suite.name": (manifest.suite.name, suite.name),

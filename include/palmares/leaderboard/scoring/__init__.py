@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from palmares.leaderboard.scoring.score import Score, ScoredResults, average, score_results
+from palmares.leaderboard.scoring.score import IDENTITY, Score, ScoredResults, average, score_results
 
-__all__ = ["Score", "ScoredResults", "average", "score_results"]
+__all__ = ["IDENTITY", "Score", "ScoredResults", "average", "score_results"]

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from palmares.benchmarks import registry, statistics
 from palmares.benchmarks.errors import RowError
 from palmares.benchmarks.scorer import DetailsRow, Grade, Scorer, hash_sources
@@ -24,6 +26,8 @@ from palmares.leaderboard.suites import Suite, SuiteTask
 EVALUATOR_SCORER = ("evaluator-metrics", "1")
 """Of tasks whose rows hold their verdicts and that nobody else averages; its hash is of the statistics alone,
 so that only a change of these makes a score stale."""
+IDENTITY = ("scorer", "scorer_version", "scorer_hash")
+"""Members of a score that say who graded it."""
 AGREEMENT = 1e-6
 """Between our mean over the rows and the evaluator's own number."""
 
@@ -88,6 +92,8 @@ class ScoredResults:
             preliminary: Of a limited run.
 
         Raises:
+            GateError: The verdicts contradict a score: the records are not those that it was averaged from.
+            ResultsFormatError: A score lacks a member, or has one of the wrong kind.
             ResultsIncompleteError: A task of the suite has no score or no graded records.
         """
         if missing := [
@@ -96,8 +102,9 @@ class ScoredResults:
             raise ResultsIncompleteError(
                 f"Nothing is stored of {missing}. Clear post_process of this model: it grades again."
             )
+        read = {task.name: _stored_score(scores[task.name], graded[task.name]) for task in suite.tasks}
         return cls(
-            scores={task.name: Score(**scores[task.name]) for task in suite.tasks},
+            scores=read,
             graded={task.name: [dict(record) for record in graded[task.name]] for task in suite.tasks},
             average=average(scores, suite),
             sanity_rates={},
@@ -111,6 +118,28 @@ class ScoredResults:
     def scores_json(self) -> dict[str, dict[str, Any]]:
         """Scores as plain JSON, by short task name."""
         return {task: score.to_json() for task, score in self.scores.items()}
+
+
+_SCORE: TypeAdapter[Score] = TypeAdapter(Score)
+
+
+def _stored_score(stored: Mapping[str, Any], graded: Sequence[Mapping[str, Any]]) -> Score:
+    try:
+        score = _SCORE.validate_python(dict(stored))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ResultsFormatError(
+            f"The stored score of {stored.get('key')} cannot be read: {first['loc']}: {first['msg']}. "
+            "Clear post_process of this model: it grades again."
+        ) from error
+    verdicts = [float(record["correct"]) for record in graded if "correct" in record]
+    if verdicts and (len(verdicts) != score.n or abs(mean(verdicts) - score.value) > AGREEMENT):
+        raise GateError(
+            f"{score.key}: {len(verdicts)} stored verdicts have the mean {mean(verdicts):.6f}, the stored "
+            f"score is {score.value:.6f} over {score.n} rows. "
+            "Clear post_process of this model: it grades again."
+        )
+    return score
 
 
 def score_results(
@@ -129,7 +158,13 @@ def score_results(
         GateError: A number is no fraction, the rows contradict the evaluator's own mean, a scorer fails its
             sanity baselines, or a model's answers do; the evidence of all tasks is named, without texts.
         ResultsFormatError: Details cannot be read, or lack a metric.
+        ResultsIncompleteError: The job did not evaluate a task of the suite.
     """
+    if missing := [key for key in suite.task_keys if key not in manifest.tasks]:
+        raise ResultsIncompleteError(
+            f"No results for {missing}: suite {suite.name} has gained tasks since the job. "
+            "Evaluate again with force."
+        )
     given = registry.text_scorers() if scorers is None else scorers
     scores: dict[str, Score] = {}
     graded: dict[str, list[dict[str, Any]]] = {}

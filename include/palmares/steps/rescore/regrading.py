@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import tempfile
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from palmares.benchmarks.registry import text_scorers
 from palmares.leaderboard.errors import ClaimLostError, GateError, StoreError
-from palmares.leaderboard.results import verify_results
 from palmares.leaderboard.scoring import ScoredResults, score_results
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.rescoring.comparison import compare, mcnemar
-from palmares.steps.rescore.selection import IDENTITY, present_scorers
+from palmares.steps.rescore.selection import present_scorers
 from palmares.steps.services import Services
+from palmares.steps.stored_results import accepted_outputs, accepted_results, keep_graded, read_graded
 from palmares.store.store import Evaluation, EvaluationState, RescoringOutcome
 
 log = logging.getLogger(__name__)
@@ -54,14 +51,12 @@ def grade_again(
     evaluation = published_evaluation(services, job_key)
     submission = Submission.from_json(evaluation.submission)
     suite = services.settings.suite(submission.suite)
-    accepted = services.store.results.accepted(job_key)
-    if accepted is None or evaluation.scores is None:
-        raise StoreError(f"Evaluation {job_key} is published without accepted results. Evaluate again.")
+    accepted = accepted_results(services, job_key)
+    if evaluation.scores is None:
+        raise StoreError(f"Evaluation {job_key} is published without scores. Evaluate again.")
     previous = evaluation.scores
     present = present_scorers(services, suite, previous)
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = services.raw.fetch(accepted.raw_url, Path(scratch) / "raw")
-        manifest = verify_results(folder, job_key=job_key, attempt=None, submission=submission, suite=suite)
+    with accepted_outputs(services, accepted) as (folder, manifest):
         try:
             scored = score_results(folder, manifest, suite, scorers=text_scorers(services.settings.grading))
         except GateError as error:
@@ -78,9 +73,7 @@ def grade_again(
     changes = count_changes(services, accepted.raw_url, submission.model_id, scored, previous)
     scores = scored.scores_json()
     if not dry_run:
-        for task, records in scored.graded.items():
-            lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-            services.raw.put_derived(accepted.raw_url, graded_name(task, scores[task]), lines.encode())
+        keep_graded(services, accepted.raw_url, scored)
         services.store.rescorings.record(
             job_key,
             dag_run_id=dag_run_id,
@@ -119,9 +112,8 @@ def count_changes(
         if not records or "correct" not in records[0]:
             continue
         old = previous.get(task, {})
-        before = {
-            record["row_id"]: record.get("correct") for record in _earlier(services, raw_url, task, old)
-        }
+        earlier = read_graded(services, raw_url, task, old) or []
+        before = {record["row_id"]: record.get("correct") for record in earlier}
         changes = compare(
             model, task, ((one["row_id"], before.get(one["row_id"]), one["correct"]) for one in records)
         )
@@ -139,26 +131,6 @@ def count_changes(
             "to_wrong_ids": list(changes.to_wrong),
         }
     return found
-
-
-def graded_name(task: str, score: Mapping[str, Any]) -> str:
-    """Where the graded records of a re-scoring are, beside the raw outputs."""
-    version = f"{score['scorer']}-{score['scorer_version']}-{score['scorer_hash'][:12]}"
-    return f"{version}/{task}.jsonl"
-
-
-def _earlier(
-    services: Services, raw_url: str, task: str, score: Mapping[str, Any]
-) -> Sequence[dict[str, Any]]:
-    """Graded records under the scorer of *score*; empty if none are kept."""
-    if not all(score.get(name) for name in IDENTITY):
-        return []
-    of_evaluation = f"{score['scorer']}-{score['scorer_version']}/{task}.jsonl"
-    for name in (graded_name(task, score), of_evaluation):
-        content = services.raw.read_derived(raw_url, name)
-        if content is not None:
-            return [json.loads(line) for line in content.splitlines()]
-    return []
 
 
 def is_changed(

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from palmares.leaderboard.errors import ClaimLostError, GateError, StoreError
 from palmares.leaderboard.publishing.status import JOB_START_FORMAT, finished_changes
-from palmares.leaderboard.results import verify_results
 from palmares.leaderboard.results.manifest import Manifest
-from palmares.leaderboard.scoring.score import ScoredResults
 from palmares.leaderboard.submissions.request_file import RequestStatus, parse_request
 from palmares.leaderboard.submissions.submission import Submission
-from palmares.leaderboard.suites import Suite
 from palmares.steps.outbox import check_written, request_edit, write_out
-from palmares.steps.rescore.regrading import graded_name, is_changed, published_evaluation
+from palmares.steps.rescore.regrading import is_changed, published_evaluation
 from palmares.steps.services import Services
+from palmares.steps.stored_results import accepted_outputs, accepted_results, stored_results
 from palmares.steps.sweep.publishing import model_files
 from palmares.store.outbox.queue import OutboxEntry
 from palmares.store.store import Evaluation, Rescoring, RescoringOutcome
@@ -112,15 +108,11 @@ def _file_entries(
     services: Services, evaluation: Evaluation, submission: Submission, rescoring: Rescoring
 ) -> list[OutboxEntry]:
     suite = services.settings.suite(submission.suite)
-    accepted = services.store.results.accepted(rescoring.job_key)
-    if accepted is None or evaluation.plan is None or rescoring.scores is None:
-        raise StoreError(f"{rescoring.job_key} has no accepted results or no plan. Evaluate again.")
-    scored = _scored(services, accepted.raw_url, rescoring.scores, suite)
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = services.raw.fetch(accepted.raw_url, Path(scratch) / "raw")
-        manifest = verify_results(
-            folder, job_key=rescoring.job_key, attempt=None, submission=submission, suite=suite
-        )
+    accepted = accepted_results(services, rescoring.job_key)
+    if evaluation.plan is None or rescoring.scores is None:
+        raise StoreError(f"{rescoring.job_key} has no plan or no new scores. Evaluate again.")
+    scored = stored_results(services, accepted.raw_url, rescoring.scores, suite)
+    with accepted_outputs(services, accepted) as (folder, manifest):
         stamp = rescoring.created_at.strftime(JOB_START_FORMAT)
         graded = {
             task: f"{submission.model_id}/{manifest.timestamp}/graded_{task}_{stamp}.jsonl"
@@ -151,19 +143,6 @@ def _file_entries(
     }
     private[f"{submission.model_id}/{manifest.timestamp}/scores.json"] = _pretty(pointer)
     return _entries(services, submission, rescoring, public=public, private=private)
-
-
-def _scored(
-    services: Services, raw_url: str, scores: Mapping[str, Mapping[str, Any]], suite: Suite
-) -> ScoredResults:
-    """What `grade_again` found, read back: a scorer that changes in between changes nothing."""
-    graded: dict[str, list[dict[str, Any]]] = {}
-    for task, score in scores.items():
-        content = services.raw.read_derived(raw_url, graded_name(task, score))
-        if content is None:
-            raise StoreError(f"The graded records of {task} are gone. Clear grade_again of this model.")
-        graded[task] = [json.loads(line) for line in content.splitlines()]
-    return ScoredResults.from_stored(scores, graded, suite=suite)
 
 
 def _told(

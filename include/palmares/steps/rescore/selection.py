@@ -12,14 +12,13 @@ from pydantic import BaseModel, ConfigDict
 
 from palmares.benchmarks.registry import all_scorers
 from palmares.leaderboard.errors import LeaderboardError
+from palmares.leaderboard.scoring import IDENTITY
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.leaderboard.suites import Suite
 from palmares.steps.services import Services
 from palmares.store.store import Rescorable, RescoringOutcome
 
 log = logging.getLogger(__name__)
-
-IDENTITY = ("scorer", "scorer_version", "scorer_hash")
 
 
 class RescoreOptions(BaseModel):

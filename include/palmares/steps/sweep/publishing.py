@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from palmares.benchmarks.registry import suite_hash, text_scorers
-from palmares.leaderboard.errors import GateError, StoreError
+from palmares.benchmarks.registry import suite_hash
+from palmares.leaderboard.errors import StoreError
 from palmares.leaderboard.planning import JobPlan
 from palmares.leaderboard.publishing import PublishedFile, cost_of, published_files
 from palmares.leaderboard.publishing.status import finished_changes
-from palmares.leaderboard.results import Manifest, verify_results
-from palmares.leaderboard.scoring import score_results
-from palmares.leaderboard.scoring.score import AGREEMENT, ScoredResults
+from palmares.leaderboard.results import Manifest
+from palmares.leaderboard.scoring import ScoredResults
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.leaderboard.suites import Suite
 from palmares.steps.outbox import check_written, request_edit, write_out
 from palmares.steps.services import Services
+from palmares.steps.stored_results import accepted_outputs, accepted_results, stored_results
 from palmares.steps.sweep.gates import parking
 from palmares.store.outbox.queue import OutboxEntry
 from palmares.store.store import Evaluation, EvaluationState, OutboxStatus
@@ -27,12 +26,11 @@ from palmares.store.store import Evaluation, EvaluationState, OutboxStatus
 log = logging.getLogger(__name__)
 
 
-def publish(
-    services: Services, submission_json: dict[str, Any], *, raw_url: str, dag_run_id: str
-) -> dict[str, Any]:
+def publish(services: Services, submission_json: dict[str, Any], *, dag_run_id: str) -> dict[str, Any]:
     """Queue everything that the Hub shall hold of one model, and commit it.
 
-    A preliminary (limited) run is scored, shown in Airflow, and not published.
+    The files are written from what `post_process` stored: nothing is graded here. A preliminary (limited)
+    run is scored, shown in Airflow, and not published.
 
     Returns:
         ``commits``: repository → commits that this call made (another task's may have carried ours).
@@ -42,7 +40,9 @@ def publish(
         GateError: A public file would quote a hidden row; parked for a person.
         HubError: An entry can never be written.
         HubUnavailableError: The Hub is out of reach; all entries stay queued, a retry writes them.
-        ResultsIncompleteError: A task, or rows of one, are missing.
+        ResultsError: The accepted outputs were altered.
+        ResultsIncompleteError: A task has no stored score, or no graded records.
+        StoreError: No plan, or no accepted results, are known.
     """
     submission = Submission.from_json(submission_json)
     if submission.limit_samples is not None:
@@ -65,7 +65,7 @@ def publish(
     if keys:
         services.store.evaluations.assert_held(submission.job_key, dag_run_id)
     else:
-        entries = _entries(services, submission, evaluation, raw_url=raw_url, dag_run_id=dag_run_id)
+        entries = _entries(services, submission, evaluation, dag_run_id=dag_run_id)
         keys = [entry.key for entry in entries]
         # In the transaction that checks the claim: a run that lost it publishes nothing.
         services.store.evaluations.update(
@@ -132,22 +132,19 @@ def model_files(
 
 
 def _entries(
-    services: Services, submission: Submission, evaluation: Evaluation, *, raw_url: str, dag_run_id: str
+    services: Services, submission: Submission, evaluation: Evaluation, *, dag_run_id: str
 ) -> list[OutboxEntry]:
-    """Make the model's files, past every gate, as entries of the outbox."""
+    """Make the model's files from what was stored, past every gate, as entries of the outbox."""
     settings = services.settings
-    suite = settings.suite(submission.suite)
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = services.raw.fetch(raw_url, Path(scratch) / "raw")
-        manifest = verify_results(
-            folder, job_key=submission.job_key, attempt=None, submission=submission, suite=suite
+    accepted = accepted_results(services, submission.job_key)
+    with (
+        accepted_outputs(services, accepted) as (folder, manifest),
+        parking(services, submission.job_key, dag_run_id=dag_run_id),
+    ):
+        scored = stored_results(
+            services, accepted.raw_url, evaluation.scores or {}, settings.suite(submission.suite)
         )
-        with parking(services, submission.job_key, dag_run_id=dag_run_id):
-            scored = score_results(folder, manifest, suite, scorers=text_scorers(settings.grading))
-            _check_as_stored(scored, evaluation)
-            files = model_files(
-                services, submission, evaluation, manifest=manifest, scored=scored, folder=folder
-            )
+        files = model_files(services, submission, evaluation, manifest=manifest, scored=scored, folder=folder)
     repositories = {
         "results": (settings.hub.results_repo, False),
         "details": (settings.hub.details_repo, True),
@@ -165,21 +162,6 @@ def _entries(
         )
         for file in files
     ]
-
-
-def _check_as_stored(scored: ScoredResults, evaluation: Evaluation) -> None:
-    """The results JSON is written from these scores, the leaderboard from the stored ones: they are the same.
-
-    Raises:
-        GateError: They differ: the scorer, or its settings, changed since post_process.
-    """
-    for task, score in scored.scores.items():
-        stored = ((evaluation.scores or {}).get(task) or {}).get("value")
-        if stored is not None and abs(score.value - stored) > AGREEMENT:
-            raise GateError(
-                f"{score.key}: graded for publication it is {score.value:.6f}, post_process stored "
-                f"{stored:.6f}. The scorer changed in between: clear post_process of this model."
-            )
 
 
 def _accepted_plan(services: Services, evaluation: Evaluation, manifest: Manifest) -> JobPlan:

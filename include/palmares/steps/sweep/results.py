@@ -1,10 +1,9 @@
-"""From a job's outputs to scores: verify, keep unchanged, grade."""
+"""From a job's outputs to scores: verify once, keep unchanged, grade once."""
 
 from __future__ import annotations
 
 import json
 import logging
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from palmares.leaderboard.results import verify_results
 from palmares.leaderboard.scoring import score_results
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.steps.services import Services
+from palmares.steps.stored_results import accepted_outputs, accepted_results, keep_graded
 from palmares.steps.sweep.gates import parking
 from palmares.store.store import EvaluationState
 
@@ -66,9 +66,11 @@ def fetch_results(
 
 
 def post_process(
-    services: Services, submission_json: dict[str, Any], *, raw_url: str, dag_run_id: str | None = None
+    services: Services, submission_json: dict[str, Any], *, dag_run_id: str | None = None
 ) -> dict[str, Any]:
-    """Grade the stored generations and compute scores; nothing that looks wrong goes on.
+    """Grade the accepted outputs and compute scores; nothing that looks wrong goes on.
+
+    Graded records are kept before the scores are: `publish` finds those that the scores are the means of.
 
     Returns:
         The scores as JSON: task → value, stderr, n, metric, scorer.
@@ -77,25 +79,22 @@ def post_process(
         ClaimLostError: Another run than *dag_run_id* holds the model by now.
         GateError: The numbers look wrong, or a sanity baseline is beyond its limit; the evaluation is
             parked for a person.
+        ResultsError: The accepted outputs were altered, or lack a task.
+        StoreError: Nothing was accepted.
     """
     submission = Submission.from_json(submission_json)
     if dag_run_id is not None:
         services.store.evaluations.assert_held(submission.job_key, dag_run_id)
     suite = services.settings.suite(submission.suite)
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = services.raw.fetch(raw_url, Path(scratch) / "raw")
-        manifest = verify_results(
-            folder, job_key=submission.job_key, attempt=None, submission=submission, suite=suite
-        )
-        with parking(services, submission.job_key, dag_run_id=dag_run_id):
-            scored = score_results(folder, manifest, suite, scorers=text_scorers(services.settings.grading))
-    for task, records in scored.graded.items():
-        lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-        scorer = scored.scores[task]
-        name = f"{scorer.scorer}-{scorer.scorer_version}/{task}.jsonl"
-        services.raw.put_derived(raw_url, name, lines.encode())
-    sanity_rates = scored.sanity_json()
-    services.raw.put_derived(raw_url, SANITY_NAME, json.dumps(sanity_rates, ensure_ascii=False).encode())
+    accepted = accepted_results(services, submission.job_key)
+    with (
+        accepted_outputs(services, accepted) as (folder, manifest),
+        parking(services, submission.job_key, dag_run_id=dag_run_id),
+    ):
+        scored = score_results(folder, manifest, suite, scorers=text_scorers(services.settings.grading))
+    keep_graded(services, accepted.raw_url, scored)
+    sanity_rates = json.dumps(scored.sanity_json(), ensure_ascii=False).encode()
+    services.raw.put_derived(accepted.raw_url, SANITY_NAME, sanity_rates)
     for task, rates in scored.sanity_rates.items():
         log.info(
             "%s %s sanity baselines: %s", submission.model_id, task, "; ".join(rate.brief for rate in rates)

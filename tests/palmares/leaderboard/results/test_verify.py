@@ -40,10 +40,6 @@ def test_whole_results_are_accepted(verify):
     assert manifest.model_dump(mode="json")["schema"] == 1
 
 
-def test_accepted_results_are_verified_again_whatever_their_attempt(verify):
-    assert verify(attempt=None).attempt == 1
-
-
 @pytest.mark.parametrize(
     ("changes", "named"),
     [

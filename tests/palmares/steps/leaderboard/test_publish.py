@@ -63,10 +63,10 @@ def publish_model(
         plan_resources(at, submission.to_json(), dag_run_id=RUN, cluster=None)
         record_enqueued(at, submission.job_key, "c" * 32)
         folder = write_results(tmp_path / f"job-{name}", submission, at.settings.suite())
-        raw = fetch_results(at, submission.to_json(), folder, attempt=1)
-        post_process(at, submission.to_json(), raw_url=raw["raw_url"])
+        fetch_results(at, submission.to_json(), folder, attempt=1)
+        post_process(at, submission.to_json())
         if until == "publish":
-            publish(at, submission.to_json(), raw_url=raw["raw_url"], dag_run_id=RUN)
+            publish(at, submission.to_json(), dag_run_id=RUN)
         return folder
 
     return run
@@ -222,7 +222,7 @@ def test_a_failed_canary_parks_the_model_and_publishes_nothing_of_it(
     def failed(*_: object, **__: object) -> None:
         raise GateError("bac-fr: the scorer calls an empty answer right")
 
-    monkeypatch.setattr("palmares.steps.sweep.publishing.score_results", failed)
+    monkeypatch.setattr("palmares.steps.sweep.results.score_results", failed)
     with pytest.raises(GateError):
         publish_model("petit")
 
@@ -234,25 +234,21 @@ def test_a_failed_canary_parks_the_model_and_publishes_nothing_of_it(
     assert read_contents(services).rows == ()
 
 
-def test_the_published_numbers_are_those_that_were_stored_or_a_person_looks(
+def test_a_stored_score_that_its_verdicts_contradict_is_not_published(
     services: Services,
     publish_model: Callable[..., Path],
     submissions: dict[str, Submission],
-    monkeypatch: pytest.MonkeyPatch,
+    store_url: str,
 ) -> None:
-    from palmares.leaderboard.scoring import score_results
-    from palmares.steps.sweep import publishing
+    publish_model("petit", until="post_process")
+    with psycopg.connect(store_url, autocommit=True) as connection:
+        connection.execute("UPDATE evaluations SET scores = jsonb_set(scores, '{bac-fr,value}', '0.25')")
 
-    def with_another_scorer(*arguments: Any, **options: Any) -> Any:
-        scored = score_results(*arguments, **options)
-        other = dataclasses.replace(scored.scores["bac-fr"], value=0.25)
-        return dataclasses.replace(scored, scores={**scored.scores, "bac-fr": other})
+    petit = submissions["petit"]
+    with pytest.raises(GateError, match=r"verdicts have the mean 0\.750000, the stored score is 0\.250000"):
+        publish(services, petit.to_json(), dag_run_id=RUN)
 
-    monkeypatch.setattr(publishing, "score_results", with_another_scorer)
-    with pytest.raises(GateError, match=r"it is 0\.250000, post_process stored 0\.750000"):
-        publish_model("petit")
-
-    evaluation = services.store.evaluations.get(submissions["petit"].job_key)
+    evaluation = services.store.evaluations.get(petit.job_key)
     assert evaluation is not None
     assert evaluation.state is EvaluationState.PARKED
     with pytest.raises(HubNotFoundError):

@@ -86,13 +86,13 @@ def test_a_model_that_is_withdrawn_before_its_publication_is_not_published(
     write_results(tmp_path / "job", petit, services.settings.suite())
     plan_resources(services, petit.to_json(), dag_run_id="night-1", cluster=None)
     record_enqueued(services, petit.job_key, "c" * 32)
-    raw = fetch_results(services, petit.to_json(), tmp_path / "job", attempt=1, dag_run_id="night-1")
-    post_process(services, petit.to_json(), raw_url=raw["raw_url"], dag_run_id="night-1")
+    fetch_results(services, petit.to_json(), tmp_path / "job", attempt=1, dag_run_id="night-1")
+    post_process(services, petit.to_json(), dag_run_id="night-1")
 
     moderate(services, decision("withdrawn"))
 
     with pytest.raises(ClaimLostError, match="was withdrawn"):
-        publish_for_real(services, petit.to_json(), raw_url=raw["raw_url"], dag_run_id="night-1")
+        publish_for_real(services, petit.to_json(), dag_run_id="night-1")
     with pytest.raises(HubNotFoundError):  # nobody ever wrote there
         services.hub.head(services.settings.hub.results_repo)
     assert request(services, PETIT)["status"] == "CANCELLED"

@@ -89,9 +89,9 @@ def test_once_the_gate_is_content_the_next_run_publishes_what_was_computed_befor
     def evaluate(run: str) -> None:
         plan_resources(services, petit.to_json(), dag_run_id=run, cluster=None)
         record_enqueued(services, petit.job_key, "c" * 32)
-        raw = fetch_results(services, petit.to_json(), tmp_path / "job", attempt=1, dag_run_id=run)
-        post_process(services, petit.to_json(), raw_url=raw["raw_url"], dag_run_id=run)
-        publish(services, petit.to_json(), raw_url=raw["raw_url"], dag_run_id=run)
+        fetch_results(services, petit.to_json(), tmp_path / "job", attempt=1, dag_run_id=run)
+        post_process(services, petit.to_json(), dag_run_id=run)
+        publish(services, petit.to_json(), dag_run_id=run)
 
     def objects(*_: object, **__: object) -> None:
         raise GateError("gpqa-fr: the rows say 0.5, the manifest says 0.9")

@@ -59,9 +59,9 @@ def petit(services: Services, old_scorer: Callable[[], None], tmp_path: Path) ->
     plan_resources(services, submission.to_json(), dag_run_id=RUN, cluster=None)
     record_enqueued(services, submission.job_key, "c" * 32)
     folder = write_results(tmp_path / "job", submission, services.settings.suite())
-    raw = fetch_results(services, submission.to_json(), folder, attempt=1)
-    post_process(services, submission.to_json(), raw_url=raw["raw_url"])
-    publish(services, submission.to_json(), raw_url=raw["raw_url"], dag_run_id=RUN)
+    fetch_results(services, submission.to_json(), folder, attempt=1)
+    post_process(services, submission.to_json())
+    publish(services, submission.to_json(), dag_run_id=RUN)
     old_scorer()
     return submission
 
@@ -368,10 +368,10 @@ def test_ranks_before_and_after_are_of_all_published_models(services, petit, tmp
     plan_resources(services, other.to_json(), dag_run_id=RUN, cluster=None)
     record_enqueued(services, other.job_key, "d" * 32)
     folder = write_results(tmp_path / "other", other, services.settings.suite())
-    raw = fetch_results(services, other.to_json(), folder, attempt=1)
-    scores = post_process(services, other.to_json(), raw_url=raw["raw_url"])
+    fetch_results(services, other.to_json(), folder, attempt=1)
+    scores = post_process(services, other.to_json())
     between = {**scores, "bac-fr": {**scores["bac-fr"], "value": 0.6}}
-    publish(services, other.to_json(), raw_url=raw["raw_url"], dag_run_id=RUN)
+    publish(services, other.to_json(), dag_run_id=RUN)
     services.store.evaluations.update(other.job_key, scores=between)
     selected = select(services, models=[MODEL]).models
     rescored(services, petit)

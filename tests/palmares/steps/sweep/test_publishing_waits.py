@@ -32,13 +32,12 @@ def petit(services: Services) -> Submission:
 
 
 @pytest.fixture
-def raw_url(services: Services, petit: Submission, tmp_path: Path) -> str:
+def scored(services: Services, petit: Submission, tmp_path: Path) -> None:
     plan_resources(services, petit.to_json(), dag_run_id=RUN, cluster=None)
     record_enqueued(services, petit.job_key, "c" * 32)
     write_results(tmp_path / "job", petit, services.settings.suite())
-    raw = fetch_results(services, petit.to_json(), tmp_path / "job", attempt=1)
-    post_process(services, petit.to_json(), raw_url=raw["raw_url"])
-    return str(raw["raw_url"])
+    fetch_results(services, petit.to_json(), tmp_path / "job", attempt=1)
+    post_process(services, petit.to_json())
 
 
 @pytest.fixture
@@ -51,18 +50,19 @@ def later(store_url: str) -> None:
         connection.execute("UPDATE hub_repositories SET retry_at = now() WHERE obstacle IS NOT NULL")
 
 
+@pytest.mark.usefixtures("scored")
 def test_a_publication_without_a_valid_token_waits_and_ends_with_a_new_one(
-    services: Services, without_token: Services, petit: Submission, raw_url: str, store_url: str
+    services: Services, without_token: Services, petit: Submission, store_url: str
 ) -> None:
     with pytest.raises(OutboxWaitError, match=r"\[token\] .*put a new one into the connection"):
-        publish(without_token, petit.to_json(), raw_url=raw_url, dag_run_id=RUN)
+        publish(without_token, petit.to_json(), dag_run_id=RUN)
     evaluation = services.store.evaluations.get(petit.job_key)
     assert evaluation is not None
     assert evaluation.state is EvaluationState.SCORED
     assert request(services, petit.request_path)["status"] == "RUNNING"
 
     later(store_url)
-    publish(services, petit.to_json(), raw_url=raw_url, dag_run_id=RUN)
+    publish(services, petit.to_json(), dag_run_id=RUN)
 
     assert len(services.store.outbox.files(petit.job_key)) == FILES_A_MODEL  # what the load test publishes
     assert request(services, petit.request_path)["status"] == "FINISHED"
@@ -71,23 +71,23 @@ def test_a_publication_without_a_valid_token_waits_and_ends_with_a_new_one(
     assert evaluation.state is EvaluationState.PUBLISHED
 
 
-def test_what_waits_is_scored_once_however_often_the_task_looks(
+@pytest.mark.usefixtures("scored")
+def test_what_waits_is_written_once_however_often_the_task_looks(
     services: Services,
     without_token: Services,
     petit: Submission,
-    raw_url: str,
     store_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with pytest.raises(OutboxWaitError):
-        publish(without_token, petit.to_json(), raw_url=raw_url, dag_run_id=RUN)
-    monkeypatch.delattr(publishing, "score_results")
+        publish(without_token, petit.to_json(), dag_run_id=RUN)
+    monkeypatch.delattr(publishing, "model_files")
 
     with pytest.raises(OutboxWaitError, match="Nothing is lost"):
-        publish(without_token, petit.to_json(), raw_url=raw_url, dag_run_id=RUN)
+        publish(without_token, petit.to_json(), dag_run_id=RUN)
     later(store_url)
     write_everything(services)  # as the reconciliation does
-    done = publish(services, petit.to_json(), raw_url=raw_url, dag_run_id=RUN)
+    done = publish(services, petit.to_json(), dag_run_id=RUN)
 
     assert all(commits == [] for commits in done["commits"].values())
     assert request(services, petit.request_path)["status"] == "FINISHED"

@@ -58,9 +58,9 @@ def test_the_commands_of_the_provenance_give_the_published_scores(services: Serv
         check=True,
         timeout=300,
     )
-    raw = fetch_results(services, petit.to_json(), tmp_path / "job" / "artifact", attempt=1)
-    post_process(services, petit.to_json(), raw_url=raw["raw_url"])
-    publish(services, petit.to_json(), raw_url=raw["raw_url"], dag_run_id=RUN)
+    fetch_results(services, petit.to_json(), tmp_path / "job" / "artifact", attempt=1)
+    post_process(services, petit.to_json())
+    publish(services, petit.to_json(), dag_run_id=RUN)
 
     repo = services.settings.hub.results_repo
     head = services.hub.head(repo)

@@ -3,14 +3,23 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from french_answers import GradingPolicy
+from palmares.benchmarks.bac_fr.scorer import BacFrScorer
 from palmares.benchmarks.registry import text_scorers
-from palmares.leaderboard.errors import GateError, HubNotFoundError, RefusedError, ResultsFormatError
+from palmares.benchmarks.scorer import DetailsRow, Grade
+from palmares.leaderboard.errors import (
+    GateError,
+    HubNotFoundError,
+    RefusedError,
+    ResultsFormatError,
+    ResultsIncompleteError,
+    StoreError,
+)
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.steps.services import Services
 from palmares.steps.sweep.outcomes import record_enqueued
@@ -81,9 +90,9 @@ def test_outputs_are_kept_scored_and_published_and_the_request_is_finished(
     services: Services, petit: Submission, tmp_path: Path
 ) -> None:
     planned(services, petit)
-    raw = fetched(services, petit, tmp_path / "job")
-    scores = post_process(services, petit.to_json(), raw_url=raw["raw_url"])
-    published = publish(services, petit.to_json(), raw_url=raw["raw_url"], dag_run_id=RUN)
+    fetched(services, petit, tmp_path / "job")
+    scores = post_process(services, petit.to_json())
+    published = publish(services, petit.to_json(), dag_run_id=RUN)
 
     assert scores["bac-fr"]["value"] == pytest.approx(0.75)  # the evaluator's own metric said 0.5
     assert request(services, petit.request_path)["status"] == "FINISHED"
@@ -103,15 +112,98 @@ def test_every_step_may_run_twice_and_publishes_once(
 ) -> None:
     for _ in range(2):
         planned(services, petit)
-        raw = fetched(services, petit, tmp_path / "job")
-        post_process(services, petit.to_json(), raw_url=raw["raw_url"])
-    publish(services, petit.to_json(), raw_url=raw["raw_url"], dag_run_id=RUN)
+        fetched(services, petit, tmp_path / "job")
+        post_process(services, petit.to_json())
+    publish(services, petit.to_json(), dag_run_id=RUN)
     heads = _heads(services)
 
-    again = publish(services, petit.to_json(), raw_url=raw["raw_url"], dag_run_id=RUN)
+    again = publish(services, petit.to_json(), dag_run_id=RUN)
 
     assert all(commits == [] for commits in again["commits"].values())
     assert _heads(services) == heads
+
+
+@dataclass(frozen=True)
+class CountedScorer:
+    """The shipped scorer, which notes each row that it grades."""
+
+    name: str = "counted"
+    version: str = "1"
+    code_hash: str = "c" * 64
+    graded: list[str] = field(default_factory=list)
+
+    def grade(self, row: DetailsRow) -> Grade:
+        self.graded.append(row.row_id)
+        return BacFrScorer().grade(row)
+
+
+def test_publishing_writes_what_was_graded_once(
+    services: Services, petit: Submission, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer = CountedScorer()
+    monkeypatch.setattr("palmares.steps.sweep.results.text_scorers", lambda policy: {"bac-fr": scorer})
+    planned(services, petit)
+    fetched(services, petit, tmp_path / "job")
+    scores = post_process(services, petit.to_json())
+    calls = list(scorer.graded)
+
+    publish(services, petit.to_json(), dag_run_id=RUN)
+
+    assert set(calls) == {"bac0", "bac1", "bac2", "bac3"}
+    assert scorer.graded == calls
+    records = details(services, "/graded_bac-fr_")
+    assert sum(record["correct"] for record in records) / len(records) == scores["bac-fr"]["value"] == 0.75
+    assert {record["scorer"] for record in records} == {"counted"}
+
+
+def test_a_policy_that_changes_before_publication_changes_nothing(
+    services: Services, petit: Submission, tmp_path: Path
+) -> None:
+    planned(services, petit)
+    fetched(services, petit, tmp_path / "job")
+    post_process(services, petit.to_json())
+    settings = services.settings.model_copy(update={"grading": GradingPolicy(form=False)})
+
+    publish(replace(services, settings=settings), petit.to_json(), dag_run_id=RUN)
+
+    assert sum(record["correct"] for record in details(services, "/graded_bac-fr_")) == 3
+
+
+@pytest.mark.parametrize("step", [post_process, publish])
+def test_outputs_that_changed_in_storage_after_they_were_accepted_are_noticed(
+    services: Services, petit: Submission, tmp_path: Path, step: Any
+) -> None:
+    planned(services, petit)
+    raw = fetched(services, petit, tmp_path / "job")
+    if step is publish:
+        post_process(services, petit.to_json())
+    stored = next(Path(raw["raw_url"]).glob("results_*.json"))
+    stored.write_bytes(stored.read_bytes().replace(b"0", b"1"))
+
+    with pytest.raises(ResultsFormatError, match=r"it was altered after it was stored"):
+        step(services, petit.to_json(), dag_run_id=RUN)
+
+    assert request(services, petit.request_path)["status"] == "RUNNING"
+
+
+@pytest.mark.parametrize("step", [post_process, publish])
+def test_a_model_without_accepted_results_is_told_what_to_clear(
+    services: Services, petit: Submission, step: Any
+) -> None:
+    planned(services, petit)
+
+    with pytest.raises(StoreError, match="Clear fetch_results of this model"):
+        step(services, petit.to_json(), dag_run_id=RUN)
+
+
+def test_a_model_that_was_not_graded_is_not_published(
+    services: Services, petit: Submission, tmp_path: Path
+) -> None:
+    planned(services, petit)
+    fetched(services, petit, tmp_path / "job")
+
+    with pytest.raises(ResultsIncompleteError, match="Clear post_process of this model"):
+        publish(services, petit.to_json(), dag_run_id=RUN)
 
 
 def test_hidden_rows_are_in_the_private_details_only(
@@ -120,9 +212,9 @@ def test_hidden_rows_are_in_the_private_details_only(
     from palmares.hub import Hub
 
     planned(services, petit)
-    raw = fetched(services, petit, tmp_path / "job")
-    post_process(services, petit.to_json(), raw_url=raw["raw_url"])
-    publish(services, petit.to_json(), raw_url=raw["raw_url"], dag_run_id=RUN)
+    fetched(services, petit, tmp_path / "job")
+    post_process(services, petit.to_json())
+    publish(services, petit.to_json(), dag_run_id=RUN)
 
     repos = services.settings.hub
     for repo in (repos.results_repo, repos.requests_repo):
@@ -156,14 +248,14 @@ def test_numbers_that_contradict_the_rows_are_parked(
     services: Services, petit: Submission, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planned(services, petit)
-    raw = fetched(services, petit, tmp_path / "job")
+    fetched(services, petit, tmp_path / "job")
 
     def contradiction(*_: object, **__: object) -> None:
         raise GateError("gpqa-fr: the rows say 0.5, the manifest says 0.9")
 
     monkeypatch.setattr("palmares.steps.sweep.results.score_results", contradiction)
     with pytest.raises(GateError):
-        post_process(services, petit.to_json(), raw_url=raw["raw_url"])
+        post_process(services, petit.to_json())
 
     evaluation = services.store.evaluations.get(petit.job_key)
     assert evaluation is not None
@@ -183,12 +275,12 @@ def test_a_broken_scorer_parks_the_model_before_anything_is_published(
     mistake: str,
 ) -> None:
     planned(services, petit)
-    raw = fetched(services, petit, tmp_path / "job")
+    fetched(services, petit, tmp_path / "job")
     broken = {"bac-fr": BROKEN[mistake][0]}
     monkeypatch.setattr("palmares.steps.sweep.results.text_scorers", lambda policy: broken)
 
     with pytest.raises(GateError, match=f"scorer {mistake} 0 fails its sanity baselines"):
-        post_process(services, petit.to_json(), raw_url=raw["raw_url"], dag_run_id=RUN)
+        post_process(services, petit.to_json(), dag_run_id=RUN)
 
     evaluation = services.store.evaluations.get(petit.job_key)
     assert evaluation is not None
@@ -206,10 +298,10 @@ def test_answers_are_graded_by_the_leaderboard_s_own_policy(
     services: Services, petit: Submission, tmp_path: Path
 ) -> None:
     planned(services, petit)
-    raw = fetched(services, petit, tmp_path / "job")
+    fetched(services, petit, tmp_path / "job")
     settings = services.settings.model_copy(update={"grading": GradingPolicy(form=False)})
 
-    scores = post_process(replace(services, settings=settings), petit.to_json(), raw_url=raw["raw_url"])
+    scores = post_process(replace(services, settings=settings), petit.to_json())
 
     assert scores["bac-fr"]["value"] == pytest.approx(0.5)  # 0,5 for 1/2 is another form
     assert scores["bac-fr"]["scorer_hash"] == text_scorers(GradingPolicy(form=False))["bac-fr"].code_hash
@@ -220,7 +312,7 @@ def test_what_the_sanity_baselines_counted_is_kept_with_the_scores(
 ) -> None:
     planned(services, petit)
     raw = fetched(services, petit, tmp_path / "job")
-    post_process(services, petit.to_json(), raw_url=raw["raw_url"])
+    post_process(services, petit.to_json())
 
     kept = services.raw.read_derived(raw["raw_url"], SANITY_NAME)
 
@@ -233,10 +325,10 @@ def test_what_the_sanity_baselines_counted_is_kept_with_the_scores(
 def test_a_preliminary_run_is_scored_and_not_published(services: Services, tmp_path: Path) -> None:
     submission = claimed(admit(services, run=RUN, models=["palmares-demo/petit"], limit_samples=4))["petit"]
     planned(services, submission)
-    raw = fetched(services, submission, tmp_path / "job")
-    post_process(services, submission.to_json(), raw_url=raw["raw_url"])
+    fetched(services, submission, tmp_path / "job")
+    post_process(services, submission.to_json())
 
-    assert publish(services, submission.to_json(), raw_url=raw["raw_url"], dag_run_id=RUN) == {
+    assert publish(services, submission.to_json(), dag_run_id=RUN) == {
         "commits": {},
         "preliminary": True,
     }
@@ -246,3 +338,13 @@ def test_a_preliminary_run_is_scored_and_not_published(services: Services, tmp_p
 def _heads(services: Services) -> list[str]:
     repos = services.settings.hub
     return [services.hub.head(repo) for repo in (repos.requests_repo, repos.results_repo, repos.details_repo)]
+
+
+def details(services: Services, part: str) -> list[dict[str, Any]]:
+    """Records of the only private file with *part* in its path."""
+    repo_id = services.settings.hub.details_repo
+    head = services.hub.head(repo_id)
+    (path,) = [path for path in services.hub.list_paths(repo_id, commit=head) if part in path]
+    content = services.hub.read_file(repo_id, path, commit=head)
+    assert content is not None
+    return [json.loads(line) for line in content.splitlines()]

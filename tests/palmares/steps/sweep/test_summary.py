@@ -24,9 +24,9 @@ def finish(services: Services, submission: Submission, folder: Path) -> None:
     write_results(folder, submission, services.settings.suite())
     plan_resources(services, submission.to_json(), dag_run_id=RUN, cluster=None)
     record_enqueued(services, submission.job_key, "c" * 32)
-    raw = fetch_results(services, submission.to_json(), folder, attempt=1)
-    post_process(services, submission.to_json(), raw_url=raw["raw_url"])
-    publish(services, submission.to_json(), raw_url=raw["raw_url"], dag_run_id=RUN)
+    fetch_results(services, submission.to_json(), folder, attempt=1)
+    post_process(services, submission.to_json())
+    publish(services, submission.to_json(), dag_run_id=RUN)
 
 
 def test_a_night_without_submissions_has_a_summary(services: Services) -> None:
