@@ -52,7 +52,7 @@ def leaderboard(rows: Sequence[Mapping[str, Any]], suite: Suite) -> Table:
 
 
 def _headings(suite: Suite) -> list[str]:
-    return [column.title or column.name for column in suite.columns]
+    return [column.title for column in suite.columns]
 
 
 def _cells(row: Mapping[str, Any], suite: Suite) -> list[str]:
@@ -91,7 +91,7 @@ def foot_lines(rows: Sequence[Mapping[str, Any]], suite: Suite) -> list[str]:
     """The rule of the numbers."""
     from palmares.leaderboard.publishing.shown import rule_of
 
-    lines = rule_of({task.title: task.metric.baseline for task in suite.tasks})
+    lines = rule_of({task.title: task.metric.baseline for task in suite.tasks}, is_weighted=suite.is_weighted)
     shown = [score for row in rows for score in row["scores"].values()]
     if any(score["interval"] is not None for score in shown):
         lines.append("Where there is no standard error, brackets hold Wilson's 95 % interval.")

@@ -36,7 +36,7 @@ class Group(BaseModel):
 
     name: str
     title: str = ""
-    """For readers; empty: the name."""
+    """For readers; not given: the name."""
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     """In the suite's average, for a group that is in no other."""
     mean: Literal["weighted", "by_size"] = "weighted"
@@ -52,6 +52,18 @@ class Group(BaseModel):
                 raise ValueError(f"group {data.get('name')!r} names a member twice: {members}")
             return {**data, "members": {str(one): {} for one in members}}
         return data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_group_without_a_title_has_its_name(cls, data: object) -> object:
+        if isinstance(data, Mapping) and not data.get("title"):
+            return {**data, "title": data.get("name", "")}
+        return data
+
+    def as_measured(self) -> Group:
+        """The same mean of the members' values before any is rescaled."""
+        members = {name: one.model_copy(update={"normalize": False}) for name, one in self.members.items()}
+        return self.model_copy(update={"members": members})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

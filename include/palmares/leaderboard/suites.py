@@ -14,7 +14,7 @@ from palmares.benchmarks.benchmark import Benchmark
 from palmares.benchmarks.errors import BenchmarkError
 from palmares.benchmarks.statistics import normalize
 from palmares.leaderboard.checks.limits import SanitySettings, limits_for
-from palmares.leaderboard.groups import Group, GroupScore, Value, check_groups, score_groups
+from palmares.leaderboard.groups import Group, GroupScore, Value, check_groups, in_order, score_groups
 
 
 class Metric(BaseModel):
@@ -207,6 +207,10 @@ class Suite(BaseModel):
             values = [getattr(task, field) for task in self.tasks]
             if len(set(values)) != len(values):
                 raise ValueError(f"two tasks of suite {self.name!r} share a {field}")
+        titles = [one.title for one in (*self.columns, *self.members)]
+        for title in titles:
+            if titles.count(title) > 1:
+                raise ValueError(f"two columns of suite {self.name!r} have the title {title!r}: rename one")
         return self
 
     @property
@@ -225,18 +229,45 @@ class Suite(BaseModel):
         every: tuple[SuiteTask | Group, ...] = (*self.tasks, *self.groups)
         return tuple(one for one in every if one.name not in inside)
 
-    def group_scores(self, scores: Mapping[str, Mapping[str, Any]]) -> dict[str, GroupScore]:
+    @property
+    def members(self) -> tuple[SuiteTask | Group, ...]:
+        """The tasks, then the groups, that are in a group: shown beside the columns."""
+        columns = {column.name for column in self.columns}
+        every: tuple[SuiteTask | Group, ...] = (*self.tasks, *self.groups)
+        return tuple(one for one in every if one.name not in columns)
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether some columns count more than others in the average."""
+        return len({column.weight for column in self.columns}) > 1
+
+    def tasks_of(self, column: SuiteTask | Group) -> tuple[SuiteTask, ...]:
+        """The tasks whose scores a column is made of, in the suite's order."""
+        if isinstance(column, SuiteTask):
+            return (column,)
+        names = {column.name}
+        for group in reversed(in_order(self.groups)):
+            if group.name in names:
+                names |= group.members.keys()
+        return tuple(task for task in self.tasks if task.name in names)
+
+    def group_scores(
+        self, scores: Mapping[str, Mapping[str, Any]], *, as_measured: bool = False
+    ) -> dict[str, GroupScore]:
         """Compute the suite's groups from its tasks' scores.
 
         Args:
             scores: By short task name: ``value``, ``stderr``, and ``n`` or ``rows``.
+            as_measured: Take the tasks' scores as they were measured, none of them rescaled.
 
         Returns:
             By group. A task's score is rescaled by its own baseline before it counts.
         """
-        return score_groups(
-            self.groups, {task.name: _series(task, scores.get(task.name)) for task in self.tasks}
-        )
+        groups = [group.as_measured() for group in self.groups] if as_measured else self.groups
+        series = {
+            task.name: _series(task, scores.get(task.name), as_measured=as_measured) for task in self.tasks
+        }
+        return score_groups(groups, series)
 
     def average(self, scores: Mapping[str, Mapping[str, Any]]) -> float | None:
         """The weighted mean of the columns' shown values; None: one is missing, so that there is no mean."""
@@ -265,11 +296,13 @@ class Suite(BaseModel):
         raise KeyError(f"suite {self.name!r} has no task {key!r}, only {list(self.task_keys)}")
 
 
-def _series(task: SuiteTask, score: Mapping[str, Any] | None) -> dict[str | None, Value]:
-    """A task's shown value, for its groups; empty: it has none."""
+def _series(
+    task: SuiteTask, score: Mapping[str, Any] | None, *, as_measured: bool = False
+) -> dict[str | None, Value]:
+    """A task's shown value, or the measured one, for its groups; empty: it has none."""
     if score is None or score.get("value") is None:
         return {}
-    baseline = task.metric.baseline
+    baseline = 0.0 if as_measured else task.metric.baseline
     stderr = score.get("stderr")
     value = Value(
         value=normalize(float(score["value"]), baseline=baseline),

@@ -9,7 +9,9 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
+from palmares.leaderboard.groups import Group
 from palmares.leaderboard.settings import Settings
+from palmares.leaderboard.suites import Suite, SuiteTask
 from palmares.leaderboard.yaml_files import parse_settings, read_yaml
 
 Language = Literal["en", "fr"]
@@ -35,11 +37,28 @@ class BenchmarkText(_Frozen):
     metric: str
     """Metric, with its filter where it has one."""
     shots: int
-    """Examples in the prompt."""
+    """Examples in the prompt; of a group the most of any task."""
     baseline: float
-    """What guessing scores, a fraction; shown values are rescaled so that it is 0."""
+    """What guessing scores, a fraction; shown values are rescaled so that it is 0. Of a group: 0."""
     kind: str
-    """``generate`` or ``loglikelihood``."""
+    """``generate`` or ``loglikelihood``; ``mixed`` of a group with both."""
+    tasks: int = 1
+    """Number of tasks whose mean it is."""
+
+    @classmethod
+    def of(cls, column: SuiteTask | Group, suite: Suite) -> Self:
+        """Describe a column of *suite*, or a member of one of its groups."""
+        tasks = suite.tasks_of(column)
+        kinds = {task.kind for task in tasks}
+        return cls(
+            name=column.name,
+            title=column.title,
+            metric=", ".join(dict.fromkeys(task.metric.name for task in tasks)),
+            shots=max(int(task.key.split("|")[2]) for task in tasks),
+            baseline=column.metric.baseline if isinstance(column, SuiteTask) else 0.0,
+            kind=kinds.pop() if len(kinds) == 1 else "mixed",
+            tasks=len(tasks),
+        )
 
 
 class Limits(_Frozen):
@@ -68,6 +87,11 @@ class SiteSettings(_Frozen):
     """Private; only its name is shown."""
     suite: str
     benchmarks: tuple[BenchmarkText, ...]
+    """The table's columns: tasks and groups of tasks."""
+    members: tuple[BenchmarkText, ...] = ()
+    """What is in the groups: on the models' pages and in the API."""
+    is_weighted: bool = False
+    """Some columns count more than others in the average."""
     precisions: tuple[str, ...]
     weight_types: tuple[str, ...]
     contact: str = ""
@@ -96,17 +120,9 @@ class SiteSettings(_Frozen):
             requests_repo=settings.hub.requests_repo,
             details_repo=settings.hub.details_repo,
             suite=suite.name,
-            benchmarks=tuple(
-                BenchmarkText(
-                    name=task.name,
-                    title=task.title,
-                    metric=task.metric.name,
-                    shots=int(task.key.split("|")[2]),
-                    baseline=task.metric.baseline,
-                    kind=task.kind,
-                )
-                for task in suite.tasks
-            ),
+            benchmarks=tuple(BenchmarkText.of(column, suite) for column in suite.columns),
+            members=tuple(BenchmarkText.of(member, suite) for member in suite.members),
+            is_weighted=suite.is_weighted,
             precisions=settings.policies.precisions,
             weight_types=settings.policies.weight_types,
         )

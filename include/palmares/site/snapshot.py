@@ -224,7 +224,7 @@ class Source:
         import pyarrow.parquet as pq
 
         records = pq.read_table(io.BytesIO(content)).to_pylist()
-        return rows_of(records, [benchmark.title for benchmark in self.settings.benchmarks])
+        return rows_of(records, [one.title for one in (*self.settings.benchmarks, *self.settings.members)])
 
     def _queue(self, commit: str) -> Mapping[str, Any]:
         if not commit:

@@ -141,3 +141,22 @@ def test_the_index_is_of_the_version_that_the_evaluator_pins():
     pins = (Path(__file__).parents[3] / "requirements-evaluator-cpu.txt").read_text(encoding="utf-8")
 
     assert f"lm-eval=={lm_eval.version()}" in pins.replace("lm_eval", "lm-eval")
+
+
+def test_what_is_in_groups_is_beside_the_columns_and_a_column_names_its_tasks():
+    groups = {
+        "outer": {"title": "Outer", "members": ["inner", "gsm8k"]},
+        "inner": {"members": ["arc_easy", "arc_challenge"]},
+    }
+    one = suite({"name": "gsm8k"}, {"name": "arc_easy"}, {"name": "arc_challenge"}, groups=groups)
+
+    assert [column.name for column in one.columns] == ["outer"]
+    assert [member.title for member in one.members] == ["gsm8k", "arc_easy", "arc_challenge", "inner"]
+    assert [task.name for task in one.tasks_of(one.columns[0])] == ["gsm8k", "arc_easy", "arc_challenge"]
+    assert [task.name for task in one.tasks_of(one.groups[1])] == ["arc_easy", "arc_challenge"]
+    assert not one.is_weighted
+
+
+def test_two_columns_of_one_title_are_refused():
+    with pytest.raises(ValueError, match="two columns of suite 'own' have the title 'gsm8k': rename one"):
+        suite({"name": "gsm8k"}, {"name": "arc_easy", "title": "gsm8k"})

@@ -6,9 +6,12 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
+from fastapi.testclient import TestClient
+from palmares.leaderboard.groups import Group
+from palmares.leaderboard.settings import load_settings
 from palmares.site.app import create_app
 from palmares.site.i18n import number
-from palmares.site.settings import Secrets
+from palmares.site.settings import Secrets, SiteSettings
 
 from tests.fixtures.hub_server import failing_server
 from tests.palmares.site.public_data import HOSTILE, TITLES, parquet, record, small_board
@@ -179,3 +182,26 @@ def test_the_table_is_made_once_until_it_changes_and_sent_as_the_visitor_takes_i
 )
 def test_numbers_are_grouped_as_the_language_does(value, french, english):
     assert (number(value, "fr"), number(value, "en")) == (french, english)
+
+
+def test_a_group_is_a_column_and_its_tasks_are_on_the_models_page(public_hub, site_settings):
+    group = Group.model_validate(
+        {"name": "exams", "title": "Exams", "weight": 2, "members": ["bac-fr", "gpqa-fr"]}
+    )
+    settings = load_settings()
+    suite = settings.suite().model_copy(update={"groups": (group,)})
+    grouped = SiteSettings.of(
+        settings.model_copy(update={"suites": {**settings.suites, suite.name: suite}}),
+        endpoint=public_hub.endpoint,
+    ).model_copy(update={"refresh_s": 0.0})
+
+    with TestClient(create_app(grouped, secrets_=Secrets())) as client:
+        board = client.get("/?lang=en").text
+        model = client.get("/models/org/premier?lang=en").text
+
+    assert [one.title for one in grouped.benchmarks] == ["IFEval-fr", "Exams"]
+    assert '<th scope="col" class="num">Exams</th>' in board
+    assert '<th scope="col" class="num">BAC-fr</th>' not in board
+    assert "mean of 2 tasks" in board
+    assert "The average is the weighted mean of the columns." in board
+    assert '<th scope="row">BAC-fr</th><td class="num">80.0' in model

@@ -194,7 +194,7 @@ def _table(scored: ScoredResults, suite: Suite) -> Table:
         indent = "  " * depth
         if name in known:
             score = groups[name]
-            title = known[name].title or name
+            title = known[name].title
             table.add_row(f"{indent}{title}", "", known[name].mean, _percent(score.value, score.stderr))
             for member in known[name].members:
                 add(member, depth + 1)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC
 from urllib.parse import quote
 
+from palmares.leaderboard.groups import Group
 from palmares.leaderboard.publishing import charts
 from palmares.leaderboard.publishing.card_words import ENGLISH, FRENCH, Words
 from palmares.leaderboard.publishing.contents import Contents, ContentsRow, TaskValue
 from palmares.leaderboard.publishing.safe_text import markdown_text
 from palmares.leaderboard.publishing.settings import PublishingSettings
-from palmares.leaderboard.suites import SuiteTask
+from palmares.leaderboard.suites import Suite, SuiteTask
 
 NOTHING = "–"
 
@@ -64,8 +65,9 @@ def _in_language(contents: Contents, settings: PublishingSettings, words: Words,
             + " "
             + words.last.format(day=_last_day(contents.rows))
         )
-        parts.append(_table(shown, contents.suite.tasks, words, hub=hub, results_repo=repos.results))
-        parts.append(words.legend)
+        parts.append(_table(shown, contents.suite.columns, words, hub=hub, results_repo=repos.results))
+        mean = words.weighted_mean if contents.suite.is_weighted else words.plain_mean
+        parts.append(words.legend.format(mean=mean))
         if contents.is_mixed:
             parts.append(words.mixed)
         parts.append(f"![{words.scores_alt}]({charts.SCORES_PATH})")
@@ -74,7 +76,8 @@ def _in_language(contents: Contents, settings: PublishingSettings, words: Words,
         parts.append(words.empty)
     parts += _not_ranked(contents, words, hub=hub)
     parts.append(words.tasks)
-    parts.append("\n".join(f"- {_how(task, words)}" for task in contents.suite.tasks))
+    suite = contents.suite
+    parts.append("\n".join(f"- {_how(column, suite, words)}" for column in suite.columns))
     parts.append(words.submit.format(requests=_dataset(repos.requests, hub=hub)))
     parts.append(words.load.format(repo_id=repos.contents))
     parts.append(words.provenance.format(results=_dataset(repos.results, hub=hub)))
@@ -90,12 +93,23 @@ def _dataset(repo_id: str, *, hub: str) -> str:
 
 
 def _table(
-    rows: Sequence[ContentsRow], tasks: Sequence[SuiteTask], words: Words, *, hub: str, results_repo: str
+    rows: Sequence[ContentsRow],
+    columns: Sequence[SuiteTask | Group],
+    words: Words,
+    *,
+    hub: str,
+    results_repo: str,
 ) -> str:
-    titles = [words.average, *(task.title for task in tasks), words.parameters, words.hours, words.carbon]
+    titles = [
+        words.average,
+        *(column.title for column in columns),
+        words.parameters,
+        words.hours,
+        words.carbon,
+    ]
     cells = [["#", words.model, *titles, words.result]]
     for row in rows:
-        values = [(row.values or {}).get(task.name) for task in tasks]
+        values = [(row.values or {}).get(column.name) for column in columns]
         carbon = row.result.cost.carbon_kg
         parameters = row.result.manifest.model.parameters or row.result.submission.about.parameters
         folder = f"{hub}/datasets/{results_repo}/tree/main/{quote(row.result.submission.model_id)}"
@@ -178,7 +192,17 @@ def _per_cent(
     return f"{text} [{low} – {high}]"
 
 
-def _how(task: SuiteTask, words: Words) -> str:
+def _how(column: SuiteTask | Group, suite: Suite, words: Words) -> str:
+    if isinstance(column, SuiteTask):
+        return f"{markdown_text(column.title)}{words.colon}{_how_scored(column, words)}."
+    tasks = suite.tasks_of(column)
+    mean = words.mean_by_size if column.mean == "by_size" else words.mean_of_tasks
+    ways = dict.fromkeys(_how_scored(task, words) for task in tasks)
+    parts = [mean.format(tasks=len(tasks)), *ways] if len(ways) == 1 else [mean.format(tasks=len(tasks))]
+    return f"{markdown_text(column.title)}{words.colon}{words.semicolon.join(parts)}."
+
+
+def _how_scored(task: SuiteTask, words: Words) -> str:
     metrics = [f"`{metric}`" for metric in task.metric.of]
     joined = words.mean_of.format(metrics=words.conjunction.join(metrics)) if len(metrics) > 1 else metrics[0]
     guessed = (
@@ -189,7 +213,7 @@ def _how(task: SuiteTask, words: Words) -> str:
     how = words.generated if task.kind == "generate" else words.chosen
     if shots := task.benchmark.num_fewshot:
         how += f", {words.shots.format(shots=shots)}"
-    return f"{markdown_text(task.title)}{words.colon}{joined}{guessed}{words.semicolon}{how}."
+    return f"{joined}{guessed}{words.semicolon}{how}"
 
 
 def _last_day(rows: Sequence[ContentsRow]) -> str:

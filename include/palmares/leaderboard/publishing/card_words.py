@@ -31,8 +31,12 @@ class Words:
     hours: str
     carbon: str
     legend: str
+    plain_mean: str
+    weighted_mean: str
     mixed: str
     mean_of: str
+    mean_of_tasks: str
+    mean_by_size: str
     conjunction: str
     normalised: str
     colon: str
@@ -109,14 +113,18 @@ ENGLISH = Words(
     hours="GPU-hours",
     carbon="CO₂ (kg)",
     legend=(
-        "Values in per cent, ± one standard error; the average is the plain mean of the columns. GPU-hours "
+        "Values in per cent, ± one standard error; the average is the {mean} of the columns. GPU-hours "
         "and carbon are of the evaluation, not of the training."
     ),
+    plain_mean="plain mean",
+    weighted_mean="weighted mean",
     mixed=(
         "**Some results were made with another version of the tasks, the evaluator or the scorer** (columns "
         "`Suite Hash` and `Evaluator`, and each provenance): compare those with care."
     ),
     mean_of="mean of {metrics}",
+    mean_of_tasks="mean of {tasks} tasks",
+    mean_by_size="mean of {tasks} tasks, each weighted by its number of rows",
     conjunction=" and ",
     normalised=", rescaled so that guessing ({baseline} %) counts as 0",
     colon=": ",
@@ -162,14 +170,18 @@ FRENCH = Words(
     hours="Heures-GPU",
     carbon="CO₂ (kg)",
     legend=(
-        "Valeurs en pour cent, ± une erreur type ; la moyenne est la moyenne simple des colonnes. Les "
+        "Valeurs en pour cent, ± une erreur type ; la moyenne est la {mean} des colonnes. Les "
         "heures-GPU et le carbone sont ceux de l’évaluation, pas de l’entraînement."
     ),
+    plain_mean="moyenne simple",
+    weighted_mean="moyenne pondérée",
     mixed=(
         "**Certains résultats viennent d’une autre version des tâches, de l’évaluateur ou du correcteur** "
         "(colonnes `Suite Hash` et `Evaluator`, et chaque provenance) : à comparer avec précaution."
     ),
     mean_of="moyenne de {metrics}",
+    mean_of_tasks="moyenne de {tasks} tâches",
+    mean_by_size="moyenne de {tasks} tâches, pondérées par leur nombre de lignes",
     conjunction=" et ",
     normalised=", ramené de sorte que le hasard ({baseline} %) compte pour 0",
     colon=" : ",

@@ -56,11 +56,11 @@ def _figure(*, height: float) -> tuple[Figure, Axes]:
 
 def _scores(rows: Sequence[ContentsRow], contents: Contents) -> Figure:
     figure, axes = _figure(height=1.7 + 0.52 * len(rows))
-    tasks = contents.suite.tasks
+    columns = contents.suite.columns
     places = range(len(rows))
-    for number, task in enumerate(tasks):
-        shift = _lane(number + 1, len(tasks) + 1)
-        values = [(row.values or {})[task.name] for row in rows]
+    for number, column in enumerate(columns):
+        shift = _lane(number + 1, len(columns) + 1)
+        values = [(row.values or {})[column.name] for row in rows]
         _points(
             axes,
             [100 * value.shown for value in values],
@@ -70,12 +70,12 @@ def _scores(rows: Sequence[ContentsRow], contents: Contents) -> Figure:
             marker=MARKERS[number % len(MARKERS)],
             markersize=5,
             alpha=0.9,
-            label=task.title,
+            label=column.title,
         )
     _points(
         axes,
         [100 * (row.average or 0.0) for row in rows],
-        [place + _lane(0, len(tasks) + 1) for place in places],
+        [place + _lane(0, len(columns) + 1) for place in places],
         [None if (error := row.average_stderr) is None else 100 * error for row in rows],
         color=INK,
         marker="D",
@@ -91,7 +91,7 @@ def _scores(rows: Sequence[ContentsRow], contents: Contents) -> Figure:
     for place in places:
         axes.axhline(place + 0.5, color=PALE, linewidth=0.6)
     axes.set_xlabel("Score (%), with 95 % intervals · Score (%), avec intervalles à 95 %")
-    figure.legend(loc="outside upper center", ncols=len(tasks) + 1, frameon=False, fontsize=9)
+    figure.legend(loc="outside upper center", ncols=len(columns) + 1, frameon=False, fontsize=9)
     return figure
 
 

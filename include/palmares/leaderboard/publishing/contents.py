@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskValue:
-    """One benchmark of a row."""
+    """One column of a row: a task or a group of tasks."""
 
     raw: float
     """Fraction, as measured."""
@@ -52,9 +52,11 @@ class ContentsRow:
     moderation: Moderation | None
     """A flag or a withdrawal."""
     values: Mapping[str, TaskValue] | None
-    """By short task name; None: withdrawn, its numbers are not shown."""
+    """By the name of the task or group; None: withdrawn, its numbers are not shown."""
     average: float | None
     """Fraction; None: withdrawn."""
+    average_stderr: float | None
+    """Of the average, as of a mean of independent values; None: a column has no estimator."""
     rank: int | None
     """Dense; None: flagged or withdrawn."""
     generation: int
@@ -67,15 +69,6 @@ class ContentsRow:
     @property
     def is_withdrawn(self) -> bool:
         return self.moderation is not None and self.moderation.action is ModerationAction.WITHDRAWN
-
-    @property
-    def average_stderr(self) -> float | None:
-        """Of the average, as of a mean of independent values; None: one of them has no estimator."""
-        errors = [value.stderr for value in (self.values or {}).values()]
-        known = [error for error in errors if error is not None]
-        if not errors or len(known) < len(errors):
-            return None
-        return math.sqrt(math.fsum(error**2 for error in known)) / len(known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,9 +143,7 @@ def _row(
 ) -> ContentsRow:
     decision = standing(name, moderation)
     is_withdrawn = decision is not None and decision.action is ModerationAction.WITHDRAWN
-    values = {
-        task.name: _value(result.scores[task.name], baseline=task.metric.baseline) for task in suite.tasks
-    }
+    values = _values(result.scores, suite)
     return ContentsRow(
         result=result,
         model_id=name,
@@ -160,9 +151,31 @@ def _row(
         moderation=decision,
         values=None if is_withdrawn else values,
         average=None if is_withdrawn else average(result.scores, suite),
+        average_stderr=None if is_withdrawn else _average_stderr(values, suite),
         rank=None,
         generation=0,
     )
+
+
+def _values(scores: Mapping[str, Mapping[str, Any]], suite: Suite) -> dict[str, TaskValue]:
+    """By the name of each task and group of the suite; every task has a score."""
+    values = {task.name: _value(scores[task.name], baseline=task.metric.baseline) for task in suite.tasks}
+    measured = suite.group_scores(scores, as_measured=True)
+    for name, group in suite.group_scores(scores).items():
+        raw = measured[name].value
+        if group.value is not None and raw is not None:
+            # As of a task's: a standard error of 0 claims certainty.
+            values[name] = TaskValue(raw=raw, shown=group.value, stderr=group.stderr or None, interval=None)
+    return values
+
+
+def _average_stderr(values: Mapping[str, TaskValue], suite: Suite) -> float | None:
+    errors = [(column.weight, values[column.name].stderr) for column in suite.columns]
+    known = [(weight, error) for weight, error in errors if error is not None]
+    if len(known) < len(errors):
+        return None
+    variance = math.fsum((weight * error) ** 2 for weight, error in known)
+    return math.sqrt(variance) / math.fsum(weight for weight, _ in known)
 
 
 def _value(score: Mapping[str, Any], *, baseline: float) -> TaskValue:

@@ -21,8 +21,8 @@ PER_CENT = 100
 def contents_parquet(contents: Contents, *, hub_url: str) -> bytes:
     """Write the table of formats in use (the Open LLM Leaderboard's ``contents``, v2), and ours after it.
 
-    Scores are in per cent, ``… Raw`` are fractions. The time of writing is nowhere in it, so that nothing
-    new means not one changed byte.
+    Scores are in per cent, ``… Raw`` are fractions. A group has a column like a task; the tasks in it
+    come last. The time of writing is nowhere in it: nothing new means not one changed byte.
 
     Args:
         contents: The leaderboard.
@@ -45,7 +45,8 @@ def _columns(contents: Contents) -> dict[str, pa.DataType]:
     import pyarrow as pa
 
     text, number, flag, whole = pa.string(), pa.float64(), pa.bool_(), pa.int64()
-    tasks = [task.title for task in contents.suite.tasks]
+    columns = [column.title for column in contents.suite.columns]
+    members = [member.title for member in contents.suite.members]
     return {
         "eval_name": text,
         "Precision": text,
@@ -65,14 +66,14 @@ def _columns(contents: Contents) -> dict[str, pa.DataType]:
         "Flagged": flag,
         "Chat Template": flag,
         "CO₂ cost (kg)": number,
-        **{name: number for title in tasks for name in (f"{title} Raw", title)},
+        **{name: number for title in columns for name in (f"{title} Raw", title)},
         "Upload To Hub Date": text,
         "Submission Date": text,
         "Generation": whole,
         "Base Model": text,
         "Rank": whole,
         "Average Stderr": number,
-        **{f"{title} Stderr": number for title in tasks},
+        **{f"{title} Stderr": number for title in columns},
         "GPU-hours": number,
         "Moderation": text,
         "Moderation Reason": text,
@@ -83,6 +84,7 @@ def _columns(contents: Contents) -> dict[str, pa.DataType]:
         "Suite Hash": text,
         "Evaluator": text,
         "Job Key": text,
+        **{name: number for title in members for name in (f"{title} Raw", title, f"{title} Stderr")},
     }
 
 
@@ -91,13 +93,13 @@ def _record(row: ContentsRow, contents: Contents, *, hub_url: str) -> dict[str, 
     kind = type_of(row)
     decision = row.moderation
     scores: dict[str, float] = {}
-    for task in contents.suite.tasks:
-        value = (row.values or {}).get(task.name)
+    for column in (*contents.suite.columns, *contents.suite.members):
+        value = (row.values or {}).get(column.name)
         if value is not None:
-            scores[f"{task.title} Raw"] = value.raw
-            scores[task.title] = PER_CENT * value.shown
+            scores[f"{column.title} Raw"] = value.raw
+            scores[column.title] = PER_CENT * value.shown
             if value.stderr is not None:
-                scores[f"{task.title} Stderr"] = PER_CENT * value.stderr
+                scores[f"{column.title} Stderr"] = PER_CENT * value.stderr
     average, stderr = row.average, row.average_stderr
     return {
         "eval_name": eval_name(row),

@@ -44,16 +44,18 @@ class ShownScore:
         return asdict(self) | {"interval": None if self.interval is None else list(self.interval)}
 
 
-def rule_of(baselines: Mapping[str, float]) -> list[str]:
+def rule_of(baselines: Mapping[str, float], *, is_weighted: bool = False) -> list[str]:
     """The rule of the shown numbers, a sentence each.
 
     Args:
         baselines: What guessing scores, by the column's title.
+        is_weighted: Some columns count more than others.
     """
     rescaled = ", ".join(
         f"{title} ({100 * baseline:g} %)" for title, baseline in baselines.items() if baseline
     )
-    lines = ["Per cent ± one standard error. The average is the plain mean of the columns."]
+    mean = "weighted" if is_weighted else "plain"
+    lines = [f"Per cent ± one standard error. The average is the {mean} mean of the columns."]
     if rescaled:
         lines.append(f"Rescaled so that guessing counts as 0: {rescaled}.")
     return lines

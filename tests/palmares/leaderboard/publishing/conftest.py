@@ -7,12 +7,24 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from palmares.leaderboard.groups import Group
 from palmares.leaderboard.planning import plan_job
 from palmares.leaderboard.publishing import PublishedResult, cost_of
 from palmares.leaderboard.results.verify import read_manifest
 from palmares.leaderboard.submissions.moderation import Moderation, ModerationAction
+from palmares.leaderboard.suites import Suite
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def grouped_suite(settings) -> Suite:
+    """The tests' suite with two of its tasks in a group that counts double."""
+    group = Group.model_validate(
+        {"name": "exams", "title": "Exams", "weight": 2, "members": ["bac-fr", "gpqa-fr"]}
+    )
+    suite: Suite = settings.suite()
+    return suite.model_copy(update={"groups": (group,)})
 
 
 def scores_of(bac: float, ifeval: float, gpqa: float, *, stderr: float | None = 0.02) -> dict[str, Any]:

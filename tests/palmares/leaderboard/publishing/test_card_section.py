@@ -131,6 +131,22 @@ def test_a_metric_is_explained_from_the_suite(section, make_result):
     assert "ramené de sorte que le hasard (25\u00a0%) compte pour 0\u202f; la réponse" in text
 
 
+def test_a_group_is_one_column_of_the_card_and_is_explained(grouped_suite, make_result):
+    contents = contents_of([make_result()], suite=grouped_suite, moderation={})
+    text = card_section(
+        contents,
+        PublishingSettings(hub_url="https://hub.example"),
+        repo_id="org/contents",
+        results_repo="org/results",
+        requests_repo="org/requests",
+    )
+
+    assert "| # | Model | Average | IFEval-fr | Exams |" in text
+    assert "- Exams: mean of 2 tasks." in text
+    assert "- Exams\u00a0: moyenne de 2 tâches." in text
+    assert "the average is the weighted mean of the columns" in text
+
+
 def test_results_of_different_versions_are_not_mixed_in_silence(section, make_result):
     one, two = make_result("org/a"), make_result("org/b", evaluator_version="2")
 

@@ -26,6 +26,13 @@ def contents(settings, make_result):
     return make
 
 
+def test_a_group_is_drawn_in_the_place_of_its_tasks(grouped_suite, make_result):
+    grouped = contents_of([make_result()], suite=grouped_suite, moderation={})
+    (legend,) = _scores(grouped.ranked, grouped).legends
+
+    assert [text.get_text() for text in legend.get_texts()] == ["IFEval-fr", "Exams", "Average · Moyenne"]
+
+
 def test_two_pictures_are_drawn_of_a_size_that_is_read(contents):
     drawn = charts(contents(), most=20)
 

@@ -46,6 +46,18 @@ def test_the_averages_error_is_that_of_a_mean_of_independent_values(contents, ma
     assert row.average_stderr == pytest.approx(math.sqrt(0.03**2 + 0.03**2 + 0.04**2) / 3)
 
 
+def test_a_group_is_a_column_of_its_own_and_its_weight_counts_in_the_average(grouped_suite, make_result):
+    scores = scores_of(0.6, 0.5, 0.4, stderr=0.03)
+    (row,) = contents_of([make_result(scores=scores)], suite=grouped_suite, moderation={}).rows
+
+    exams = (row.values or {})["exams"]
+    assert exams.raw == pytest.approx((0.6 + 0.4) / 2)
+    assert exams.shown == pytest.approx((0.6 + 0.2) / 2)
+    assert exams.stderr == pytest.approx(math.hypot(0.03, 0.04) / 2)
+    assert row.average == pytest.approx((0.5 + 2 * 0.4) / 3)
+    assert row.average_stderr == pytest.approx(math.hypot(0.03, math.hypot(0.03, 0.04)) / 3)
+
+
 def test_an_average_without_one_of_its_errors_has_none(contents, make_result):
     (row,) = contents(make_result(scores=scores_of(0.6, 0.5, 0.4, stderr=None))).rows
 

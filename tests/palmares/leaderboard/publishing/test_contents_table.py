@@ -42,6 +42,19 @@ def test_the_columns_are_those_in_use_and_ours_come_after_them(table, make_resul
     assert found.column_names[: len(KNOWN)] == KNOWN
 
 
+def test_a_group_has_columns_where_tasks_have_them_and_its_tasks_come_last(grouped_suite, make_result):
+    contents = contents_of([make_result()], suite=grouped_suite, moderation={})
+    found = read(contents_parquet(contents, hub_url="https://hub.example"))
+
+    first = found.column_names.index("IFEval-fr Raw")
+    assert found.column_names[first : first + 4] == ["IFEval-fr Raw", "IFEval-fr", "Exams Raw", "Exams"]
+    assert found.column_names[-6:] == [
+        *("BAC-fr Raw", "BAC-fr", "BAC-fr Stderr", "GPQA-fr Raw", "GPQA-fr", "GPQA-fr Stderr"),
+    ]
+    (row,) = found.to_pylist()
+    assert (row["Exams"], row["BAC-fr"], row["GPQA-fr"]) == pytest.approx((40.0, 60.0, 20.0))
+
+
 def test_an_empty_leaderboard_has_the_same_typed_columns(table, make_result):
     assert read(table()).schema == read(table(make_result())).schema
 
