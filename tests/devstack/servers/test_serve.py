@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import httpx2
 import pytest
-from huggingface_hub import CommitOperationAdd, HfApi
+from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi
+from huggingface_hub.errors import HfHubHTTPError
 
 from tests.devstack.servers.processes import SERVICES, free_ports, served, start
 
@@ -108,21 +109,20 @@ def test_a_kill_in_the_midst_of_writing_loses_no_acknowledged_commit(tmp_path):
             assert httpx.get(url).content == str(number).encode() * 10_000
 
 
-def test_a_commit_whose_answer_a_kill_took_can_be_sent_again(tmp_path):
+def test_a_commit_whose_answer_a_kill_took_is_refused_as_the_hub_refuses_it_and_was_made_once(tmp_path):
+    def commit(hub: HfApi, parent: str) -> CommitInfo:
+        operation = CommitOperationAdd("f.json", b"1")
+        return hub.create_commit(
+            "demo/again", [operation], commit_message="Once", repo_type="dataset", parent_commit=parent
+        )
+
     with served(tmp_path) as stack:
         stack.hub.create_repo("demo/again", repo_type="dataset")
         parent = stack.hub.dataset_info("demo/again").sha
-        operation = CommitOperationAdd("f.json", b"1")
-        made = stack.hub.create_commit(
-            "demo/again", [operation], commit_message="Once", repo_type="dataset", parent_commit=parent
-        )
+        made = commit(stack.hub, parent)
         stack.process.kill()
     with served(tmp_path) as stack:
-        again = stack.hub.create_commit(
-            "demo/again",
-            [CommitOperationAdd("f.json", b"1")],
-            commit_message="Once",
-            repo_type="dataset",
-            parent_commit=parent,
-        )
-        assert again.oid == made.oid
+        with pytest.raises(HfHubHTTPError, match="A commit has happened since"):
+            commit(stack.hub, parent)
+        commits = stack.hub.list_repo_commits("demo/again", repo_type="dataset")
+        assert [entry.commit_id for entry in commits] == [made.oid, parent]
