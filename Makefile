@@ -17,7 +17,7 @@ unexport PYTHONPATH
 unexport PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-vllm demo up down status doctor test test-clearml test-faults check docs lock clean
+.PHONY: help setup setup-vllm demo up down status doctor test test-clearml test-faults check texts docs lock clean
 
 help: ## Say what there is
 	@echo "Palmarès: the back end of an LLM leaderboard. First: make demo"
@@ -76,6 +76,9 @@ check: setup ## Rules, format, types, direction of imports, conventions: a few m
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/conventions
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+texts: setup ## Bring the message catalogues up to date with the sources; says what is not translated yet
+	@$(BIN)/python -m palmares.texts.extract
 
 docs: setup ## Build the documentation as a site, in .palmares-docs/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict && echo "Open .palmares-docs/index.html"

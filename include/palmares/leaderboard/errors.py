@@ -27,6 +27,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from palmares.texts import Language
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
@@ -41,6 +43,10 @@ class Refusal:
     def error_msg(self) -> str:
         """What is written into the request file: code, then the English sentence."""
         return f"{self.code}: {self.message_en}"
+
+    def message(self, language: Language) -> str:
+        """The sentence in a language."""
+        return self.message_fr if language == "fr" else self.message_en
 
     def to_json(self) -> dict[str, str]:
         return asdict(self)

@@ -19,7 +19,6 @@ from palmares.leaderboard.errors import HubError, RefusedError
 from palmares.leaderboard.settings import Settings
 from palmares.site import api, boards, pages
 from palmares.site.guard import Forms, RateLimit
-from palmares.site.i18n import translations
 from palmares.site.settings import Secrets, SiteSettings
 from palmares.site.snapshot import Source
 from palmares.site.submissions import FormError, SubmissionDesk, read_form
@@ -35,6 +34,7 @@ from palmares.site.web import (
     sender_of,
     with_etag,
 )
+from palmares.texts import translations, typeset
 
 log = logging.getLogger(__name__)
 
@@ -307,7 +307,8 @@ def _answer_form(request: Request, site: Site, fields: dict[str, str]) -> Respon
         return _form(request, shown, {key: _(text) for key, text in error.problems.items()}, 422)
     except RefusedError as error:
         refusal = error.refusal
-        reason = refusal.message_fr if language_of(request) == "fr" else refusal.message_en
+        language = language_of(request)
+        reason = typeset(refusal.message(language), language)
         return _form(request, shown, {}, 422, reason=reason, existing=site.desk.existing(form))
     return RedirectResponse(f"/requests/{pages.quoted(accepted.slug)}?submitted=1", status_code=303)
 

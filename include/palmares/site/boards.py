@@ -8,10 +8,11 @@ from typing import Any
 
 from palmares.site import charts
 from palmares.site.board import Row, difference, fold
-from palmares.site.i18n import number, translations
+from palmares.site.i18n import number
 from palmares.site.pages import quoted
-from palmares.site.settings import Language, SiteSettings
+from palmares.site.settings import SiteSettings
 from palmares.site.snapshot import ModelFiles, Request, Snapshot
+from palmares.texts import Language, translations
 
 MOST_COMPARED = 5
 FIRST_ROWS = 50

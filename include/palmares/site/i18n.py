@@ -1,43 +1,18 @@
-"""The site's languages: messages from catalogues, numbers and dates as each language writes them."""
+"""The site's languages: which one a reader gets, and numbers and dates as each writes them."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
-from gettext import GNUTranslations, NullTranslations
-from pathlib import Path
 
 from babel.core import negotiate_locale
 from babel.dates import format_date, format_datetime
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 from babel.numbers import get_decimal_symbol, get_group_symbol
 
-from palmares.site.settings import Language
+from palmares.texts import Language
 
-LOCALES = Path(__file__).with_name("locale")
 NAMES: dict[Language, str] = {"en": "English", "fr": "Français"}
-
-
-@cache
-def translations(language: Language) -> NullTranslations:
-    """Return the messages of *language*; English is the language of the sources."""
-    path = LOCALES / language / "LC_MESSAGES" / "site.po"
-    if not path.exists():
-        return NullTranslations()
-    with path.open("rb") as file:
-        catalog = read_po(file, locale=language)
-    compiled = io.BytesIO()
-    write_mo(compiled, catalog)
-    compiled.seek(0)
-    return GNUTranslations(compiled)
-
-
-def marked(text: str) -> str:
-    """Mark *text* for the catalogues; it is translated where it is shown."""
-    return text
 
 
 def choose_language(

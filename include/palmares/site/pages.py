@@ -12,7 +12,8 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from palmares.site import i18n
-from palmares.site.settings import Language, SiteSettings
+from palmares.site.settings import SiteSettings
+from palmares.texts import Language, translations, typeset
 
 _HERE = Path(__file__).parent
 CONTENT = _HERE / "content"
@@ -35,12 +36,13 @@ def environment(language: Language) -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    made.install_gettext_translations(i18n.translations(language), newstyle=False)  # type: ignore[attr-defined]
+    made.install_gettext_translations(translations(language), newstyle=False)  # type: ignore[attr-defined]
     made.filters.update(
         number=lambda value, digits=1: i18n.number(value, language, digits),
         day=lambda value: i18n.day(value, language),
         moment=lambda value: i18n.moment(value, language),
         path=quoted,
+        typeset=lambda text: typeset(text, language),
     )
     made.globals.update(language=language, language_names=i18n.NAMES, prose=prose)
     return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
@@ -13,8 +13,8 @@ from palmares.leaderboard.groups import Group
 from palmares.leaderboard.settings import Settings
 from palmares.leaderboard.suites import Suite, SuiteTask
 from palmares.leaderboard.yaml_files import parse_settings, read_yaml
+from palmares.texts import Language
 
-Language = Literal["en", "fr"]
 HUB_TOKEN_VARIABLE = "PALMARES_SITE_HUB_TOKEN"  # noqa: S105 - the name of a variable
 """Environment variable: the token that commits submissions; without it the form is closed."""
 SENDER_TOKENS_VARIABLE = "PALMARES_SITE_SENDER_TOKENS"

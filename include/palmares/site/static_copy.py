@@ -11,7 +11,8 @@ from fastapi.testclient import TestClient
 
 from palmares.leaderboard.errors import SettingsError
 from palmares.site.app import STATIC, create_app
-from palmares.site.settings import Language, Secrets, SiteSettings
+from palmares.site.settings import Secrets, SiteSettings
+from palmares.texts import Language
 
 MARKER = "palmares-site.txt"
 """Lies in a folder that we wrote: only such a folder, or an empty one, is written over."""

@@ -18,9 +18,9 @@ from palmares.leaderboard.submissions.names import validate_model_id
 from palmares.leaderboard.submissions.refusals import duplicate_refusal, evaluated_refusal
 from palmares.leaderboard.submissions.request_file import parse_request
 from palmares.leaderboard.submissions.submission import Submission
-from palmares.site.i18n import marked
 from palmares.site.settings import SiteSettings
 from palmares.site.snapshot import Request, Snapshot, Source
+from palmares.texts import marked
 
 TRIES = 5
 """Of a commit, while others commit first."""

@@ -13,9 +13,10 @@ from fastapi.responses import Response
 from palmares.site.boards import table_json
 from palmares.site.guard import Forms, RateLimit, digest_of
 from palmares.site.i18n import choose_language
-from palmares.site.settings import Language, Secrets, SiteSettings
+from palmares.site.settings import Secrets, SiteSettings
 from palmares.site.snapshot import Snapshot, Source
 from palmares.site.submissions import SubmissionDesk
+from palmares.texts import Language
 
 LANGUAGE_COOKIE, BROWSER_COOKIE = "language", "browser"
 

@@ -18,6 +18,7 @@ from palmares.leaderboard.settings import Settings
 from palmares.leaderboard.submissions.model_facts import ModelFacts
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.leaderboard.suites import Suite
+from palmares.texts import message
 
 Verdict = Literal["placed", "too_large", "incompatible"]
 
@@ -39,10 +40,8 @@ _OF_A_PLAN = (
     "carbon_kg",
 )
 
-NOT_SWEPT = "The sweep refuses encoder-decoders: policies.encoder_decoders in leaderboard.yaml is false."
-NOT_SWEPT_FR = (
-    "Les encodeurs-décodeurs sont refusés chaque nuit : policies.encoder_decoders vaut false dans "
-    "leaderboard.yaml."
+NOT_SWEPT = message(
+    "The sweep refuses encoder-decoders: policies.encoder_decoders in leaderboard.yaml is false."
 )
 
 
@@ -136,7 +135,7 @@ def answer_on(
         )
         checks = run_checks(model, _placement(plan), cluster)
         if plan.backend == "hf-seq2seq" and not settings.policies.encoder_decoders:
-            plan = _with(plan, NOT_SWEPT, NOT_SWEPT_FR)
+            plan = plan.because(NOT_SWEPT)
     except RefusedError as error:
         refusal = error.refusal
     return Answer(
@@ -157,10 +156,6 @@ def _placement(plan: JobPlan) -> Placement:
         tensor_parallel=plan.tensor_parallel_size,
         pipeline_parallel=plan.pipeline_parallel_size,
     )
-
-
-def _with(plan: JobPlan, reason: str, reason_fr: str) -> JobPlan:
-    return replace(plan, reasons=(*plan.reasons, reason), reasons_fr=(*plan.reasons_fr, reason_fr))
 
 
 def best_of(answers: Sequence[Answer]) -> Answer:
@@ -185,8 +180,8 @@ def with_others(best: Answer, others: Iterable[Answer], *, explain: bool) -> dic
         {
             "rule": one.rule,
             "ok": one.ok,
-            "detail": one.detail,
-            "detail_fr": one.detail_fr,
+            "detail": one.detail.en,
+            "detail_fr": one.detail.fr,
             "source": one.source,
         }
         for one in best.checks

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from palmares.cli.planning.answer import Answer
 from palmares.leaderboard.planning.plan import Alternative, JobPlan
+from palmares.texts import typeset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +120,8 @@ def show(answer: Answer, others: Sequence[Answer], *, explain: bool, console: Co
             _memory(answer, answer.plan.bytes_per_gpu, console)
     _sentences("Why", answer.reasons, console)
     if explain:
-        _sentences("Pourquoi", answer.reasons_fr, console)
-        rules = [f"{one.rule}: {one.detail} ({one.source})" for one in answer.checks]
+        _sentences("Pourquoi", [typeset(reason, "fr") for reason in answer.reasons_fr], console)
+        rules = [f"{one.rule}: {one.detail.en} ({one.source})" for one in answer.checks]
         _sentences("Rules that it keeps", rules, console)
     if answer.plan is not None:
         _alternatives(answer.plan.alternatives, console, most=None if explain else FEW)

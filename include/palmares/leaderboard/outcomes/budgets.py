@@ -7,6 +7,7 @@ from dataclasses import replace
 from pydantic import BaseModel, ConfigDict, Field
 
 from palmares.leaderboard.outcomes.classification import AttemptOutcome
+from palmares.texts import Message, counted, message
 
 _MOST = 20
 
@@ -47,19 +48,23 @@ def within_budget(
         return outcome
     allowed = budgets.of(outcome.failure_class)
     if earlier >= allowed:
-        times = "once" if earlier == 0 else f"{earlier + 1} times"
-        times_fr = "une fois" if earlier == 0 else f"{earlier + 1} fois"
-        return replace(
+        return _given_up(
             outcome,
-            decision="fail",
-            reason=f"{outcome.reason} It ended so {times}; it is tried again next night.",
-            reason_fr=f"{outcome.reason_fr} C'est arrivé {times_fr} ; nouvel essai la nuit prochaine.",
+            counted(
+                "It ended so once; it is tried again next night.",
+                "It ended so {n} times; it is tried again next night.",
+                earlier + 1,
+            ),
         )
     if not has_next_plan:
-        return replace(
-            outcome,
-            decision="fail",
-            reason=f"{outcome.reason} The cluster has nothing larger to offer.",
-            reason_fr=f"{outcome.reason_fr} La grappe n'a rien de plus grand à offrir.",
-        )
+        return _given_up(outcome, message("The cluster has nothing larger to offer."))
     return outcome
+
+
+def _given_up(outcome: AttemptOutcome, why: Message) -> AttemptOutcome:
+    return replace(
+        outcome,
+        decision="fail",
+        reason=f"{outcome.reason} {why.en}",
+        reason_fr=f"{outcome.reason_fr} {why.fr}",
+    )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from palmares.contract import MODEL_FAULTS, FailureClass
+from palmares.texts import Message, message
 
 Decision = Literal["succeeded", "retry", "skip", "fail", "cancelled"]
 
@@ -29,54 +29,24 @@ def fault_of(failure_class: FailureClass) -> Fault:
     return "model" if failure_class in MODEL_FAULTS else _FAULTS[failure_class]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sentences:
-    """A class in words that tell what to do."""
-
-    en: str
-    fr: str
-
-
-SENTENCES: Final[dict[FailureClass, Sentences]] = {
-    FailureClass.SUCCEEDED: Sentences(en="The job is done.", fr="Le calcul est terminé."),
-    FailureClass.NODE_LOST: Sentences(
-        en="The job's machine failed or gave no sign of life. The model is not at fault.",
-        fr="La machine du calcul est tombée ou ne répond plus. Le modèle n'est pas en cause.",
+SENTENCES: Final[dict[FailureClass, Message]] = {
+    FailureClass.SUCCEEDED: message("The job is done."),
+    FailureClass.NODE_LOST: message(
+        "The job's machine failed or gave no sign of life. The model is not at fault."
     ),
-    FailureClass.PREEMPTED: Sentences(
-        en="The job's machine was wanted back. The model is not at fault.",
-        fr="La machine du calcul a été reprise. Le modèle n'est pas en cause.",
+    FailureClass.PREEMPTED: message("The job's machine was wanted back. The model is not at fault."),
+    FailureClass.OUT_OF_MEMORY: message("The job ran out of memory."),
+    FailureClass.WALL_TIME: message("The job outlived its wall time."),
+    FailureClass.GATED: message(
+        "The model is gated and the leaderboard has no access. Grant it access, then submit again."
     ),
-    FailureClass.OUT_OF_MEMORY: Sentences(
-        en="The job ran out of memory.", fr="Le calcul a manqué de mémoire."
+    FailureClass.NOT_FOUND: message("The model is no longer on the Hub. Restore it, then submit again."),
+    FailureClass.INCOMPATIBLE: message("The evaluator cannot load this architecture. Check config.json."),
+    FailureClass.BAD_MODEL: message(
+        "The model's files could not be loaded. Check that they load with transformers."
     ),
-    FailureClass.WALL_TIME: Sentences(
-        en="The job outlived its wall time.", fr="Le calcul a dépassé sa durée maximale."
-    ),
-    FailureClass.GATED: Sentences(
-        en="The model is gated and the leaderboard has no access. Grant it access, then submit again.",
-        fr="L'accès au modèle est restreint et ce classement n'y a pas accès. Accordez-le-lui, puis "
-        "soumettez de nouveau.",
-    ),
-    FailureClass.NOT_FOUND: Sentences(
-        en="The model is no longer on the Hub. Restore it, then submit again.",
-        fr="Le modèle n'est plus sur le Hub. Rétablissez-le, puis soumettez de nouveau.",
-    ),
-    FailureClass.INCOMPATIBLE: Sentences(
-        en="The evaluator cannot load this architecture. Check config.json.",
-        fr="L'évaluateur ne sait pas charger cette architecture. Vérifiez config.json.",
-    ),
-    FailureClass.BAD_MODEL: Sentences(
-        en="The model's files could not be loaded. Check that they load with transformers.",
-        fr="Les fichiers du modèle n'ont pas pu être chargés. Vérifiez qu'ils se chargent avec transformers.",
-    ),
-    FailureClass.EVALUATOR_ERROR: Sentences(
-        en="The evaluator failed: see the console in ClearML.",
-        fr="L'évaluateur a échoué : voyez la console dans ClearML.",
-    ),
-    FailureClass.RESULTS_INCOMPLETE: Sentences(
-        en="The job ended without complete results.",
-        fr="Le calcul s'est terminé sans résultats complets.",
-    ),
-    FailureClass.CANCELLED: Sentences(en="Stopped in ClearML.", fr="Arrêté dans ClearML."),
+    FailureClass.EVALUATOR_ERROR: message("The evaluator failed: see the console in ClearML."),
+    FailureClass.RESULTS_INCOMPLETE: message("The job ended without complete results."),
+    FailureClass.CANCELLED: message("Stopped in ClearML."),
 }
+"""A class in words that tell what to do."""

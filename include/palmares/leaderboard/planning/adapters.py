@@ -10,9 +10,11 @@ from palmares.leaderboard.errors import RefusedError
 from palmares.leaderboard.planning.config_values import ConfigValues
 from palmares.leaderboard.submissions.model_facts import ModelFacts
 from palmares.leaderboard.submissions.refusals import refused
+from palmares.texts import message
 
 HIGHEST_RANK: Final = 512
 """Source: ``vllm/config/lora.py`` MaxLoRARanks."""
+_MERGE: Final = message("Merge the adapter into its base and submit that.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,25 +60,19 @@ def read_adapter(facts: ModelFacts) -> Adapter | None:
     rank = ConfigValues(config, facts.model_id).optional("r") or 8
     problem = None
     if rank > HIGHEST_RANK:
-        problem = (
-            f"its rank is {rank}, above the highest of {HIGHEST_RANK}",
-            f"son rang est {rank}, au-delà du plus haut, {HIGHEST_RANK}",
+        problem = message(
+            "its rank is {rank}, above the highest of {highest}", rank=rank, highest=HIGHEST_RANK
         )
     elif config.get("use_dora") is True:
-        problem = ("it is a DoRA adapter", "c'est un adaptateur DoRA")
+        problem = message("it is a DoRA adapter")
     elif config.get("modules_to_save"):
-        problem = (
-            "the adapter replaces whole modules (modules_to_save)",
-            "l'adaptateur remplace des modules entiers (modules_to_save)",
-        )
+        problem = message("the adapter replaces whole modules (modules_to_save)")
     if problem is not None:
         raise refused(
             "incompatible",
             name=facts.model_id,
-            detail=problem[0],
-            detail_fr=problem[1],
-            advice="Merge the adapter into its base and submit that.",
-            advice_fr="Fusionnez l'adaptateur avec sa base et soumettez le résultat.",
+            detail=problem,
+            advice=_MERGE,
         )
     base = config.get("base_model_name_or_path")
     return Adapter(
@@ -91,8 +87,6 @@ def no_adapters(model_id: str, architecture: str) -> RefusedError:
     return refused(
         "incompatible",
         name=model_id,
-        detail=f"it is an adapter, and vLLM takes none for {architecture}",
-        detail_fr=f"c'est un adaptateur, et vLLM n'en accepte pas pour {architecture}",
-        advice="Merge the adapter into its base and submit that.",
-        advice_fr="Fusionnez l'adaptateur avec sa base et soumettez le résultat.",
+        detail=message("it is an adapter, and vLLM takes none for {architecture}", architecture=architecture),
+        advice=_MERGE,
     )

@@ -10,6 +10,7 @@ from typing import Final
 from palmares.leaderboard.clusters import Cluster, minutes
 from palmares.leaderboard.errors import RefusedError
 from palmares.leaderboard.planning.plan import JobPlan
+from palmares.texts import Message, listed, message
 
 ABOUT_AS_EARLY: Final = 0.1
 """Part of the earliest completion within which another counts as equal."""
@@ -43,8 +44,7 @@ class ClusterChoice:
     """The chosen first."""
     refusals: Mapping[str, RefusedError]
     """Clusters that cannot run it."""
-    reason: str
-    reason_fr: str
+    reason: Message
 
 
 def choose_cluster(
@@ -90,8 +90,7 @@ def choose_cluster(
         plan=best.plan,
         ranking=tuple(ranking),
         refusals=refusals,
-        reason=_reason(ranking),
-        reason_fr=_reason_fr(ranking),
+        reason=message("Cluster by expected completion: {clusters}.", clusters=listed(map(_shown, ranking))),
     )
 
 
@@ -135,39 +134,19 @@ def _most_telling(refusals: Mapping[str, RefusedError], clusters: Mapping[str, C
     return refusals[max(too_large, key=size)] if too_large else next(iter(refusals.values()))
 
 
-def _reason(ranking: list[Ranked]) -> str:
-    shown = "; ".join(
-        f"{one.plan.cluster} in {_minutes(one.completion_s)} minutes for {one.plan.gpu_hours:g} GPU-hours "
-        f"({_depth(one)})"
-        for one in ranking
+def _shown(one: Ranked) -> Message:
+    return message(
+        "{cluster} in {minutes:.0f} minutes for {hours:g} GPU-hours ({depth})",
+        cluster=one.plan.cluster,
+        minutes=one.completion_s / 60,
+        hours=one.plan.gpu_hours,
+        depth=_depth(one),
     )
-    return f"Cluster by expected completion: {shown}."
 
 
-def _reason_fr(ranking: list[Ranked]) -> str:
-    shown = " ; ".join(
-        f"{one.plan.cluster} dans {_minutes(one.completion_s)} minutes pour "
-        f"{_french(one.plan.gpu_hours)} heures de GPU ({_depth_fr(one)})"
-        for one in ranking
-    )
-    return f"Grappe selon la fin attendue : {shown}."
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds / 60:.0f}"
-
-
-def _french(number: float) -> str:
-    return f"{number:g}".replace(".", ",")
-
-
-def _depth(one: Ranked) -> str:
+def _depth(one: Ranked) -> Message:
     if one.is_cut:
-        return "longer than its longest wall time"
-    return "queues not known" if one.waiting_jobs is None else f"{one.waiting_jobs} jobs ahead"
-
-
-def _depth_fr(one: Ranked) -> str:
-    if one.is_cut:
-        return "plus long que sa durée maximale"
-    return "files inconnues" if one.waiting_jobs is None else f"{one.waiting_jobs} calculs devant"
+        return message("longer than its longest wall time")
+    if one.waiting_jobs is None:
+        return message("queues not known")
+    return message("{jobs} jobs ahead", jobs=one.waiting_jobs)

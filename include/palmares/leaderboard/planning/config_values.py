@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from palmares.leaderboard.errors import RefusedError
 from palmares.leaderboard.submissions.refusals import refused
+from palmares.texts import message
 
 LARGEST_SIZE: Final = 100_000_000
 """No dimension of a model is larger (Llama 4 Scout's window: 10,485,760); a config that says so is broken."""
@@ -121,8 +122,6 @@ def broken(model_id: str, key: str, value: str) -> RefusedError:
     return refused(
         "incompatible",
         name=model_id,
-        detail=f"{key} of config.json is {value}",
-        detail_fr=f"{key} de config.json vaut {value}",
-        advice="Correct config.json and submit again.",
-        advice_fr="Corrigez config.json et soumettez de nouveau.",
+        detail=message("{key} of config.json is {value}", key=key, value=value),
+        advice=message("Correct config.json and submit again."),
     )

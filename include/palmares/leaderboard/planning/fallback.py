@@ -21,6 +21,7 @@ from palmares.leaderboard.planning.placement import (
 )
 from palmares.leaderboard.planning.plan import JobPlan
 from palmares.leaderboard.suites import Suite
+from palmares.texts import message
 
 FEWEST_SEQUENCES: Final = 4
 """Fewer sequences at once free next to nothing more and take for ever."""
@@ -76,32 +77,33 @@ def _with_more_memory(
 ) -> JobPlan | None:
     if plan.max_num_seqs > FEWEST_SEQUENCES:
         fewer = max(FEWEST_SEQUENCES, plan.max_num_seqs // FEWER)
-        return _because(
-            replace(
-                plan,
-                max_num_seqs=fewer,
-                bytes_per_gpu=_freed(plan, kv=_kv(plan) * fewer // plan.max_num_seqs),
-            ),
-            f"Memory ran out: {fewer} sequences at once instead of {plan.max_num_seqs}.",
-            f"La mémoire a manqué : {fewer} séquences à la fois au lieu de {plan.max_num_seqs}.",
+        return replace(
+            plan,
+            max_num_seqs=fewer,
+            bytes_per_gpu=_freed(plan, kv=_kv(plan) * fewer // plan.max_num_seqs),
+        ).because(
+            message(
+                "Memory ran out: {fewer} sequences at once instead of {before}.",
+                fewer=fewer,
+                before=plan.max_num_seqs,
+            )
         )
     if plan.max_model_len > suite.max_tokens:
-        return _because(
-            replace(
-                plan,
-                max_model_len=suite.max_tokens,
-                bytes_per_gpu=_freed(plan, kv=_kv(plan) * suite.max_tokens // plan.max_model_len),
-            ),
-            f"Memory ran out: a context of {suite.max_tokens} tokens, all that the suite needs.",
-            f"La mémoire a manqué : un contexte de {suite.max_tokens} jetons, tout ce qu'il faut ici.",
+        return replace(
+            plan,
+            max_model_len=suite.max_tokens,
+            bytes_per_gpu=_freed(plan, kv=_kv(plan) * suite.max_tokens // plan.max_model_len),
+        ).because(
+            message(
+                "Memory ran out: a context of {tokens} tokens, all that the suite needs.",
+                tokens=suite.max_tokens,
+            )
         )
     if plan.backend != "vllm":  # one process on one device
         return None
     if not plan.enforce_eager:
-        return _because(
-            replace(plan, enforce_eager=True, bytes_per_gpu=_freed(plan, graphs=0)),
-            "Memory ran out: no CUDA graphs, which hold memory of their own.",
-            "La mémoire a manqué : sans graphes CUDA, qui en occupent.",
+        return replace(plan, enforce_eager=True, bytes_per_gpu=_freed(plan, graphs=0)).because(
+            message("Memory ran out: no CUDA graphs, which hold memory of their own.")
         )
     for placement in _larger(plan, cluster):
         if _is_legal(placement, plan, cluster, model):
@@ -115,11 +117,12 @@ def _with_more_time(plan: JobPlan, cluster: Cluster) -> JobPlan | None:
     if now >= longest:
         return None
     longer = min(LONGER * now, longest)
-    return _because(
-        replace(_costing(plan, longer / max(1, now)), walltime=hours_minutes(longer)),
-        f"The job outlived {plan.walltime}: it gets {hours_minutes(longer)} and begins where it was.",
-        f"Le calcul a dépassé {plan.walltime} : il dispose de {hours_minutes(longer)} et reprend où il en "
-        "était.",
+    return replace(_costing(plan, longer / max(1, now)), walltime=hours_minutes(longer)).because(
+        message(
+            "The job outlived {before}: it gets {now} and begins where it was.",
+            before=plan.walltime,
+            now=hours_minutes(longer),
+        )
     )
 
 
@@ -165,10 +168,8 @@ def _moved(plan: JobPlan, placement: Placement, cluster: Cluster) -> JobPlan:
         reserved_gpus=reserved_gpus(cluster, placement),
         bytes_per_gpu={},  # of another cut
     )
-    return _because(
-        moved,
-        f"Memory ran out: {_gpus(moved)} instead of {_gpus(plan)}.",
-        f"La mémoire a manqué : {_gpus(moved)} au lieu de {_gpus(plan)}.",
+    return moved.because(
+        message("Memory ran out: {now} instead of {before}.", now=_gpus(moved), before=_gpus(plan))
     )
 
 
@@ -193,7 +194,3 @@ def _freed(plan: JobPlan, **less: int) -> dict[str, int]:
 
 def _gpus(plan: JobPlan) -> str:
     return f"{plan.nodes} x {plan.gpus_per_node} GPU"
-
-
-def _because(plan: JobPlan, reason: str, reason_fr: str) -> JobPlan:
-    return replace(plan, reasons=(*plan.reasons, reason), reasons_fr=(*plan.reasons_fr, reason_fr))

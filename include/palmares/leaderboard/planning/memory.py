@@ -11,6 +11,7 @@ from palmares.leaderboard.planning.layers import FULL, PARALLEL, SLIDING, STATE,
 from palmares.leaderboard.planning.model_config import DTYPE_BYTES, ModelConfig, count_parameters
 from palmares.leaderboard.planning.placement import Check, Placement, padded_vocabulary
 from palmares.leaderboard.submissions.model_facts import ModelFacts
+from palmares.texts import Message, message
 
 Source = Literal["safetensors", "files", "shapes", "given"]
 DIFFERENCE_TO_TELL = 0.05
@@ -30,7 +31,7 @@ class Weights:
     layers: int = 1
     tied: bool = False
     adapter_bytes: int = 0
-    notes: tuple[tuple[str, str], ...] = ()
+    notes: tuple[Message, ...] = ()
 
     def bytes_per_gpu(self, placement: Placement) -> int:
         """The fullest GPU's share: its stage's layers and, at a pipeline's ends, an embedding.
@@ -58,21 +59,16 @@ def weights_of(facts: ModelFacts, model: ModelConfig, precision: str) -> Weights
     """
     width = DTYPE_BYTES.get(precision, 2)
     quantization = model.quantization
-    notes: tuple[tuple[str, str], ...] = ()
+    notes: tuple[Message, ...] = ()
     source: Source = "shapes"
     if quantization is not None:
-        label: str | None = quantization.label
+        label: str | None = quantization.label.en
         if facts.weights_bytes:
             total, source = facts.weights_bytes, _file_source(facts)
         else:
             total = _quantized_bytes(model)
         width = 2
-        notes = (
-            (
-                f"Its weights are quantised ({label}).",
-                f"Ses poids sont quantifiés ({quantization.label_fr}).",
-            ),
-        )
+        notes = (message("Its weights are quantised ({label}).", label=quantization.label),)
     else:
         label = None
         expected = model.parameters * width
@@ -128,28 +124,27 @@ def _adapter_bytes(model: ModelConfig) -> int:
     return 2 * model.layers * model.adapter.rank * sides
 
 
-def _adapter_notes(model: ModelConfig) -> tuple[tuple[str, str], ...]:
+def _adapter_notes(model: ModelConfig) -> tuple[Message, ...]:
     if model.adapter is None:
         return ()
-    size = _adapter_bytes(model) / 2**20
     return (
-        (
-            f"An adapter of rank {model.adapter.rank} lies beside its base's weights: {size:.1f} MiB.",
-            f"Un adaptateur de rang {model.adapter.rank} s'ajoute aux poids de sa base : {size:.1f} Mio.",
+        message(
+            "An adapter of rank {rank} lies beside its base's weights: {size:.1f} MiB.",
+            rank=model.adapter.rank,
+            size=_adapter_bytes(model) / 2**20,
         ),
     )
 
 
-def _difference(total: int, expected: int) -> tuple[tuple[str, str], ...]:
+def _difference(total: int, expected: int) -> tuple[Message, ...]:
     if not expected or abs(total - expected) <= DIFFERENCE_TO_TELL * expected:
         return ()
-    stored, computed = total / 2**30, expected / 2**30
     return (
-        (
-            f"The files say {stored:.2f} GiB of weights and the shapes {computed:.2f} GiB; the files are "
+        message(
+            "The files say {stored:.2f} GiB of weights and the shapes {computed:.2f} GiB; the files are "
             "believed.",
-            f"Les fichiers disent {stored:.2f} Gio de poids et les formes {computed:.2f} Gio ; les fichiers "
-            "font foi.",
+            stored=total / 2**30,
+            computed=expected / 2**30,
         ),
     )
 
@@ -386,29 +381,34 @@ def memory_checks(model: ModelConfig, memory: Budget, *, max_model_len: int) -> 
             "M1",
             "config/cache.py, v1/worker/utils.py",
             memory.fixed <= memory.usable,
-            "{} without the cache, of {} usable",
-            "{} sans le cache, sur {} utilisables",
-            (gib(memory.fixed), gib(memory.usable)),
+            message(
+                "{needed} without the cache, of {usable} usable",
+                needed=gib(memory.fixed),
+                usable=gib(memory.usable),
+            ),
         ),
         Check(
             cache_rule(model),
             "v1/kv_cache_interface.py",
             True,
-            "{} of cache for a sequence of {} tokens",
-            "{} de cache pour une séquence de {} jetons",
-            (need, max_model_len),
+            message("{cache} of cache for a sequence of {tokens} tokens", cache=need, tokens=max_model_len),
         ),
         Check(
             "K4",
             "v1/core/kv_cache_planning.py",
             memory.concurrency >= 1,
-            "a sequence of {} tokens takes {} of the {} that are left",
-            "une séquence de {} jetons prend {} des {} qui restent",
-            (max_model_len, need, gib(memory.free)),
+            message(
+                "a sequence of {tokens} tokens takes {needed} of the {left} that are left",
+                tokens=max_model_len,
+                needed=need,
+                left=gib(memory.free),
+            ),
         ),
     )
 
 
-def gib(size: float) -> str:
+def gib(size: float) -> Message:
     """Show bytes as GiB."""
-    return f"{size / 2**30:.1f} GiB" if size >= 2**30 / 10 else f"{size / 2**20:.1f} MiB"
+    if size >= 2**30 / 10:
+        return message("{size:.1f} GiB", size=size / 2**30)
+    return message("{size:.1f} MiB", size=size / 2**20)

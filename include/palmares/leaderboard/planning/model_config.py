@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from palmares.leaderboard.planning.adapters import Adapter
 from palmares.leaderboard.planning.layers import DENSE, FULL, MOE, PARALLEL, SLIDING, STATE, StateSpace
 from palmares.leaderboard.planning.quantization import Quantization
+from palmares.texts import Message
 
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
@@ -97,8 +98,8 @@ class ModelConfig:
     """May be cut into stages."""
     explicit_head_dim: bool = False
     """``head_dim`` stands in config.json (H1)."""
-    notes: tuple[tuple[str, str], ...] = ()
-    """What was assumed, in English and French."""
+    notes: tuple[Message, ...] = ()
+    """What was assumed."""
 
     @property
     def embedding_parameters(self) -> int:

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from palmares.leaderboard.clusters import Cluster
 from palmares.leaderboard.model_classes import registry
 from palmares.leaderboard.planning.model_config import ModelConfig
+from palmares.texts import Message, message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,29 +76,19 @@ def queue_of(cluster: Cluster, placement: Placement) -> str | None:
 
 
 class Check(NamedTuple):
-    """The outcome of one rule; its sentences are written when they are asked for."""
+    """The outcome of one rule."""
 
     rule: str
     source: str
     ok: bool
-    english: str
-    french: str
-    values: tuple[object, ...] = ()
+    detail: Message
     applies: bool = True
     """False: the model has nothing that the rule is about."""
 
-    @property
-    def detail(self) -> str:
-        return self.english.format(*self.values)
 
-    @property
-    def detail_fr(self) -> str:
-        return self.french.format(*self.values)
-
-
-def nothing(rule: str, source: str, english: str, french: str) -> Check:
+def nothing(rule: str, source: str, detail: Message) -> Check:
     """A rule that a model keeps because it lacks what the rule is about."""
-    return Check(rule, source, True, english, french, applies=False)
+    return Check(rule, source, True, detail, applies=False)
 
 
 VOCABULARY_PADDING: Final = 64
@@ -110,9 +101,7 @@ def t1_heads(model: ModelConfig, placement: Placement, _: Cluster) -> Check:
         "T1",
         "config/model.py",
         model.heads % tp == 0,
-        "{} attention heads over {} GPUs",
-        "{} têtes d'attention sur {} GPU",
-        (model.heads, tp),
+        message("{heads} attention heads over {gpus} GPUs", heads=model.heads, gpus=tp),
     )
 
 
@@ -124,14 +113,12 @@ def t2_kv_heads(model: ModelConfig, placement: Placement, _: Cluster) -> Check:
     kv, tp = model.kv_heads, placement.tensor_parallel
     source = "layers/linear.py QKVParallelLinear"
     if model.latent is not None or kv == 0:
-        return nothing("T2", source, "no key-value heads", "pas de têtes clé-valeur")
+        return nothing("T2", source, message("no key-value heads"))
     return Check(
         "T2",
         source,
         kv % tp == 0 if kv >= tp else tp % kv == 0,
-        "{} key-value heads over {} GPUs",
-        "{} têtes clé-valeur sur {} GPU",
-        (kv, tp),
+        message("{heads} key-value heads over {gpus} GPUs", heads=kv, gpus=tp),
     )
 
 
@@ -143,9 +130,11 @@ def t3_intermediate(model: ModelConfig, placement: Placement, _: Cluster) -> Che
         "T3",
         "layers/linear.py",
         (not model.has_dense or model.intermediate % tp == 0) and shared % tp == 0,
-        "feed-forward of {} over {} GPUs",
-        "couche dense de {} sur {} GPU",
-        (model.intermediate if model.has_dense else shared, tp),
+        message(
+            "feed-forward of {width} over {gpus} GPUs",
+            width=model.intermediate if model.has_dense else shared,
+            gpus=tp,
+        ),
     )
 
 
@@ -156,9 +145,7 @@ def t4_vocabulary(model: ModelConfig, placement: Placement, _: Cluster) -> Check
         "T4",
         "layers/vocab_parallel_embedding.py",
         padded % tp == 0,
-        "vocabulary of {} over {} GPUs",
-        "vocabulaire de {} sur {} GPU",
-        (padded, tp),
+        message("vocabulary of {size} over {gpus} GPUs", size=padded, gpus=tp),
     )
 
 
@@ -166,14 +153,17 @@ def t5_experts(model: ModelConfig, placement: Placement, _: Cluster) -> Check:
     """T5: an expert's width divides by tp; true without experts."""
     tp, source = placement.tensor_parallel, "layers/fused_moe/config.py"
     if not model.has_moe:
-        return nothing("T5", source, "no experts", "pas d'experts")
+        return nothing("T5", source, message("no experts"))
     return Check(
         "T5",
         source,
         model.moe_intermediate % tp == 0,
-        "{} experts of {} over {} GPUs",
-        "{} experts de {} sur {} GPU",
-        (model.experts, model.moe_intermediate, tp),
+        message(
+            "{experts} experts of {width} over {gpus} GPUs",
+            experts=model.experts,
+            width=model.moe_intermediate,
+            gpus=tp,
+        ),
     )
 
 
@@ -181,14 +171,16 @@ def t6_latent(model: ModelConfig, placement: Placement, _: Cluster) -> Check:
     """T6: latent attention divides its heads by tp; its cache is whole on every GPU."""
     tp, source = placement.tensor_parallel, "models/deepseek_v2.py"
     if model.latent is None:
-        return nothing("T6", source, "no latent attention", "pas d'attention latente")
+        return nothing("T6", source, message("no latent attention"))
     return Check(
         "T6",
         source,
         model.heads % tp == 0,
-        "{} heads of latent attention over {} GPUs, its cache whole on each",
-        "{} têtes d'attention latente sur {} GPU, son cache entier sur chacun",
-        (model.heads, tp),
+        message(
+            "{heads} heads of latent attention over {gpus} GPUs, its cache whole on each",
+            heads=model.heads,
+            gpus=tp,
+        ),
     )
 
 
@@ -196,15 +188,18 @@ def t7_state(model: ModelConfig, placement: Placement, _: Cluster) -> Check:
     """T7: a state's heads divide by tp, and its groups do, or it has one that is replicated."""
     tp, state, source = placement.tensor_parallel, model.state, "layers/mamba/mamba_mixer2.py"
     if state is None:
-        return nothing("T7", source, "no state", "pas d'état")
+        return nothing("T7", source, message("no state"))
     one = state.groups == 1 and state.kind != "delta"
     return Check(
         "T7",
         source,
         state.heads % tp == 0 and (one or state.groups % tp == 0),
-        "{} heads and {} groups of the state over {} GPUs",
-        "{} têtes et {} groupes de l'état sur {} GPU",
-        (state.heads, state.groups, tp),
+        message(
+            "{heads} heads and {groups} groups of the state over {gpus} GPUs",
+            heads=state.heads,
+            groups=state.groups,
+            gpus=tp,
+        ),
     )
 
 
@@ -222,21 +217,24 @@ def t8_groups(model: ModelConfig, placement: Placement, _: Cluster) -> Check:
             "T8",
             "model_executor/models/gpt_oss.py",
             (tp - 1) * -(-blocks // tp) < blocks,
-            "{} blocks of an expert's quantised width over {} GPUs",
-            "{} blocs de la largeur quantifiée d'un expert sur {} GPU",
-            (blocks, tp),
+            message(
+                "{blocks} blocks of an expert's quantised width over {gpus} GPUs", blocks=blocks, gpus=tp
+            ),
         )
     pairs = _quantized_widths(model)
     if not pairs:
-        return nothing("T8", source, "not quantised in groups", "pas quantifié par groupes")
+        return nothing("T8", source, message("not quantised in groups"))
     width, group = next((pair for pair in pairs if pair[0] // tp % pair[1]), pairs[-1])
     return Check(
         "T8",
         source,
         tp == 1 or width // tp % group == 0,
-        "quantised layers of {} in groups of {} over {} GPUs",
-        "couches quantifiées de {} par groupes de {} sur {} GPU",
-        (width, group, tp),
+        message(
+            "quantised layers of {width} in groups of {size} over {gpus} GPUs",
+            width=width,
+            size=group,
+            gpus=tp,
+        ),
     )
 
 
@@ -261,14 +259,16 @@ def _quantized_widths(model: ModelConfig) -> list[tuple[int, int]]:
 def h1_head_dim(model: ModelConfig, _: Placement, __: Cluster) -> Check:
     """H1: ``head_dim`` of config.json wins over hidden / heads; always true, it says which was taken."""
     if not model.heads:
-        return nothing("H1", "config/model.py", "no attention heads", "pas de têtes d'attention")
+        return nothing("H1", "config/model.py", message("no attention heads"))
     return Check(
         "H1",
         "config/model.py",
         True,
-        "heads of {} ({})",
-        "têtes de {} ({})",
-        (model.head_dim, "config.json" if model.explicit_head_dim else "hidden / heads"),
+        message(
+            "heads of {width} ({origin})",
+            width=model.head_dim,
+            origin="config.json" if model.explicit_head_dim else "hidden / heads",
+        ),
     )
 
 
@@ -278,9 +278,11 @@ def p1_layers(model: ModelConfig, placement: Placement, _: Cluster) -> Check:
         "P1",
         "distributed/utils.py",
         placement.pipeline_parallel == 1 or (model.pipeline and placement.pipeline_parallel <= model.layers),
-        "{} layers, pipeline stages: {}",
-        "{} couches, étages du pipeline : {}",
-        (model.layers, placement.pipeline_parallel),
+        message(
+            "{layers} layers, pipeline stages: {stages}",
+            layers=model.layers,
+            stages=placement.pipeline_parallel,
+        ),
     )
 
 
@@ -297,9 +299,11 @@ def p5_fabric(_: ModelConfig, placement: Placement, cluster: Cluster) -> Check:
         "docs/serving/parallelism_scaling.md",
         placement.tensor_parallel <= limit
         and (cluster.fabric_between_nodes or placement.pipeline_parallel % placement.nodes == 0),
-        "tensor parallel {}, at most {} over a fast fabric",
-        "parallélisme de tenseurs {}, au plus {} sur un réseau rapide",
-        (placement.tensor_parallel, limit),
+        message(
+            "tensor parallel {size}, at most {most} over a fast fabric",
+            size=placement.tensor_parallel,
+            most=limit,
+        ),
     )
 
 
@@ -307,14 +311,16 @@ def b1_backend(model: ModelConfig, _: Placement, cluster: Cluster) -> Check:
     """B1: transformers loads quantised weights with packages that the evaluator does not carry."""
     plain, source = model.encoder_decoder or cluster.backend == "hf", "requirements-evaluator.in"
     if model.quantization is None:
-        return nothing("B1", source, "not quantised", "pas quantifié")
+        return nothing("B1", source, message("not quantised"))
     return Check(
         "B1",
         source,
         not plain,
-        "quantisation {} on the backend {}",
-        "quantification {} avec {}",
-        (model.quantization.method, "hf" if plain else cluster.backend),
+        message(
+            "quantisation {method} on the backend {backend}",
+            method=model.quantization.method,
+            backend="hf" if plain else cluster.backend,
+        ),
     )
 
 
@@ -332,9 +338,9 @@ def b2_class(model: ModelConfig, _: Placement, cluster: Cluster) -> Check:
         "B2",
         "model_executor/models/registry.py",
         is_there,
-        "class {} in {} {}",
-        "classe {} dans {} {}",
-        (model.architecture, name, version),
+        message(
+            "class {name} in {library} {version}", name=model.architecture, library=name, version=version
+        ),
     )
 
 

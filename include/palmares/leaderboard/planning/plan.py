@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from palmares.contract import Hyperparameter
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.leaderboard.suites import Suite
+from palmares.texts import Message
 
 Backend = Literal["vllm", "hf", "hf-seq2seq"]
 
@@ -93,6 +94,10 @@ class JobPlan:
                 for name in ("reasons", "reasons_fr", "overridden", "warnings")
             },
         }
+
+    def because(self, reason: Message) -> JobPlan:
+        """The same plan with a reason more."""
+        return replace(self, reasons=(*self.reasons, reason.en), reasons_fr=(*self.reasons_fr, reason.fr))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> JobPlan:

@@ -14,18 +14,18 @@ from palmares.leaderboard.planning.placement import queue_of, run_checks
 from palmares.leaderboard.planning.plan import Backend, JobPlan
 from palmares.leaderboard.planning.reading import Reading, read_model_config
 from palmares.leaderboard.planning.reasons import (
-    Sentence,
     alternatives,
     cost_reason,
-    in_french,
     placement_reasons,
     walltime_reason,
+    with_rules,
 )
 from palmares.leaderboard.planning.search import Candidate, Search, Workload, search
 from palmares.leaderboard.submissions.model_facts import ModelFacts
 from palmares.leaderboard.submissions.refusals import refused
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.leaderboard.suites import Suite
+from palmares.texts import Message, message
 
 
 def plan_job(
@@ -171,12 +171,12 @@ def _marked(plan: JobPlan, own: JobPlan | None, applied: list[str], remarks: lis
             "not needed."
         )
     if applied:
-        names = ", ".join(applied)
+        by_hand = message("Set by hand in overrides.yaml: {names}.", names=", ".join(applied))
         plan = replace(
             plan,
             overridden=tuple(applied),
-            reasons=(f"Set by hand in overrides.yaml: {names}.", *plan.reasons),
-            reasons_fr=(f"Fixé à la main dans overrides.yaml : {names}.", *plan.reasons_fr),
+            reasons=(by_hand.en, *plan.reasons),
+            reasons_fr=(by_hand.fr, *plan.reasons_fr),
         )
     return _warned(plan, tuple(remarks))
 
@@ -188,18 +188,14 @@ def _warned(plan: JobPlan, warnings: tuple[str, ...]) -> JobPlan:
 
 
 def _refused_by_hand(facts: ModelFacts, override: Override, cluster: Cluster) -> RefusedError:
-    detail, detail_fr = "a person set so in overrides.yaml", "une personne l'a fixé dans overrides.yaml"
+    detail = message("a person set so in overrides.yaml")
     if override.verdict == "too_large":
-        return refused(
-            "too_large", name=facts.model_id, cluster=cluster.name, detail=detail, detail_fr=detail_fr
-        )
+        return refused("too_large", name=facts.model_id, cluster=cluster.name, detail=detail)
     return refused(
         "incompatible",
         name=facts.model_id,
         detail=detail,
-        detail_fr=detail_fr,
-        advice="Ask the leaderboard's team.",
-        advice_fr="Demandez à l'équipe du classement.",
+        advice=message("Ask the leaderboard's team."),
     )
 
 
@@ -240,8 +236,8 @@ def place(workload: Workload, cluster: Cluster, found: Search, model_id: str) ->
         carbon_kg=carbon,
         reserved_gpus=chosen.reserved,
         bytes_per_gpu=_bytes(chosen, cluster),
-        reasons=tuple(text for text, _ in sentences),
-        reasons_fr=tuple(in_french(text) for _, text in sentences),
+        reasons=tuple(one.en for one in sentences),
+        reasons_fr=tuple(one.fr for one in sentences),
         alternatives=alternatives(found, workload.model, cluster),
         family=workload.model.architecture,
         parameters=workload.parameters,
@@ -268,51 +264,51 @@ def _bytes(chosen: Candidate, cluster: Cluster) -> dict[str, int]:
 
 
 def blocker(found: Search, workload: Workload, cluster: Cluster) -> str:
-    """Why a search that was narrowed by hand found nothing."""
+    """Why a search that was narrowed by hand found nothing, in English."""
     legal = [one for one in found.looked_at if one.is_legal]
     if not legal:
-        return _broken_rules(found, workload, cluster)[0]
+        return _broken_rules(found, workload, cluster).en
     best = max(legal, key=lambda one: one.room)
     need = best.budget.fixed + best.budget.kv_per_sequence
-    return f"it needs {gib(need)} a GPU and {gib(best.budget.usable)} are usable"
+    return f"it needs {gib(need).en} a GPU and {gib(best.budget.usable).en} are usable"
 
 
 def _refused(model_id: str, workload: Workload, found: Search, cluster: Cluster) -> RefusedError:
     legal = [one for one in found.looked_at if one.is_legal]
     if not legal:
-        why, why_fr = _broken_rules(found, workload, cluster)
         return refused(
             "incompatible",
             name=model_id,
-            detail=f"no placement on {cluster.name} is legal: {why}",
-            detail_fr=f"aucun placement sur {cluster.name} n'est permis : {why_fr}",
-            advice="Choose another cluster.",
-            advice_fr="Choisissez une autre grappe.",
+            detail=message(
+                "no placement on {cluster} is legal: {rules}",
+                cluster=cluster.name,
+                rules=_broken_rules(found, workload, cluster),
+            ),
+            advice=message("Choose another cluster."),
         )
     best = max(legal, key=lambda one: one.budget.free - one.budget.kv_per_sequence)
-    need = gib(best.budget.fixed + best.budget.kv_per_sequence)
-    weights, usable, gpus = gib(workload.weights.total_bytes), gib(best.budget.usable), best.placement.world
     return refused(
         "too_large",
         name=model_id,
         cluster=cluster.name,
-        detail=f"its weights take {weights}; spread over {gpus} GPUs it needs {need} on each, and {usable} "
-        "are usable",
-        detail_fr=f"ses poids font {weights} ; réparti sur {gpus} GPU il demande {need} sur chacun, et "
-        f"{usable} sont utilisables",
+        detail=message(
+            "its weights take {weights}; spread over {gpus} GPUs it needs {need} on each, and {usable} are "
+            "usable",
+            weights=gib(workload.weights.total_bytes),
+            gpus=best.placement.world,
+            need=gib(best.budget.fixed + best.budget.kv_per_sequence),
+            usable=gib(best.budget.usable),
+        ),
     )
 
 
-def _broken_rules(found: Search, workload: Workload, cluster: Cluster) -> Sentence:
+def _broken_rules(found: Search, workload: Workload, cluster: Cluster) -> Message:
     """The rules that the placement with the fewest broken ones breaks."""
     broken = [
         [check for check in run_checks(workload.model, one.placement, cluster) if not check.ok]
         for one in found.looked_at
     ]
     if not broken:
-        return "no queue serves such a shape", "aucune file ne sert une telle forme"
+        return message("no queue serves such a shape")
     fewest = min(broken, key=len)
-    return (
-        "; ".join(f"{check.detail} ({check.rule})" for check in fewest),
-        " ; ".join(f"{check.detail_fr} ({check.rule})" for check in fewest),
-    )
+    return with_rules(fewest)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from palmares.leaderboard.planning.config_values import ConfigValues, broken, shown
 from palmares.leaderboard.submissions.refusals import refused
+from palmares.texts import Message, message
 
 METHODS: Final = frozenset(
     {
@@ -40,15 +41,16 @@ class Quantization:
     """Only the routed experts are quantised (MXFP4)."""
 
     @property
-    def label(self) -> str:
+    def label(self) -> Message:
         """E.g. ``gptq, 4 bits, groups of 128``."""
-        groups = f", groups of {self.group_size}" if self.group_size else ""
-        return f"{self.method}, {self.bits} bits{groups}"
-
-    @property
-    def label_fr(self) -> str:
-        groups = f", groupes de {self.group_size}" if self.group_size else ""
-        return f"{self.method}, {self.bits} bits{groups}"
+        if self.group_size:
+            return message(
+                "{method}, {bits} bits, groups of {size}",
+                method=self.method,
+                bits=self.bits,
+                size=self.group_size,
+            )
+        return message("{method}, {bits} bits", method=self.method, bits=self.bits)
 
     def bytes_of(self, parameters: int) -> int:
         """Bytes of that many quantised weights, their scales included."""
@@ -80,10 +82,10 @@ def read_quantization(config: Mapping[str, Any], model_id: str) -> Quantization 
         raise refused(
             "incompatible",
             name=model_id,
-            detail=f"the quantisation method {shown(method)} is not known here",
-            detail_fr=f"la méthode de quantification {shown(method)} n'est pas connue ici",
-            advice=f"Submit it unquantised, or with one of: {', '.join(sorted(METHODS))}.",
-            advice_fr=f"Soumettez-le sans quantification, ou avec l'une de : {', '.join(sorted(METHODS))}.",
+            detail=message("the quantisation method {method} is not known here", method=shown(method)),
+            advice=message(
+                "Submit it unquantised, or with one of: {methods}.", methods=", ".join(sorted(METHODS))
+            ),
         )
     if method in {"gptq", "awq", "auto-round"}:
         return Quantization(

@@ -33,6 +33,7 @@ from palmares.leaderboard.planning.model_config import (
 from palmares.leaderboard.planning.quantization import read_quantization
 from palmares.leaderboard.submissions.model_facts import ModelFacts
 from palmares.leaderboard.submissions.refusals import refused
+from palmares.texts import Message, message
 
 _NESTED: Final = ("text_config", "llm_config", "language_config")
 HIDDEN: Final = ("hidden_size", "n_embd", "d_model", "n_embed")
@@ -73,17 +74,16 @@ def read_model_config(facts: ModelFacts, reading: Reading | None = None) -> Mode
         raise refused(
             "incompatible",
             name=facts.model_id,
-            detail=f"it is an adapter of {adapter.base_model or 'a model that it does not name'}, whose "
-            "config.json was not given",
-            detail_fr=f"c'est un adaptateur de {adapter.base_model or 'un modèle que rien ne nomme'}, dont "
-            "le config.json n'a pas été fourni",
-            advice="Name the base model, or merge the adapter into it.",
-            advice_fr="Nommez le modèle de base, ou fusionnez l'adaptateur avec lui.",
+            detail=message(
+                "it is an adapter of {base}, whose config.json was not given",
+                base=adapter.base_model or message("a model that it does not name"),
+            ),
+            advice=message("Name the base model, or merge the adapter into it."),
         )
     architecture = _architecture(facts)
     if needs_custom_code(config) and not reading.allow_custom_code:
         raise refused("custom_code", name=facts.model_id)
-    notes: list[tuple[str, str]] = []
+    notes: list[Message] = []
     text = _nested(config, facts.model_id)
     family = text_family(architecture, text.get("model_type"))
     if family is None:
@@ -94,9 +94,9 @@ def read_model_config(facts: ModelFacts, reading: Reading | None = None) -> Mode
         raise _encoder_decoder_refused(facts.model_id, architecture)
     if not family.is_known:
         notes.append(
-            (
-                f"The architecture {architecture} is not known here: its config.json is read conservatively.",
-                f"L'architecture {architecture} n'est pas connue ici : son config.json est lu avec prudence.",
+            message(
+                "The architecture {architecture} is not known here: its config.json is read conservatively.",
+                architecture=architecture,
             )
         )
     values = ConfigValues(text, facts.model_id, defaults=family.defaults if text is not config else None)
@@ -107,10 +107,10 @@ def read_model_config(facts: ModelFacts, reading: Reading | None = None) -> Mode
     if values.defaulted:
         names = ", ".join(sorted(set(values.defaulted)))
         notes.append(
-            (
-                f"config.json leaves out {names}: the defaults of the family {family.model_type} are taken.",
-                f"config.json omet {names} : les valeurs par défaut de la famille {family.model_type} sont "
-                "prises.",
+            message(
+                "config.json leaves out {names}: the defaults of the family {family} are taken.",
+                names=names,
+                family=family.model_type,
             )
         )
     if adapter is not None and not registry().takes_adapters(architecture):
@@ -424,10 +424,8 @@ def _architecture(facts: ModelFacts) -> str:
     raise refused(
         "incompatible",
         name=facts.model_id,
-        detail="config.json names no architecture",
-        detail_fr="config.json ne nomme aucune architecture",
-        advice="Add the field 'architectures'.",
-        advice_fr="Ajoutez le champ « architectures ».",
+        detail=message("config.json names no architecture"),
+        advice=message("Add the field 'architectures'."),
     )
 
 
@@ -435,10 +433,10 @@ def _encoder_decoder_refused(model_id: str, architecture: str) -> RefusedError:
     return refused(
         "incompatible",
         name=model_id,
-        detail=f"{architecture} is an encoder-decoder, and only decoders are served",
-        detail_fr=f"{architecture} est un encodeur-décodeur, et seuls les décodeurs sont servis",
-        advice="Submit a causal language model.",
-        advice_fr="Soumettez un modèle de langue causal.",
+        detail=message(
+            "{architecture} is an encoder-decoder, and only decoders are served", architecture=architecture
+        ),
+        advice=message("Submit a causal language model."),
     )
 
 
@@ -446,10 +444,8 @@ def _unknown(model_id: str, architecture: str) -> RefusedError:
     return refused(
         "incompatible",
         name=model_id,
-        detail=f"the architecture {architecture} is not known here",
-        detail_fr=f"l'architecture {architecture} n'est pas connue ici",
-        advice="Ask the leaderboard's team to add it.",
-        advice_fr="Demandez à l'équipe du classement de l'ajouter.",
+        detail=message("the architecture {architecture} is not known here", architecture=architecture),
+        advice=message("Ask the leaderboard's team to add it."),
     )
 
 

@@ -188,7 +188,7 @@ def has_an_admitted_license(case: Case) -> Case:
         raise refused("no_license", name=case.model_id)
     if policy.mode == "allow-list" and (found or "").lower() not in {one.lower() for one in policy.allowed}:
         raise refused(
-            "license_not_allowed", name=case.model_id, license=found, allowed=", ".join(policy.allowed)
+            "license_not_allowed", name=case.model_id, license=str(found), allowed=", ".join(policy.allowed)
         )
     return case
 

@@ -1,14 +1,12 @@
-"""Why a submission stands where it stands in the queue, in English and French sentences."""
+"""Why a request stands where it stands in the queue, in sentences."""
 
 from __future__ import annotations
 
 from palmares.leaderboard.submissions.queue import Hold, Queued
-
-Sentence = tuple[str, str]
-"""English and French."""
+from palmares.texts import Message, counted, message
 
 
-def explain(queued: Queued) -> tuple[Sentence, ...]:
+def explain(queued: Queued) -> tuple[Message, ...]:
     """Say why a submission stands where it stands, with the numbers that decided it."""
     said = [_tried_again()] if queued.waiting.is_tried_again else _points_of(queued)
     if queued.hold is not None:
@@ -16,78 +14,68 @@ def explain(queued: Queued) -> tuple[Sentence, ...]:
     return tuple(said)
 
 
-def _tried_again() -> Sentence:
-    return (
-        "It is tried again first: the machines failed, not the model.",
-        "Elle est reprise en premier : les machines sont en cause, pas le modèle.",
-    )
+def _tried_again() -> Message:
+    return message("It is tried again first: the machines failed, not the model.")
 
 
-def _points_of(queued: Queued) -> list[Sentence]:
+def _points_of(queued: Queued) -> list[Message]:
     one = queued.waiting
-    others = queued.before_it - queued.live
     said = [
-        (
-            f"{queued.live} of {one.organisation} under way and {others} in line before it: "
-            f"{_en(queued.line_score, 'point')}.",
-            f"{queued.live} de {one.organisation} en cours et {others} avant elle dans sa file : "
-            f"{_fr(queued.line_score, 'point')}.",
+        message(
+            "{live} of {organisation} under way and {others} in line before it: {points}.",
+            live=queued.live,
+            organisation=one.organisation,
+            others=queued.before_it - queued.live,
+            points=_points(queued.line_score),
         )
     ]
     if one.submitted is None:
-        said.append(
-            (
-                "It has no submission time that can be read, so waiting does not count.",
-                "Sa date de soumission est illisible, donc son attente ne compte pas.",
-            )
-        )
+        said.append(message("It has no submission time that can be read, so waiting does not count."))
     elif queued.days:
         said.append(
-            (
-                f"{_en(queued.days, 'day')} of waiting: {_en(queued.waiting_bonus, 'point')} less.",
-                f"{_fr(queued.days, 'jour')} d'attente : {_fr(queued.waiting_bonus, 'point')} de moins.",
+            message(
+                "{days} of waiting: {points} less.",
+                days=counted("{n:g} day", "{n:g} days", queued.days),
+                points=_points(queued.waiting_bonus),
             )
         )
     if queued.popularity_boost:
-        likes = one.submission.likes
         said.append(
-            (
-                f"{_en(likes, 'like')} and {_en(one.votes, 'vote')}: "
-                f"{_en(queued.popularity_boost, 'point')} less.",
-                f"{_fr(likes, 'mention')} « j'aime » et {_fr(one.votes, 'vote')} : "
-                f"{_fr(queued.popularity_boost, 'point')} de moins.",
+            message(
+                "{likes} and {votes}: {points} less.",
+                likes=counted("{n:g} like", "{n:g} likes", one.submission.likes),
+                votes=counted("{n:g} vote", "{n:g} votes", one.votes),
+                points=_points(queued.popularity_boost),
             )
         )
-    size, size_fr = "of unknown size", "de taille inconnue"
+    size = message("of unknown size")
     if one.gpu_hours is not None:
-        size, size_fr = f"of {one.gpu_hours:g} GPU-hours", f"de {one.gpu_hours:g} heures de GPU"
+        size = message("of {hours:g} GPU-hours", hours=one.gpu_hours)
     said.append(
-        (
-            f"In all {_en(queued.priority_score, 'point')}, and a job {size}: fewest points first, "
-            "then the smaller job.",
-            f"En tout {_fr(queued.priority_score, 'point')}, et un calcul {size_fr} : le moins de points "
-            "d'abord, puis le calcul le plus petit.",
+        message(
+            "In all {points}, and a job {size}: fewest points first, then the smaller job.",
+            points=_points(queued.priority_score),
+            size=size,
         )
     )
     return said
 
 
-def _held_back(queued: Queued) -> Sentence:
+def _held_back(queued: Queued) -> Message:
     has, may = queued.held_by or (0, 0)
-    words = {
-        Hold.AT_ONCE: ("under way at once", "en cours à la fois"),
-        Hold.PER_DAY: ("begun in 24 hours", "en 24 heures"),
-    }[queued.hold or Hold.AT_ONCE]
-    return (
-        f"Held back: its sender has {has} of {may} evaluations {words[0]}, counting those before it.",
-        f"Retenue : son auteur a {has} évaluations sur {may} {words[1]}, avec celles qui la précèdent.",
+    if queued.hold is Hold.PER_DAY:
+        return message(
+            "Held back: its sender has {has} of {may} evaluations begun in 24 hours, counting those before "
+            "it.",
+            has=has,
+            may=may,
+        )
+    return message(
+        "Held back: its sender has {has} of {may} evaluations under way at once, counting those before it.",
+        has=has,
+        may=may,
     )
 
 
-def _en(number: float, noun: str) -> str:
-    return f"{number:g} {noun}" if number == 1 else f"{number:g} {noun}s"
-
-
-def _fr(number: float, noun: str) -> str:
-    """French counts in the singular below two."""
-    return f"{number:g} {noun}" if abs(number) < 2 else f"{number:g} {noun}s"
+def _points(number: float) -> Message:
+    return counted("{n:g} point", "{n:g} points", number)

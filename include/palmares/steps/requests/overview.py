@@ -24,6 +24,7 @@ from palmares.steps.services import Services
 from palmares.steps.sweep.examination import Examined, SweepOptions, examine_requests
 from palmares.steps.sweep.queue import in_order, running_evaluations, without_duplicates
 from palmares.store.store import Evaluation, EvaluationState
+from palmares.texts import message
 
 READER = "palmares requests"
 """Stands where a run's name would: nothing is claimed under it."""
@@ -182,13 +183,11 @@ def _why(
     moderation: Mapping[str, Moderation],
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if queued is not None:
-        pairs = explain(queued)
-        return tuple(english for english, _ in pairs), tuple(french for _, french in pairs)
+        reasons = explain(queued)
+        return tuple(reason.en for reason in reasons), tuple(reason.fr for reason in reasons)
     if is_unanswered:
-        return (
-            ("The Hub does not answer about the model: it waits.",),
-            ("Le Hub ne répond pas au sujet du modèle : la demande attend.",),
-        )
+        waits = message("The Hub does not answer about the model: it waits.")
+        return (waits.en,), (waits.fr,)
     if refusal is not None and request.status is not RequestStatus.FINISHED:
         return (refusal.error_msg,), (refusal.message_fr,)
     held = moderation.get(request.model_id)

@@ -171,7 +171,7 @@ def admit_submissions(
         queue = [one for one in queued if one.hold is None or one.submission.request_path in own]
         held = len(queued) - len(queue)
         for one in queued:
-            log.info("%s: %s", one.submission.request_path, " ".join(english for english, _ in explain(one)))
+            log.info("%s: %s", one.submission.request_path, " ".join(reason.en for reason in explain(one)))
         planned = _planned(services, queue[:most]) if options.dry_run else ()
         claimed: list[Submission] = []
         while queue and len(claimed) < most:

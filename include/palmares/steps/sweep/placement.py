@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from palmares.leaderboard.clusters import Cluster
 from palmares.leaderboard.errors import RefusedError
@@ -102,9 +101,5 @@ def _chosen(
     plans: Mapping[str, JobPlan | RefusedError], depths: Mapping[str, int], services: Services
 ) -> JobPlan:
     choice = choose_cluster(plans, depths, clusters=services.settings.clusters)
-    log.info("%s", choice.reason)
-    return replace(
-        choice.plan,
-        reasons=(*choice.plan.reasons, choice.reason),
-        reasons_fr=(*choice.plan.reasons_fr, choice.reason_fr),
-    )
+    log.info("%s", choice.reason.en)
+    return choice.plan.because(choice.reason)

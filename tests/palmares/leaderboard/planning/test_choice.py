@@ -16,7 +16,7 @@ from tests.fixtures.config import CONFIG_DIR
 
 SETTINGS = load_settings(CONFIG_DIR)
 CLUSTERS = SETTINGS.clusters
-TOO_LARGE = refused("too_large", name="o/m", cluster="musa", detail="it is", detail_fr="il l'est")
+TOO_LARGE = refused("too_large", name="o/m", cluster="musa", detail="it is")
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
 
 
@@ -43,9 +43,9 @@ def test_with_empty_queues_the_faster_cluster_is_chosen():
     choice = choose_cluster(with_times(plans("chuc", "musa"), chuc=600, musa=700), {}, clusters=CLUSTERS)
 
     assert [one.plan.cluster for one in choice.ranking] == ["chuc", "musa"]
-    assert "chuc in 10 minutes" in choice.reason
-    assert "queues not known" in choice.reason
-    assert "files inconnues" in choice.reason_fr
+    assert "chuc in 10 minutes" in choice.reason.en
+    assert "queues not known" in choice.reason.en
+    assert "files inconnues" in choice.reason.fr
 
 
 def test_of_two_about_as_early_the_one_with_fewer_gpu_hours_is_chosen():
@@ -65,9 +65,9 @@ def test_a_long_queue_sends_the_job_elsewhere_by_what_it_holds():
     choice = choose_cluster(plans("chuc", "musa"), depths, clusters=CLUSTERS)
 
     assert choice.plan.cluster == other
-    assert f"{first} in" in choice.reason
-    assert "40 jobs ahead" in choice.reason
-    assert "0 calculs devant" in choice.reason_fr
+    assert f"{first} in" in choice.reason.en
+    assert "40 jobs ahead" in choice.reason.en
+    assert "0 calculs devant" in choice.reason.fr
 
 
 def test_jobs_of_wide_queues_weigh_more():
@@ -91,11 +91,11 @@ def test_a_cluster_whose_limit_is_too_short_comes_last():
     choice = choose_cluster(plans("chuc", "musa"), {}, clusters={**CLUSTERS, "musa": short})
 
     assert choice.plan.cluster == "chuc"
-    assert "longer than its longest wall time" in choice.reason
+    assert "longer than its longest wall time" in choice.reason.en
 
 
 def test_where_none_can_run_it_the_largest_s_refusal_is_told():
-    other = refused("incompatible", name="o/m", detail="x", detail_fr="x", advice="y", advice_fr="y")
+    other = refused("incompatible", name="o/m", detail="x", advice="y")
 
     with pytest.raises(RefusedError) as caught:
         choose_cluster({"chuc": other, "musa": TOO_LARGE}, {}, clusters=CLUSTERS)

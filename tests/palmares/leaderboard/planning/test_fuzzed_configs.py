@@ -68,8 +68,8 @@ def plan(config: dict[str, Any]) -> None:
         for pp in (1, 3, 8):
             placement = Placement(nodes=1, tensor_parallel=2, pipeline_parallel=pp)
             for check in run_checks(model, placement, MUSA):
-                assert check.detail
-                assert check.detail_fr
+                assert check.detail.en
+                assert check.detail.fr
             memory = budget(model, placement, MUSA, weights=weights, max_model_len=4096, dtype="bfloat16")
             assert memory.weights > 0
             assert memory.activations > 0
@@ -99,7 +99,7 @@ def assert_possible(model: ModelConfig) -> None:
     assert model.window is None or model.window > 0
     assert len(model.mixers) in {0, model.layers}
     assert len(model.feed_forwards) in {0, model.layers}
-    assert all(english and french for english, french in model.notes)
+    assert all(note.en and note.fr for note in model.notes)
 
 
 @pytest.mark.parametrize("model", KNOWN)

@@ -149,8 +149,8 @@ def test_files_that_contradict_the_shapes_are_believed_and_it_is_said():
     weights = weights_of(facts, read_model_config(facts), "bfloat16")
 
     assert weights.total_bytes == 14_000_000_000
-    assert "13.04 GiB" in weights.notes[0][0]
-    assert "les fichiers" in weights.notes[0][1]
+    assert "13.04 GiB" in weights.notes[0].en
+    assert "les fichiers" in weights.notes[0].fr
 
 
 @pytest.mark.parametrize(
@@ -174,8 +174,8 @@ def test_quantised_weights_are_computed_when_no_file_says_their_size(quantizatio
 
     assert weights.total_bytes == pytest.approx(bytes_, rel=0.01)
     assert weights.quantization
-    assert weights.notes == ((f"Its weights are quantised ({weights.quantization}).", weights.notes[0][1]),)
-    assert "quantifiés" in weights.notes[0][1]
+    assert [note.en for note in weights.notes] == [f"Its weights are quantised ({weights.quantization})."]
+    assert "quantifiés" in weights.notes[0].fr
 
 
 def test_quantised_files_are_loaded_as_they_are_whatever_the_headers_count():
@@ -212,7 +212,7 @@ def test_a_budget_adds_up_and_its_checks_say_what_it_holds():
     assert memory.kv_per_sequence == GIB // 2
     checks = memory_checks(model, memory, max_model_len=8192)
     assert [(check.rule, check.ok) for check in checks] == [("M1", True), ("K1", True), ("K4", True)]
-    assert all(check.detail != check.detail_fr for check in checks)
+    assert all(check.detail.en != check.detail.fr for check in checks)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_an_adapter_lies_beside_its_base():
 
     assert weights.adapter_bytes == 200 * 2**20
     assert weights.bytes_per_gpu(TWO) == (weights.total_bytes + 200 * 2**20) // 2
-    assert weights.notes[0][0].endswith("200.0 MiB.")
+    assert weights.notes[0].en.endswith("200.0 MiB.")
 
 
 def test_an_adapter_of_unknown_size_is_counted_at_every_linear_layer():

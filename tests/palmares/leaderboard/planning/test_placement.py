@@ -69,9 +69,9 @@ def test_every_rule_has_a_name_a_source_and_both_languages():
         for check in run_checks(read_model_config(known(model)), placement, SETTINGS.cluster("musa")):
             assert check.rule
             assert check.source
-            assert check.detail
-            assert check.detail_fr
-            assert "{" not in check.detail + check.detail_fr
+            assert check.detail.en
+            assert check.detail.fr
+            assert "{" not in check.detail.en + check.detail.fr
     assert len({rule.__name__ for rule in RULES}) == 13
 
 
@@ -128,7 +128,7 @@ def test_a_pipeline_has_a_layer_a_stage():
 def test_a_rule_about_what_a_model_lacks_says_so_instead_of_counting_nothing():
     model = read_model_config(known(LLAMA))
     placement = Placement(nodes=1, tensor_parallel=2, pipeline_parallel=1)
-    details = {one.rule: one.detail for one in run_checks(model, placement, EIGHT) if not one.applies}
+    details = {one.rule: one.detail.en for one in run_checks(model, placement, EIGHT) if not one.applies}
     assert details == {
         "T5": "no experts",
         "T6": "no latent attention",

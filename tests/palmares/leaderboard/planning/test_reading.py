@@ -74,7 +74,7 @@ def test_a_nested_text_config_says_what_it_leaves_out():
     model = read_model_config(known("google/gemma-3-4b-it"))
 
     assert (model.heads, model.kv_heads, model.head_dim, model.vocabulary) == (8, 4, 256, 262208)
-    assert any("defaults of the family gemma3_text" in english for english, _ in model.notes)
+    assert any("defaults of the family gemma3_text" in note.en for note in model.notes)
 
 
 def test_an_explicit_head_dim_is_told_from_a_derived_one():
@@ -112,8 +112,8 @@ def test_an_unknown_class_is_refused_or_read_as_dense_and_said_to_be():
 
     model = read_model_config(facts, Reading(unknown="conservative"))
     assert model.parameters == 8030261248
-    assert "MysteryForCausalLM is not known here" in model.notes[0][0]
-    assert "lu avec prudence" in model.notes[0][1]
+    assert "MysteryForCausalLM is not known here" in model.notes[0].en
+    assert "lu avec prudence" in model.notes[0].fr
     assert not model.is_known
 
 

@@ -63,7 +63,7 @@ def test_every_code_belongs_to_a_check_or_to_those_that_need_all_submissions():
 
 @pytest.mark.parametrize("code", MESSAGES)
 def test_every_reason_says_in_both_languages_what_to_do(code):
-    names = {name for text in MESSAGES[code] for _, name, _, _ in string.Formatter().parse(text) if name}
+    names = {name for _, name, _, _ in string.Formatter().parse(MESSAGES[code]) if name}
     refusal = refusal_of(code, **{name: f"<{name}>" for name in names})
 
     for text in (refusal.message_en, refusal.message_fr):
