@@ -144,13 +144,19 @@ def run_backlog() -> None:
 def plan_resources(submission: dict[str, Any]) -> dict[str, Any]:
     """Choose shape, queue and limits for the job; a model that fits nowhere is refused (skipped, green)."""
     from palmares.steps.sweep.planning import plan_resources
+    from palmares_airflow.common import run_url
     from palmares_airflow.jobs import queue_depths
 
     context = get_current_context()
     run_id, cluster = context["dag_run"].run_id, context["params"]["cluster"]
     with step_services() as services:
         return plan_resources(
-            services, submission, dag_run_id=run_id, cluster=cluster, queue_depths=queue_depths
+            services,
+            submission,
+            dag_run_id=run_id,
+            cluster=cluster,
+            queue_depths=queue_depths,
+            run_url=run_url(context["dag_run"].dag_id, run_id),
         )
 
 

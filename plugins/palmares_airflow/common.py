@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 DEFAULTS = {"owner": "leaderboard", "show_return_value_in_logs": False}
@@ -26,6 +27,12 @@ def base_url() -> str:
     from airflow.sdk.configuration import conf
 
     return str(conf.get("api", "base_url", fallback="")).rstrip("/")
+
+
+def run_url(dag_id: str, run_id: str) -> str:
+    """The page of a run; empty where no address of this Airflow is configured."""
+    base = base_url()
+    return f"{base}/dags/{dag_id}/runs/{quote(run_id)}" if base else ""
 
 
 def dag_docs(doc: str | None) -> str:

@@ -31,6 +31,7 @@ CALLED_BY_NAME = {
     "convert": "Starlette's path convertors",
     "to_string": "Starlette's path convertors",
     "_local_oid": "huggingface_hub, of a file to commit",
+    "add_partial": "lm-eval's engines",
     "process_results": "lm-eval's YAML",
     "mean_over_instructions": "lm-eval's YAML",
 }

@@ -108,7 +108,7 @@ def _stamped(prepared: Path, folder: Path, settings: Any, task_id: str) -> Evalu
         if path.is_file() and path.name != "manifest.json"
     }
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-    return Evaluated(folder, {"community:bac-fr:0 | bac-fr-qem": 0.5})
+    return Evaluated(folder, {"community:bac-fr:0 | bac-fr-qem": 0.5}, {"bac-fr": 10.0})
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from palmares.benchmarks import registry
 from palmares.evaluator.artifact import JobFacts, write_artifact
 from palmares.evaluator.environment import job_environment, set_threads
 from palmares.evaluator.failures import EvaluationFailure, unexpected
+from palmares.evaluator.rows import RowsDone
 from palmares.evaluator.settings import JobSettings, TaskKey
 from palmares.evaluator.supervision import Supervisor
 from palmares.evaluator.version import EVALUATOR_VERSION
@@ -34,6 +35,8 @@ class Evaluated:
     """The artifact: manifest, results, details."""
     single_values: dict[str, float]
     """What the leaderboard's dashboards read, by their known names."""
+    rows_per_s: dict[str, float]
+    """Throughput, by benchmark; a resumed task's is that of the attempt that ran it."""
 
 
 def evaluate_model(
@@ -42,6 +45,7 @@ def evaluate_model(
     *,
     clearml_task_id: str,
     progress: Progress,
+    on_rows: RowsDone,
     show_errors: bool = False,
 ) -> Evaluated:
     """Evaluate, and leave ``<folder>/artifact`` complete and checked.
@@ -53,6 +57,7 @@ def evaluate_model(
         folder: The job's own folder; it will hold hidden rows.
         clearml_task_id: Recorded in the manifest; empty outside ClearML.
         progress: Told lines that are safe to show.
+        on_rows: Told the rows that are answered; of every task once before the first begins.
         show_errors: Let unexpected errors pass with their messages, which may quote rows.
 
     Raises:
@@ -69,7 +74,7 @@ def evaluate_model(
     with job_environment():
         try:
             with Supervisor() as supervisor:
-                return _evaluate(settings, folder, clearml_task_id, progress, doing_now, supervisor)
+                return _evaluate(settings, folder, clearml_task_id, progress, doing_now, on_rows, supervisor)
         except EvaluationFailure:
             raise
         except Exception as error:
@@ -84,6 +89,7 @@ def _evaluate(
     clearml_task_id: str,
     progress: Progress,
     doing_now: Progress,
+    on_rows: RowsDone,
     supervisor: Supervisor,
 ) -> Evaluated:
     started_at = datetime.now(UTC)
@@ -95,6 +101,8 @@ def _evaluate(
 
     doing_now(f"preparing {len(settings.tasks)} tasks")
     prepared = prepare_tasks(settings)
+    for task, ready in zip(settings.tasks, prepared.values(), strict=True):
+        on_rows(task.name, 0, len(ready.rows))
     doing_now(f"finding {settings.model} at {settings.revision}")
     source = find_model(settings.model, settings.revision)
     doing_now(f"loading {settings.model} ({settings.backend}, {settings.dtype})")
@@ -111,13 +119,16 @@ def _evaluate(
         if outcome is None:
             doing_now(f"{title}: {len(ready.rows)} rows")
             with supervisor.generating():
-                outcome = run_task(settings, ready, model, task_folder, fingerprint=fingerprint)
+                outcome = run_task(
+                    settings, ready, model, task_folder, fingerprint=fingerprint, on_rows=on_rows
+                )
         else:
             progress(f"{title}: saved by an earlier attempt")
         reported = [name for name in task.benchmark.metric_names if name in outcome.metrics]
         values = ", ".join(f"{name} {outcome.metrics[name]:.4f}" for name in reported)
         cut = f", {outcome.truncated_prompts} prompts cut" if outcome.truncated_prompts else ""
         progress(f"{title}: {values}; {outcome.rows} rows, {outcome.seconds:.1f} s{cut}")
+        on_rows(task.name, outcome.rows, outcome.rows)
         outcomes.append((task, outcome, task_folder / "details.parquet"))
     doing_now("writing the results")
     shutil.rmtree(folder / "artifact", ignore_errors=True)
@@ -140,7 +151,8 @@ def _evaluate(
         for name in task.benchmark.metric_names
         if name in outcome.metrics
     }
-    return Evaluated(folder / "artifact", single_values)
+    rows_per_s = {task.name: outcome.rows / max(outcome.seconds, 0.001) for task, outcome, _ in outcomes}
+    return Evaluated(folder / "artifact", single_values, rows_per_s)
 
 
 def _suite_hash(settings: JobSettings) -> str:

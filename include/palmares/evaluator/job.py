@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from palmares.contract import CONSOLE_PREFIX
 from palmares.evaluator.artifact import zip_artifact
 from palmares.evaluator.clearml_report import (
+    RowsReport,
     confirm_results,
     current_attempt,
-    report_single_values,
+    report_values,
     upload_results,
 )
 from palmares.evaluator.console import say
@@ -59,11 +60,15 @@ def run(task: Task) -> None:
             datasets_directory=os.environ.get("DATASETS_DIRECTORY"),
         )
         folder = _job_folder(settings, task.id)
-        evaluated = evaluate_model(settings, folder, clearml_task_id=task.id, progress=say)
+        with RowsReport(task, attempt) as on_rows:
+            evaluated = evaluate_model(
+                settings, folder, clearml_task_id=task.id, progress=say, on_rows=on_rows
+            )
         digest = zip_artifact(evaluated.folder, folder / "results.zip")
         _stop_if_replaced(task, attempt)
-        report_single_values(task, evaluated.single_values, attempt=settings.attempt)
         upload_results(task, folder / "results.zip", digest)
+        # Only now: values on the task are those of results that have arrived.
+        report_values(task, evaluated.single_values, evaluated.rows_per_s, attempt=settings.attempt)
         confirm_results(task, settings.attempt)
         say(f"results of attempt {settings.attempt} uploaded and read back")
         shutil.rmtree(folder, ignore_errors=True)

@@ -11,6 +11,7 @@ from palmares.evaluator.artifact import zip_artifact
 from palmares.evaluator.console import say
 from palmares.evaluator.evaluation import evaluate_model
 from palmares.evaluator.failures import EvaluationFailure
+from palmares.evaluator.rows import ignore_rows
 from palmares.evaluator.settings import read_settings
 
 SHOW_ERRORS = "PALMARES_SHOW_ERRORS"
@@ -73,6 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
             asked.output,
             clearml_task_id="",
             progress=say,
+            on_rows=ignore_rows,
             show_errors=os.environ.get(SHOW_ERRORS) == "1",
         )
     except EvaluationFailure as failure:

@@ -19,6 +19,7 @@ from palmares.evaluator.backends import LoadedModel
 from palmares.evaluator.details import count_rows, details_row, write_details
 from palmares.evaluator.environment import quiet_loggers
 from palmares.evaluator.failures import EvaluationFailure
+from palmares.evaluator.rows import RowCounter, RowsDone, counted
 from palmares.evaluator.settings import JobSettings
 from palmares.evaluator.tasks import PreparedTask
 
@@ -62,7 +63,13 @@ def saved_outcome(folder: Path, fingerprint: str) -> TaskOutcome | None:
 
 
 def run_task(
-    settings: JobSettings, prepared: PreparedTask, model: LoadedModel, folder: Path, *, fingerprint: str
+    settings: JobSettings,
+    prepared: PreparedTask,
+    model: LoadedModel,
+    folder: Path,
+    *,
+    fingerprint: str,
+    on_rows: RowsDone,
 ) -> TaskOutcome:
     """Evaluate one task and save ``details.parquet`` and ``outcome.json`` in *folder*.
 
@@ -72,6 +79,7 @@ def run_task(
         model: Reused from task to task.
         folder: The task's own folder; replaced.
         fingerprint: What the outcome depends on, for `saved_outcome`.
+        on_rows: Told the rows that are answered, while the task runs.
 
     Raises:
         EvaluationFailure: ``results_incomplete``: rows are missing; ``evaluator_error``: lm-eval's aggregates
@@ -85,13 +93,14 @@ def run_task(
     quiet_loggers()
     room = _limit_generation(settings, prepared, model.lm)
     _seed(settings.seed)
-    results = evaluate(
-        lm=model.lm,
-        task_dict={"tasks": {name: prepared.lm_eval_task}, "groups": {}},
-        samples={name: list(prepared.rows)},
-        apply_chat_template=settings.use_chat_template,
-        log_samples=True,
-    )
+    with counted(model.lm, RowCounter(task.name, prepared.lm_eval_task, len(prepared.rows), on_rows)):
+        results = evaluate(
+            lm=model.lm,
+            task_dict={"tasks": {name: prepared.lm_eval_task}, "groups": {}},
+            samples={name: list(prepared.rows)},
+            apply_chat_template=settings.use_chat_template,
+            log_samples=True,
+        )
     if results is None:
         raise EvaluationFailure("evaluator_error", f"{task.key}: lm-eval returned nothing on this rank.")
     samples = _one_a_row(results["samples"][name])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 from palmares.hub.blobs import Blobs, BlobsInMemory, git_hash
 from palmares.hub.failures import translated
@@ -56,6 +57,10 @@ class Hub(HubWriter):
         self._token = token
         self._timeout_s = timeout_s
         self._blobs = BlobsInMemory() if blobs is None else blobs
+
+    def file_url(self, repo_id: str, path: str) -> str:
+        """Address of the page of a dataset's file."""
+        return f"{self._endpoint}/datasets/{repo_id}/blob/main/{quote(path)}"
 
     def list_paths(self, repo_id: str, *, commit: str, prefix: str = "") -> list[str]:
         """Return the dataset's paths at *commit* that begin with *prefix*, sorted.

@@ -20,7 +20,7 @@ import tests.fixtures.hub_server  # noqa: F401 - no proxy, no telemetry
 _ROOT = Path(__file__).parents[3]
 SERVICES = ("clearml-api", "clearml-files", "clearml-web", "hub")
 SECRETS = {
-    "PALMARES_CLEARML_ACCESS_KEY": "access",
+    "PALMARES_CLEARML_ACCESS_KEY": "AB12CD34EF56GH78IJ90",
     "PALMARES_CLEARML_SECRET_KEY": "secret-of-the-test",
     "PALMARES_JWT_SECRET": "jwt-secret-of-the-test-0123456789abcdef",
     "PALMARES_HUB_TOKEN": "hf_of_the_test",

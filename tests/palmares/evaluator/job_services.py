@@ -52,7 +52,7 @@ class Services:
             "backend": "hf",
             "use_chat_template": "True",
             "suite": "fr",
-            "suite_hash": suite_hash(TASKS.split(",")),
+            "suite_hash": suite_hash(changes.get("tasks", TASKS).split(",")),
             "job_key": "0123456789abcdef0123456789abcdef",
             "limit_samples": "",
             "seed": "42",

@@ -34,6 +34,16 @@ def test_a_job_under_the_agent_leaves_values_and_one_whole_artifact(services: Se
         "community:ifeval-fr:0 | inst_level_strict_acc",
         "community:gpqa-fr:0 | acc",
     }
+    assert task["runtime"]["progress"] == "100"
+    curves = services.call("events.scalar_metrics_iter_histogram", task=task_id)
+    done = {curve["name"]: curve["y"][-1] for curve in curves["rows done"].values()}
+    (scored,) = curves["community:gpqa-fr:0"].values()
+    assert scored["x"] == [2]
+    plots = services.call("events.get_task_plots", task=task_id)["plots"]
+    assert {(plot["metric"], plot["variant"]) for plot in plots} == {
+        ("scores", "attempt 2"),
+        ("throughput", "attempt 2"),
+    }
     (artifact,) = task["execution"]["artifacts"]
     assert artifact["key"] == "results"
     archive = tmp_path / "results.zip"
@@ -41,6 +51,7 @@ def test_a_job_under_the_agent_leaves_values_and_one_whole_artifact(services: Se
     archive.write_bytes(httpx.get(artifact["uri"], headers=headers).raise_for_status().content)
     with zipfile.ZipFile(archive) as packed:
         manifest = json.loads(packed.read("manifest.json"))
+        assert done == {one["lm_eval_task"]: one["rows"] for one in manifest["tasks"].values()}
         assert set(packed.namelist()) == {*manifest["files"], "manifest.json"}
     assert (manifest["clearml_task_id"], manifest["attempt"]) == (task_id, 2)
     assert manifest["model"]["id"] == "palmares-demo/petit"

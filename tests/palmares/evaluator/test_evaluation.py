@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from palmares.evaluator.failures import EvaluationFailure
+from palmares.evaluator.rows import ignore_rows
 from palmares.evaluator.settings import read_settings
 
 from tests.palmares.evaluator.conftest import DATASETS, MODELS
@@ -29,7 +30,7 @@ def failure_of(model: Path, tmp_path: Path, datasets: Path = DATASETS, **changes
         allow_local=True,
     )
     with pytest.raises(EvaluationFailure) as failure:
-        evaluate_model(settings, tmp_path / "job", clearml_task_id="", progress=print)
+        evaluate_model(settings, tmp_path / "job", clearml_task_id="", progress=print, on_rows=ignore_rows)
     return failure.value
 
 

@@ -19,6 +19,8 @@ from palmares.store.store import EvaluationState
 
 log = logging.getLogger(__name__)
 
+ABOUT = "About"
+"""Section of hyperparameters for people; user properties are the machines' own."""
 QUEUE_PATIENCE_S = 24 * 3600
 """A job may wait in its queue for a day before its wall time begins."""
 
@@ -30,6 +32,7 @@ def plan_resources(
     dag_run_id: str,
     cluster: str | None,
     queue_depths: QueueDepths | None = None,
+    run_url: str = "",
 ) -> dict[str, Any]:
     """Plan one model's job, and describe it as the ClearML task to create.
 
@@ -39,6 +42,7 @@ def plan_resources(
         dag_run_id: The run that must hold the model.
         cluster: Where; None: chosen among those that give the same result (``placing.best_plan``).
         queue_depths: Says how long the queues are, if there is a choice.
+        run_url: The run's page in Airflow, for the ClearML task; empty: only its id is said.
 
     Returns:
         ``summary`` (the plan in a line, for people), ``plan``, ``task_spec``, ``queue``, ``job_key``,
@@ -73,6 +77,7 @@ def plan_resources(
     for reason in plan.reasons:
         log.log(logging.WARNING if reason in plan.warnings else logging.INFO, "%s", reason)
     on, run_limit_s = settings.cluster(plan.cluster), plan.run_limit_s
+    about = _about(services, submission, plan, dag_run_id=dag_run_id, run_url=run_url)
     return {
         "summary": summary(plan),
         "plan": plan.to_json(),
@@ -82,7 +87,10 @@ def plan_resources(
             "type": "testing",
             "script": _script(PROJECT_ROOT / settings.clearml.script),
             # A smaller batch that the fallback policy chose on an earlier night does not hold for this plan.
-            "hyperparams": {"General": {**hyperparameters(submission, plan, suite), "batch_size": ""}},
+            "hyperparams": {
+                "General": {**hyperparameters(submission, plan, suite), "batch_size": ""},
+                ABOUT: about,
+            },
             "user_properties": {
                 "plan": compact(plan),
                 "run_limit_s": str(run_limit_s),
@@ -90,7 +98,7 @@ def plan_resources(
                 "failure_class": "",
             },
             "tags": ["palmares"],
-            "comment": _comment(submission, plan, dag_run_id),
+            "comment": "\n".join(f"{name}: {value}" for name, value in about.items()),
         },
         "queue": plan.queue,
         "job_key": submission.job_key,
@@ -102,14 +110,18 @@ def plan_resources(
     }
 
 
-def _comment(submission: Submission, plan: JobPlan, dag_run_id: str) -> str:
+def _about(
+    services: Services, submission: Submission, plan: JobPlan, *, dag_run_id: str, run_url: str
+) -> dict[str, str]:
     """Where the job comes from, for people who read ClearML's page of it."""
-    return (
-        f"{submission.model_id} at {submission.revision}, {submission.precision}, suite {submission.suite}.\n"
-        f"Request: {submission.request_path}\n"
-        f"Airflow: evaluate_submissions, {dag_run_id}\n"
-        f"First plan: {summary(plan)}"
-    )
+    request = services.hub.file_url(services.settings.hub.requests_repo, submission.request_path)
+    return {
+        "Model": f"{submission.model_id} at {submission.revision}, {submission.precision}",
+        "Suite": submission.suite,
+        "Request": request,
+        "Airflow run": run_url or f"evaluate_submissions, {dag_run_id}",
+        "First plan": summary(plan),
+    }
 
 
 def _script(path: Path) -> dict[str, str]:

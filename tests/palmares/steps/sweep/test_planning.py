@@ -41,9 +41,15 @@ def planned(
     *,
     cluster: str | None = None,
     queue_depths: Callable[[], Mapping[str, int]] | None = None,
+    run_url: str = "",
 ) -> dict[str, Any]:
     return plan_resources(
-        services, submission.to_json(), dag_run_id=RUN, cluster=cluster, queue_depths=queue_depths
+        services,
+        submission.to_json(),
+        dag_run_id=RUN,
+        cluster=cluster,
+        queue_depths=queue_depths,
+        run_url=run_url,
     )
 
 
@@ -71,14 +77,22 @@ def test_the_clearml_task_carries_the_plan_without_what_lost(services, petit):
     assert JobPlan.from_json(carried) == dataclasses.replace(JobPlan.from_json(job["plan"]), alternatives=())
 
 
-def test_the_clearml_task_says_where_it_comes_from(services, petit):
-    job = planned(services, petit)
+def test_the_clearml_task_says_where_it_comes_from_in_words_and_links(services, petit):
+    url = "https://airflow.test/dags/evaluate_submissions/runs/night-1"
+    spec = planned(services, petit, run_url=url)["task_spec"]
 
-    model, request, run, plan = job["task_spec"]["comment"].splitlines()
-    assert model.startswith(f"{petit.model_id} at {petit.revision}, ")
-    assert request == f"Request: {petit.request_path}"
-    assert run == f"Airflow: evaluate_submissions, {RUN}"
-    assert plan == f"First plan: {job['summary']}"
+    about = spec["hyperparams"]["About"]
+    assert about["Model"].startswith(f"{petit.model_id} at {petit.revision}, ")
+    assert about["Airflow run"] == url
+    assert about["Request"].startswith("http://127.0.0.1:")
+    assert about["Request"].endswith(f"/blob/main/{petit.request_path}")
+    assert about["First plan"].startswith("1 x 1 GPU on local (queue ")
+    assert spec["comment"].splitlines() == [f"{name}: {value}" for name, value in about.items()]
+
+
+def test_without_an_address_of_airflow_the_clearml_task_names_the_run(services, petit):
+    about = planned(services, petit)["task_spec"]["hyperparams"]["About"]
+    assert about["Airflow run"] == f"evaluate_submissions, {RUN}"
 
 
 def test_with_one_cluster_of_its_backend_nobody_asks_for_queues(services, petit):
