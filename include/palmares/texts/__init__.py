@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from palmares.texts.catalogues import LANGUAGES, Language, translations
-from palmares.texts.message import Message, counted, listed, marked, message
+from palmares.texts.message import Message, counted, formatted, listed, marked, message
 from palmares.texts.typography import typeset
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Language",
     "Message",
     "counted",
+    "formatted",
     "listed",
     "marked",
     "message",

@@ -87,6 +87,11 @@ def listed(parts: Iterable[Message]) -> Message:
     return reduce(lambda before, part: message("{before}; {part}", before=before, part=part), parts)
 
 
+def formatted(value: float, spec: str, language: Language) -> str:
+    """*value* as :func:`format` writes it, with the language's decimal sign."""
+    return format(_Number(value, decimal_sign(language)), spec)
+
+
 @dataclass(frozen=True, slots=True)
 class _Number:
     """A number that takes its language's decimal sign when it is formatted."""

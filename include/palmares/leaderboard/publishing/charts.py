@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from palmares.leaderboard.publishing.contents import Contents, ContentsRow
+from palmares.texts import LANGUAGES, Message, message
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,7 +82,7 @@ def _scores(rows: Sequence[ContentsRow], contents: Contents) -> Figure:
         marker="D",
         markersize=6.5,
         elinewidth=2.2,
-        label="Average · Moyenne",
+        label=_in_all_languages(message("Average")),
     )
     axes.set_yticks(list(places), [f"{row.rank}. {_name(row)}" for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -90,9 +91,14 @@ def _scores(rows: Sequence[ContentsRow], contents: Contents) -> Figure:
     axes.grid(axis="x", color=PALE)
     for place in places:
         axes.axhline(place + 0.5, color=PALE, linewidth=0.6)
-    axes.set_xlabel("Score (%), with 95 % intervals · Score (%), avec intervalles à 95 %")
+    axes.set_xlabel(_in_all_languages(message("Score (%), with 95 % intervals")))
     figure.legend(loc="outside upper center", ncols=len(columns) + 1, frameon=False, fontsize=9)
     return figure
+
+
+def _in_all_languages(label: Message) -> str:
+    """A chart is one picture for the readers of every language."""
+    return " · ".join(label.text(language) for language in LANGUAGES)
 
 
 def _lane(number: int, count: int) -> float:
@@ -114,13 +120,8 @@ def _cost(rows: Sequence[ContentsRow]) -> Figure:
     figure, axes = _figure(height=5.2)
     best = _frontier(rows)
     for is_best, colour, marker, label in (
-        (False, COLOURS[0], "o", "Ranked models · Modèles classés"),
-        (
-            True,
-            COLOURS[1],
-            "D",
-            "No cheaper model scores as well · Aucun modèle moins coûteux ne fait aussi bien",
-        ),
+        (False, COLOURS[0], "o", message("Ranked models")),
+        (True, COLOURS[1], "D", message("No cheaper model scores as well")),
     ):
         some = [row for row in rows if (row in best) is is_best]
         if not some:
@@ -139,7 +140,7 @@ def _cost(rows: Sequence[ContentsRow]) -> Figure:
             ecolor=GREY,
             marker=marker,
             markersize=7,
-            label=label,
+            label=_in_all_languages(label),
         )
     axes.step(
         [_hours(row) for row in best],
@@ -161,9 +162,13 @@ def _cost(rows: Sequence[ContentsRow]) -> Figure:
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_axisbelow(True)
     axes.grid(color=PALE, which="major")
-    scale = ("", "") if not is_wide else (" (log scale)", " (échelle logarithmique)")
-    axes.set_xlabel(f"GPU-hours of the evaluation{scale[0]} · Heures-GPU de l’évaluation{scale[1]}")
-    axes.set_ylabel("Average (%) · Moyenne (%)")
+    hours_label = (
+        message("GPU-hours of the evaluation (log scale)")
+        if is_wide
+        else message("GPU-hours of the evaluation")
+    )
+    axes.set_xlabel(_in_all_languages(hours_label))
+    axes.set_ylabel(_in_all_languages(message("Average (%)")))
     figure.legend(loc="outside upper center", ncols=1, frameon=False, fontsize=9)
     return figure
 

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
+from palmares.texts import Language
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,7 +51,7 @@ class PublishingSettings(_Section):
     """Where readers' links lead, and the reproducing command downloads from; empty: the Hub's connection."""
     leaderboard_url: str | None = Field(default=None, pattern=r"^https?://[^\s<>\"'`()]+$")
     """Of the page that shows the whole leaderboard; None: the dataset's own viewer."""
-    languages: tuple[Literal["fr", "en"], ...] = Field(default=("fr", "en"), min_length=1)
+    languages: tuple[Language, ...] = Field(default=("fr", "en"), min_length=1)
     """Of the card, the leaderboard's own first."""
     card_rows: PositiveInt = 20
     """Models in the card's table and charts."""

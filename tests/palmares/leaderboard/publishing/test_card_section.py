@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 from markdown_it import MarkdownIt
 from palmares.leaderboard.publishing import contents_of
-from palmares.leaderboard.publishing.card_section import card_section
-from palmares.leaderboard.publishing.card_words import ENGLISH, FRENCH
+from palmares.leaderboard.publishing.card_section import card_section, parameter_count
 from palmares.leaderboard.publishing.settings import PublishingSettings
 from palmares.leaderboard.submissions.moderation import ModerationAction
 
@@ -172,7 +171,7 @@ def test_quantities_have_three_digits_whatever_their_size(section, make_result):
     [(7.24e9, "7.24\u00a0B", "7,24\u00a0Md"), (140_000, "140\u00a0k", "140\u00a0k"), (999, "999", "999")],
 )
 def test_numbers_of_parameters_are_as_people_write_them(parameters, english, french):
-    assert (ENGLISH.count(parameters), FRENCH.count(parameters)) == (english, french)
+    assert (parameter_count(parameters, "en"), parameter_count(parameters, "fr")) == (english, french)
 
 
 def test_a_column_without_a_value_is_left_out(section, make_result):
