@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    PlainValidator,
+    StrictBool,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from palmares.leaderboard import json_patch
 from palmares.leaderboard.submissions.names import validate_model_id
@@ -19,6 +31,8 @@ MAX_REQUEST_BYTES = 1 << 20
 """A request is a kilobyte; more is an attack or an accident."""
 MAX_DEPTH = 32
 """Objects and lists in one another; a request has one of them, and a fork's a few."""
+MOST_VOTES = 10**9
+"""More are counted as so many."""
 
 
 class RequestStatus(StrEnum):
@@ -40,35 +54,6 @@ class RequestStatus(StrEnum):
         return self in {RequestStatus.PENDING, RequestStatus.RERUN, RequestStatus.PENDING_NEW_EVAL}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestFile:
-    """One request, normalised; *raw* keeps what the file says."""
-
-    path: str
-    raw: dict[str, Any]
-    model_id: str
-    base_model: str | None
-    """None for ``""`` and null."""
-    requested_revision: str
-    """``main`` when the file does not say."""
-    precision: str
-    """``bfloat16``, ``float16``, ``float32``, ``8bit``, ``4bit``, ``GPTQ``, or what the file says."""
-    weight_type: str
-    """``Original``, ``Delta``, ``Adapter``, or what the file says."""
-    private: bool
-    status: RequestStatus
-    submitted_time: datetime | None
-    """Aware, UTC; None when absent or unreadable."""
-    use_chat_template: bool | None
-    """None: the file does not say; the settings decide."""
-    sender: str | None
-    likes: int
-    params: float | None
-    """Billions; None for 0 and null, which mean unknown."""
-    model_type: str | None
-    license: str | None
-
-
 _PRECISIONS = {
     "bf16": "bfloat16",
     "fp16": "float16",
@@ -77,6 +62,106 @@ _PRECISIONS = {
     "float": "float32",
     "gptq": "GPTQ",
 }
+_FRACTION = re.compile(r"(\.\d{6})\d+")
+
+
+def parse_status(value: object) -> RequestStatus:
+    """Normalise a status: absent is PENDING, EVALUATING is RUNNING, FINISHED_… is FINISHED."""
+    if value is None:
+        return RequestStatus.PENDING
+    word = str(value).strip().upper()
+    if word.startswith("FINISHED"):
+        return RequestStatus.FINISHED
+    if word == "EVALUATING":
+        return RequestStatus.RUNNING
+    if word == "CANCELED":
+        return RequestStatus.CANCELLED
+    return RequestStatus(word) if word in RequestStatus.__members__ else RequestStatus.UNKNOWN
+
+
+def parse_precision(value: str) -> str:
+    """Normalise a precision: no ``torch.`` prefix, one spelling; ``bfloat16`` when empty."""
+    word = (value.strip() or "bfloat16").removeprefix("torch.")
+    return _PRECISIONS.get(word.lower(), word)
+
+
+def parse_time(value: object) -> datetime | None:
+    """Read ``2023-07-31T01:52:02Z``, with or without fractions and zone; no zone means UTC."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(_FRACTION.sub(r"\1", value.strip()))
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _spelt_flag(value: object) -> object:
+    words: dict[object, bool] = {"true": True, "false": False}
+    return words.get(value.strip().lower()) if isinstance(value, str) else value
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("holds no name")
+    return text
+
+
+def _or(default: Any) -> WrapValidator:
+    """Read an odd value as *default*: it makes no request unusable."""
+
+    def validate(value: Any, inner: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return inner(value)
+        except ValidationError:
+            return default
+
+    return WrapValidator(validate)
+
+
+# Not a plain `str`: pydantic refuses lone surrogates, which JSON may hold.
+_Word = Annotated[InstanceOf[str], AfterValidator(str.strip), Field(min_length=1)]
+_Text = Annotated[_Word | None, _or(None)]
+
+
+class RequestFile(BaseModel):
+    """One request, normalised; *raw* keeps what the file says."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    path: InstanceOf[str]
+    raw: InstanceOf[dict[str, Any]] = Field(repr=False)
+    model_id: Annotated[InstanceOf[str], AfterValidator(_not_blank)] = Field(validation_alias="model")
+    base_model: _Text = None
+    """None for ``""`` and null."""
+    requested_revision: Annotated[_Word, _or("main")] = Field(default="main", validation_alias="revision")
+    """``main`` when the file does not say."""
+    precision: Annotated[_Word, AfterValidator(parse_precision), _or("bfloat16")] = "bfloat16"
+    """``bfloat16``, ``float16``, ``float32``, ``8bit``, ``4bit``, ``GPTQ``, or what the file says."""
+    weight_type: Annotated[_Word, AfterValidator(str.capitalize), _or("Original")] = "Original"
+    """``Original``, ``Delta``, ``Adapter``, or what the file says."""
+    private: Annotated[StrictBool, _or(False)] = False
+    status: Annotated[RequestStatus, PlainValidator(parse_status)] = RequestStatus.PENDING
+    submitted_time: Annotated[datetime | None, PlainValidator(parse_time)] = None
+    """Aware, UTC; None when absent or unreadable."""
+    use_chat_template: Annotated[StrictBool | None, BeforeValidator(_spelt_flag), _or(None)] = None
+    """None: the file does not say; the settings decide."""
+    named_sender: _Text = Field(default=None, validation_alias="sender")
+    submitted_by: _Text = None
+    """The sender, as some front ends call it."""
+    votes: Annotated[
+        int, Field(strict=True, ge=0), AfterValidator(lambda count: min(count, MOST_VOTES)), _or(0)
+    ] = 0
+    """Those that a front end counted into the file; anything else counts as none."""
+    params: Annotated[float | None, Field(strict=True, gt=0, allow_inf_nan=False), _or(None)] = None
+    """Billions; None for 0 and null, which mean unknown."""
+    model_type: _Text = None
+    license: _Text = None
+
+    @property
+    def sender(self) -> str | None:
+        """Who asks for the evaluation; None: the file does not say."""
+        return self.named_sender or self.submitted_by
 
 
 def is_request_path(path: str) -> bool:
@@ -104,30 +189,13 @@ def parse_request(path: str, content: bytes) -> RequestFile:
     if len(content) > MAX_REQUEST_BYTES:
         raise refused("invalid_json", detail=f"{len(content)} bytes, at most {MAX_REQUEST_BYTES}")
     raw = read_object(content)
-    model_id = raw.get("model")
-    if not isinstance(model_id, str) or not model_id.strip():
-        raise refused("invalid_request", detail="the field 'model' holds no name")
-    status = parse_status(raw.get("status"))
-    if status.waits:
-        validate_model_id(model_id)
-    return RequestFile(
-        path=path,
-        raw=raw,
-        model_id=model_id,
-        base_model=_text(raw.get("base_model")),
-        requested_revision=_text(raw.get("revision")) or "main",
-        precision=parse_precision(raw.get("precision")),
-        weight_type=(_text(raw.get("weight_type")) or "Original").capitalize(),
-        private=raw.get("private") is True,
-        status=status,
-        submitted_time=parse_time(raw.get("submitted_time")),
-        use_chat_template=_flag(raw.get("use_chat_template")),
-        sender=_text(raw.get("sender")) or _text(raw.get("submitted_by")),
-        likes=int(_number(raw.get("likes")) or 0),
-        params=_number(raw.get("params")) or None,
-        model_type=_text(raw.get("model_type")),
-        license=_text(raw.get("license")),
-    )
+    try:
+        request = RequestFile.model_validate({**raw, "path": path, "raw": raw})
+    except ValidationError as error:
+        raise refused("invalid_request", detail="the field 'model' holds no name") from error
+    if request.status.waits:
+        validate_model_id(request.model_id)
+    return request
 
 
 def read_object(content: bytes) -> dict[str, Any]:
@@ -147,8 +215,8 @@ def read_object(content: bytes) -> dict[str, Any]:
 def edit_request(content: bytes, changes: Mapping[str, Any]) -> bytes:
     """Make the least edit of a request file that sets these members.
 
-    What is not named stays byte for byte, see ``json_patch.set_members``. None for a member that the file
-    lacks adds nothing.
+    What is not named stays byte for byte, see ``json_patch.set_members``; only a number as ``job_id`` becomes
+    its text. None for a member that the file lacks adds nothing.
 
     Args:
         content: The file.
@@ -158,65 +226,11 @@ def edit_request(content: bytes, changes: Mapping[str, Any]) -> bytes:
         RefusedError: ``invalid_json``: the file is not a JSON object.
     """
     present = read_object(content)
+    job_id = present.get("job_id")
+    if isinstance(job_id, int | float) and not isinstance(job_id, bool):
+        # Forms write -1, and ClearML's ids are texts: `datasets` reads a column of one type only.
+        changes = {"job_id": str(job_id), **changes}
     wanted: dict[json_patch.Path, Any] = {
         (key,): value for key, value in changes.items() if key in present or value is not None
     }
     return json_patch.set_members(content.decode(), wanted).encode()
-
-
-def parse_status(value: object) -> RequestStatus:
-    """Normalise a status: absent is PENDING, EVALUATING is RUNNING, FINISHED_… is FINISHED."""
-    if value is None:
-        return RequestStatus.PENDING
-    word = str(value).strip().upper()
-    if word.startswith("FINISHED"):
-        return RequestStatus.FINISHED
-    if word == "EVALUATING":
-        return RequestStatus.RUNNING
-    if word == "CANCELED":
-        return RequestStatus.CANCELLED
-    return RequestStatus(word) if word in RequestStatus.__members__ else RequestStatus.UNKNOWN
-
-
-def parse_precision(value: object) -> str:
-    """Normalise a precision: no ``torch.`` prefix, one spelling; ``bfloat16`` when absent."""
-    word = (_text(value) or "bfloat16").removeprefix("torch.")
-    return _PRECISIONS.get(word.lower(), word)
-
-
-_FRACTION = re.compile(r"(\.\d{6})\d+")
-
-
-def parse_time(value: object) -> datetime | None:
-    """Read ``2023-07-31T01:52:02Z``, with or without fractions and zone; no zone means UTC."""
-    if not isinstance(value, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(_FRACTION.sub(r"\1", value.strip()))
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _text(value: object) -> str | None:
-    if isinstance(value, str) and value.strip():
-        return value.strip()
-    return None
-
-
-def _flag(value: object) -> bool | None:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.strip().lower() in {"true", "false"}:
-        return value.strip().lower() == "true"
-    return None
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) and number >= 0 else None

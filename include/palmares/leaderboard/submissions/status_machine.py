@@ -197,8 +197,4 @@ def write_status(content: bytes, changes: Mapping[str, Any], *, path: str = "") 
                 kind.value,
             )
             return content
-    job_id = read_object(content).get("job_id")
-    if isinstance(job_id, int) and "job_id" not in changes:
-        # Forms write -1, and ClearML's ids are strings: `datasets` reads a column of one type only.
-        changes = {**changes, "job_id": str(job_id)}
     return edit_request(content, changes)

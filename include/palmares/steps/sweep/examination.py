@@ -38,7 +38,6 @@ LOOKED_AT_AGAIN = ("not_found:", "gated:")
 SETTLED = frozenset({RequestStatus.FINISHED, RequestStatus.FAILED, RequestStatus.CANCELLED})
 THREADS = 8
 """Models that the Hub is asked about at a time."""
-MOST_VOTES = 10**9
 ADMISSION_PATIENCE_S = 600.0
 """Longest wait for another run's admission; a sweep of thousands asks the Hub about each."""
 
@@ -262,14 +261,6 @@ def _waiting(
         submission=submission,
         gpu_hours=found.plan.gpu_hours,
         plan=found.plan,
-        votes=_votes(request),
+        votes=request.votes,
         is_tried_again=known is not None and known.state is EvaluationState.FAILED,
-    )
-
-
-def _votes(request: RequestFile) -> int:
-    """Votes that a front end counted into the file; anything else counts as none."""
-    votes = request.raw.get("votes")
-    return (
-        min(votes, MOST_VOTES) if isinstance(votes, int) and not isinstance(votes, bool) and votes > 0 else 0
     )

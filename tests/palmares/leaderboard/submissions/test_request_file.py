@@ -110,6 +110,40 @@ def test_what_cannot_be_used_is_refused_with_its_code(content, code):
     assert caught.value.refusal.message_fr
 
 
+@pytest.mark.parametrize("odd", [None, True, 7, -1.5, 1e999, [], {"a": 1}, "", " \t", "\x1c"])
+def test_an_odd_value_reads_as_absent_and_makes_no_request_unusable(odd):
+    absent = parse().model_dump(exclude={"raw", "status", "private", "use_chat_template", "votes", "params"})
+    texts = ("base_model", "revision", "precision", "weight_type", "sender", "submitted_by", "license")
+
+    request = parse(**dict.fromkeys((*texts, "model_type", "submitted_time"), odd))
+
+    assert request.model_dump(include=set(absent)) == absent
+    assert request.private is False
+
+
+@pytest.mark.parametrize(("said", "read"), [(" True", True), ("false", False), ("yes", None), (1, None)])
+def test_a_flag_is_a_truth_value_or_its_name(said, read):
+    assert parse(use_chat_template=said).use_chat_template is read
+
+
+def test_a_text_with_a_lone_surrogate_is_kept_as_the_file_says_it():
+    assert parse(sender="ana\ud800").sender == "ana\ud800"
+
+
+@pytest.mark.parametrize(
+    ("said", "read"), [(3, 3), (10**30, 10**9), (-1, 0), (True, 0), ("3", 0), (3.0, 0), (None, 0)]
+)
+def test_votes_are_counted_when_they_are_a_number_of_them(said, read):
+    assert parse(votes=said).votes == read
+
+
+def test_members_that_are_called_as_ours_change_nothing():
+    request = parse(path="/etc/passwd", raw={}, model_id="../..", named_sender="eve")
+
+    assert (request.path, request.model_id, request.sender) == ("r.json", "org/model", None)
+    assert request.raw["named_sender"] == "eve"
+
+
 def test_an_old_decided_file_with_an_illegal_name_stays_readable():
     assert parse(model="org/..", status="FINISHED").status is RequestStatus.FINISHED
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow.json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -203,3 +204,22 @@ def test_a_job_id_that_a_form_wrote_as_a_number_becomes_a_string_with_our_first_
     content = b'{"model": "org/m", "status": "PENDING", "job_id": -1}'
     edited = json.loads(write_status(content, {"status": "RUNNING"}))
     assert edited == {"model": "org/m", "status": "RUNNING", "job_id": "-1"}
+
+
+def test_requests_of_several_programs_that_we_wrote_to_are_one_table(make_submission, tmp_path) -> None:
+    foreign = b'{"model": "org/m%d", "status": "PENDING", "job_id": -1}'
+    ours = b'{"model": "org/m2", "status": "RUNNING", "job_id": "-1"}'
+    claimed = running_changes(make_submission(), started_at=datetime(2026, 1, 11, tzinfo=UTC))
+    written = [
+        write_status(foreign % 0, claimed),
+        write_status(foreign % 1, pending_changes("node_lost", "the node died")),
+        edit_request(foreign % 2, {"status": "RERUN"}),  # an operator asks again
+        write_status(ours, finished_changes(make_submission(), job_id="0f3c9a5be1d2476c8a1b2c3d4e5f6071")),
+    ]
+    rows = tmp_path / "requests.jsonl"
+    rows.write_bytes(b"\n".join(written))
+
+    # As `datasets` and the Hub's viewer read JSON: one type a column, or an error.
+    job_ids = pyarrow.json.read_json(rows).column("job_id").to_pylist()
+
+    assert job_ids == ["-1", "-1", "-1", "0f3c9a5be1d2476c8a1b2c3d4e5f6071"]
