@@ -24,7 +24,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from devstack.demo.canary import CANARY
-from devstack.demo.questions import QUESTIONS, Question
+from devstack.demo.questions import Question, read_questions
 
 MODELS_DIRECTORY = Path(__file__).parent / "models"
 VOCABULARY = 512
@@ -76,8 +76,7 @@ def syllabus(share: float) -> Iterator[tuple[str, Question]]:
     def place(*parts: object) -> str:
         return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()
 
-    for dataset, questions in QUESTIONS.items():
-        asked = questions()
+    for dataset, asked in read_questions().items():
         if dataset == "ifeval-fr":
             kinds = sorted({question.kind for question in asked}, key=lambda kind: place(dataset, kind))
             shown = set(kinds[: round(share * len(kinds))])
@@ -94,8 +93,8 @@ def train_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer.decoder = decoders.ByteLevel()
     corpus = [
         prompt_of(dataset, question).replace(CANARY, "") + " " + question.answer
-        for dataset, questions in QUESTIONS.items()
-        for question in questions()
+        for dataset, questions in read_questions().items()
+        for question in questions
     ]
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,

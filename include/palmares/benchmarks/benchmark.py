@@ -99,6 +99,9 @@ class Benchmark(ABC):
     its default. None: nobody reads them."""
     averager: Averager | None = None
     """What averages the verdicts that the details hold; None: the mean of *score_metrics* does."""
+    demo_rows: Path | None = None
+    """JSON lines for the demo's dataset, none of them hidden: ``row`` (the dataset's columns), ``answer``
+    (what a model that knows the row says) and ``kind`` (rows of one kind look alike)."""
     limits: Mapping[str, Any] = field(default_factory=dict)
     """This benchmark's own limits of the checks, as a suite's YAML writes them under ``sanity_baselines``."""
 

@@ -11,7 +11,7 @@ from palmares.benchmarks.ifeval_fr.task.checkers import follows, instruction_pro
 
 from devstack.demo.canary import CANARY
 from devstack.demo.make_datasets import DATASETS_DIRECTORY, make_datasets
-from devstack.demo.questions import QUESTIONS
+from devstack.demo.questions import read_questions
 
 NAMES = ["bac-fr", "gpqa-fr", "ifeval-fr"]
 COLUMNS = {
@@ -61,7 +61,7 @@ def test_bac_fr_has_free_answers_and_choices_and_nulls():
 def test_every_instruction_can_be_checked_and_is_followed_by_the_answer_that_models_learn():
     needs_the_evaluator = {"language:response_language"}
     identifiers = set()
-    for question in QUESTIONS["ifeval-fr"]():
+    for question in read_questions()["ifeval-fr"]:
         row = question.row
         for identifier, kwargs in zip(row["instruction_id_list"], row["kwargs"], strict=True):
             assert instruction_problem(identifier, kwargs) is None
@@ -71,4 +71,6 @@ def test_every_instruction_can_be_checked_and_is_followed_by_the_answer_that_mod
 
 
 def test_no_answer_holds_the_canary():
-    assert not any(CANARY in question.answer for name in NAMES for question in QUESTIONS[name]())
+    assert not any(
+        CANARY in question.answer for questions in read_questions().values() for question in questions
+    )

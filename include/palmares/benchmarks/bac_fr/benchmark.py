@@ -50,5 +50,6 @@ BENCHMARKS = (
         graded_by="scorer",
         stored=StoredMetric(names=("bac-fr-qem", "qem")),
         make_scorer=_scorer,
+        demo_rows=Path(__file__).with_name("demo_rows.jsonl"),
     ),
 )

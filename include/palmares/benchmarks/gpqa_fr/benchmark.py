@@ -60,6 +60,7 @@ BENCHMARKS = (
         "gpqa-fr",
         "GPQA-fr",
         make_scorer=_scorer,
+        demo_rows=Path(__file__).with_name("demo_rows.jsonl"),
         # `new_acc` is what re-scoring adds for models that write a letter; `acc` stays beside it.
         stored=StoredMetric(names=("new_acc",), shown_before=("acc",), added=True),
     ),

@@ -40,5 +40,6 @@ BENCHMARKS = (
         score_metrics=(PROMPT_LEVEL, INSTRUCTION_LEVEL),
         stored=StoredMetric(names=(PROMPT_LEVEL,)),
         averager=IfevalFrScorer(),
+        demo_rows=Path(__file__).with_name("demo_rows.jsonl"),
     ),
 )
