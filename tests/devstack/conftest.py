@@ -17,7 +17,7 @@ from devstack.supervisor.programs import POSTGRES, stack_programs
 from devstack.supervisor.state import StackState, prepare_home
 from devstack.supervisor.supervision import SupervisorClient, launch
 
-DEADLINE_S = 60.0
+DEADLINE_S = 300.0
 
 
 def wait_until(check: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:

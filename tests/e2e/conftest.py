@@ -20,7 +20,7 @@ from devstack.supervisor.paths import StackPaths
 from devstack.supervisor.processes import stack_processes
 from devstack.supervisor.state import StackState, load_state
 
-SWEEP_DEADLINE_S = 600.0
+SWEEP_DEADLINE_S = 1800.0
 JOB_SCRIPT = "clearml_job.py"
 
 

@@ -22,7 +22,7 @@ from devstack.supervisor.processes import stack_processes
 from devstack.supervisor.state import load_state
 
 pytestmark = pytest.mark.stack
-DEADLINE_S = 120.0
+DEADLINE_S = 600.0
 REST_PSS_BYTES = 1.5e9
 
 

@@ -13,7 +13,7 @@ from palmares.leaderboard.errors import StackError
 
 def palmares(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "palmares.cli.main", *arguments], capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "palmares.cli.main", *arguments], capture_output=True, text=True, timeout=600
     )
 
 

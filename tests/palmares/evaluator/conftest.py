@@ -80,7 +80,7 @@ def evaluate_alone(model: Path, output: Path, *arguments: str) -> Run:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=240,
+        timeout=900,
         check=False,
     )
     return Run(output, done.stdout, done.returncode)

@@ -137,7 +137,7 @@ def test_a_job_that_is_told_to_stop_says_so(services: Services):
     job = services.start_by_itself(task_id)
     console = services.read_until(job, "palmares | attempt 2")
     job.send_signal(signal.SIGTERM)
-    rest, _ = job.communicate(timeout=120)
+    rest, _ = job.communicate(timeout=600)
     assert job.returncode in {-signal.SIGTERM, 128 + signal.SIGTERM}, console + rest
     assert "palmares | told to stop by SIGTERM" in rest
     assert "results_attempt" not in services.task(task_id)["hyperparams"]["properties"]

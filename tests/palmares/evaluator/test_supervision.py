@@ -15,7 +15,7 @@ import pytest
 from palmares.evaluator.failures import EvaluationFailure
 from palmares.evaluator.supervision import Supervisor, engine_failure
 
-DEADLINE_S = 60
+DEADLINE_S = 300
 JOB = """
 import multiprocessing, queue, sys, time
 from palmares.evaluator.failures import EvaluationFailure

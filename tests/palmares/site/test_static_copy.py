@@ -75,7 +75,7 @@ def _page(url: str, process: subprocess.Popen[bytes]) -> str:
     while time.monotonic() < deadline:
         assert process.poll() is None, "the server ended"
         try:
-            return httpx.get(url, timeout=60).raise_for_status().text
+            return httpx.get(url, timeout=600).raise_for_status().text
         except httpx.ConnectError:
             process.poll()
     raise AssertionError("the server did not answer")

@@ -47,7 +47,7 @@ def drain_and_die(server, store_url, repo):
             env={**environment, "KILL": when, "PYTHONPATH": f"{ROOT}:{ROOT / 'include'}"},
             cwd=ROOT,
             capture_output=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
         assert done.returncode == -signal.SIGKILL, done.stderr.decode()

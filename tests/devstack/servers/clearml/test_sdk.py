@@ -36,7 +36,7 @@ def run_sdk(stack: Stack, home: Path, script: str, **environment: str) -> dict[s
         cwd=home,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr + done.stdout
     return dict(json.loads(told.read_text()))

@@ -174,7 +174,7 @@ def test_an_interrupted_run_leaves_whole_files_and_can_be_taken_up(tree):
         assert process.poll() is None, process.communicate()
         os.sched_yield()
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=600)
 
     assert process.returncode == 130, errors
     assert b"Traceback" not in errors

@@ -50,7 +50,7 @@ def test_the_datasets_library_loads_the_table_that_the_card_declares(tmp_path, s
         env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "cache")},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 

@@ -82,7 +82,7 @@ def test_the_commands_of_the_provenance_give_the_published_scores(services: Serv
         cwd=tmp_path,
         env=environment,
         check=True,
-        timeout=120,
+        timeout=600,
         capture_output=True,
         text=True,
     )
