@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -36,15 +37,30 @@ def build_app() -> typer.Typer:
         name="palmares",
         help="The back end of an LLM leaderboard.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+    app.callback()(_options)
     for extension in sorted(entry_points(group=EXTENSIONS), key=lambda each: each.name):
         extension.load().register(app)
     for name in COMMANDS:
         importlib.import_module(name).register(app)
     return app
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"palmares {version('palmares')}")
+        raise typer.Exit
+
+
+def _options(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version, and exit."),
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

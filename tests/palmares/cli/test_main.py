@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from palmares.cli import main
@@ -66,3 +68,28 @@ def test_the_help_page_does_not_load_heavy_libraries():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_version_is_the_distributions():
+    result = palmares("--version")
+
+    assert (result.returncode, result.stdout) == (0, f"palmares {version('palmares')}\n")
+
+
+def test_a_shell_completes_commands_and_options():
+    def completions(*words: str) -> str:
+        return subprocess.run(
+            [Path(sys.executable).with_name("palmares")],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={
+                "PATH": "/usr/bin:/bin",
+                "_PALMARES_COMPLETE": "complete_bash",
+                "COMP_WORDS": " ".join(words),
+                "COMP_CWORD": str(len(words) - 1),
+            },
+        ).stdout
+
+    assert "requests" in completions("palmares", "req")
+    assert "--status" in completions("palmares", "requests", "list", "--st")
