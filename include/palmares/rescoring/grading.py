@@ -1,10 +1,10 @@
-"""Examines and grades a details file, or parts of it, in bounded memory; runs in processes of its own."""
+"""Inspects and grades a details file, or parts of it, in bounded memory; runs in processes of its own."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice, pairwise
@@ -13,22 +13,20 @@ from typing import TYPE_CHECKING
 
 from french_answers import DEFAULT, GradingPolicy
 
-from palmares.benchmarks import registry
 from palmares.leaderboard.details.rows import Span, iterate_details
-from palmares.rescoring.files import DetailsFile
-from palmares.rescoring.metrics import metric_of, verdict_before
-from palmares.rescoring.records import (
-    Mark,
+from palmares.rescoring.engine import (
     ScorerId,
     VerdictCounts,
-    read_counts,
-    read_mark,
-    records,
-    sha256_of,
+    metric_of,
+    regrade,
+    scorer_of,
+    verdict_before,
 )
+from palmares.rescoring.files import DetailsFile
+from palmares.rescoring.records import Mark, read_counts, read_mark, records, sha256_of
 
 if TYPE_CHECKING:
-    from palmares.benchmarks.scorer import Scorer
+    from palmares.benchmarks.scorer import DetailsRow
 
 
 PART_ROWS = 20_000
@@ -59,12 +57,6 @@ class Part:
     """Of parquet; None: the whole file."""
     earlier: Earlier | None = None
     policy: GradingPolicy = DEFAULT
-
-
-def scorer_of(task: str, policy: GradingPolicy = DEFAULT) -> Scorer | None:
-    """The scorer of a short task name under a policy, if there is one that reads what the model wrote."""
-    # One that was sent here equals the default, but is another object: scorers may look at which.
-    return registry.text_scorers(DEFAULT if policy == DEFAULT else policy).get(task)
 
 
 def plan_parts(details: Path) -> list[Span | None]:
@@ -118,35 +110,16 @@ def grade_part(part: Part) -> VerdictCounts:
     scorer = scorer_of(part.task, part.policy)
     if scorer is None:
         raise ValueError(f"{part.task}: no scorer")
-    metric = metric_of(part.task)
     counts = VerdictCounts()
-    before_records = _verdicts(part) if part.earlier else None
+    before = _earlier(part) if part.earlier else _stored(part)
     try:
         # Opened before the work, so that a folder that takes no file is found at once.
         with part.output.open("wb") if part.output else nullcontext() as output:
-            rows = iterate_details(part.details, part.span)
-            for row in rows:
-                grade = scorer.grade(row)
-                before = (
-                    next(before_records, None)
-                    if before_records is not None
-                    else verdict_before(row.metrics, metric)
-                )
-                counts.add(row.row_id, before=before, after=grade.correct, method=grade.method)
-                counts.slow += bool(getattr(grade, "slow", False))
-                counts.written += row.generated
-                if output is None:
-                    continue
-                record = {
-                    "row_id": row.row_id,
-                    "correct": grade.correct,
-                    "method": grade.method,
-                    "reason": grade.reason,
-                    "scorer": scorer.name,
-                    "scorer_version": scorer.version,
-                    "before": before,
-                }
-                output.write(json.dumps(record, ensure_ascii=True).encode() + b"\n")
+            for verdict in regrade(iterate_details(part.details, part.span), scorer, before=before):
+                counts.add_verdict(verdict)
+                if output is not None:
+                    record = verdict.record(scorer)
+                    output.write(json.dumps(record, ensure_ascii=True).encode() + b"\n")
             if output is not None:
                 output.flush()
                 os.fsync(output.fileno())
@@ -157,15 +130,23 @@ def grade_part(part: Part) -> VerdictCounts:
     return counts
 
 
-def _verdicts(part: Part) -> Iterator[bool | None]:
+def _stored(part: Part) -> Callable[[DetailsRow], bool | None]:
+    """Each row's own stored verdict."""
+    metric = metric_of(part.task)
+    return lambda row: verdict_before(row.metrics, metric)
+
+
+def _earlier(part: Part) -> Callable[[DetailsRow], bool | None]:
+    """The verdicts of the earlier records, which are in the order of the rows."""
     assert part.earlier is not None
-    for record in islice(records(part.earlier.path), part.span.first_row if part.span else 0, None):
-        yield record.get(part.earlier.key)
+    key, first = part.earlier.key, part.span.first_row if part.span else 0
+    verdicts = (record.get(key) for record in islice(records(part.earlier.path), first, None))
+    return lambda _row: next(verdicts, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What to look at."""
+class Inspection:
+    """A details file to inspect before it is graded."""
 
     file: DetailsFile
     scorer: ScorerId
@@ -173,8 +154,8 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Looked:
-    """What was found."""
+class Inspected:
+    """What there is of a details file, and what is left to grade."""
 
     sha256: str
     done: VerdictCounts | None
@@ -199,7 +180,7 @@ class Looked:
         ]
 
 
-def examine(look: Look) -> Looked:
+def inspect_file(asked: Inspection) -> Inspected:
     """Hash a file and look for its mark; reads the content once, and no row of it.
 
     Raises:
@@ -208,7 +189,7 @@ def examine(look: Look) -> Looked:
     from palmares.leaderboard.details.lm_eval_samples import filter_of
     from palmares.leaderboard.errors import ResultsFormatError
 
-    file = look.file
+    file = asked.file
     try:
         sha256 = sha256_of(file.path)
     except OSError as error:
@@ -218,12 +199,12 @@ def examine(look: Look) -> Looked:
     done: VerdictCounts | None = None
     earlier: Earlier | None = None
     if sound and mark is not None:
-        same = mark.scorer == look.scorer
+        same = mark.scorer == asked.scorer
         earlier = Earlier(path=file.graded, key="before" if same else "correct")
-        if same and not look.force:
+        if same and not asked.force:
             done = read_counts(file)
             done.slow, done.written = mark.counts.get("slow", 0), mark.counts.get("written", 0)
-    return Looked(
+    return Inspected(
         sha256=sha256,
         done=done,
         earlier=earlier,

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from palmares.rescoring.engine import ScorerId, VerdictCounts
 from palmares.rescoring.files import DetailsFile, Problem
-from palmares.rescoring.records import ScorerId, VerdictCounts
 from palmares.rescoring.update import Change
 
 

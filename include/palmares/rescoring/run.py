@@ -1,4 +1,4 @@
-"""Re-scores a tree: examines, grades and writes file by file; what fails is named, and the rest goes on."""
+"""Re-scores a tree: inspects, grades and writes file by file; what fails is named, and the rest goes on."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from palmares.leaderboard.results.results_file import (
     short_name,
 )
 from palmares.rescoring import atomic
+from palmares.rescoring.engine import ScorerId, VerdictCounts, metric_of, scorer_of
 from palmares.rescoring.files import (
     NO_USE_GOING_ON,
     DetailsFile,
@@ -30,11 +31,10 @@ from palmares.rescoring.files import (
     cannot_write,
     display_name,
 )
-from palmares.rescoring.grading import Look, Looked, Part, examine, grade_part, scorer_of
-from palmares.rescoring.metrics import metric_of
+from palmares.rescoring.grading import Inspected, Inspection, Part, grade_part, inspect_file
 from palmares.rescoring.outcome import GradedFile, Outcome, ScoresOutcome
 from palmares.rescoring.pool import Pool
-from palmares.rescoring.records import Mark, ScorerId, VerdictCounts, read_mark, sha256_of, write_mark
+from palmares.rescoring.records import Mark, read_mark, sha256_of, write_mark
 from palmares.rescoring.sanity import SanityBaselines
 from palmares.rescoring.update import NewScore, updated
 
@@ -44,7 +44,7 @@ class Options:
     """How to re-score."""
 
     dry_run: bool = False
-    """Grade and tell, write nothing."""
+    """Grade and report, write nothing."""
     force: bool = False
     """Grade again what is done."""
     tasks: Collection[str] = ()
@@ -79,7 +79,7 @@ class Job:
     scores: Path | None
     """Its results file; None: there is none that matches."""
     model: str
-    looked: Looked | None = None
+    inspected: Inspected | None = None
     parts: list[Part] = field(default_factory=list)
     counts: dict[int, VerdictCounts] = field(default_factory=dict)
     """By the part's number."""
@@ -87,14 +87,14 @@ class Job:
 
 
 Task = tuple[Job, Callable[[Any], Any], Any, int]
-"""Job, function, its argument, and the part's number; -1 for the first look."""
+"""Job, function, its argument, and the part's number; -1 for the inspection."""
 
 Advance = Callable[[DetailsFile, float], None]
-"""Is told of a file the share that was done since it was last told."""
+"""Called with a file and the share of it that was done since the last call."""
 
 
-def unheard(_file: DetailsFile, _share: float) -> None:
-    """Nobody wants to know how far it is."""
+def no_progress(_file: DetailsFile, _share: float) -> None:
+    """Shows nothing."""
 
 
 logger = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ class Rescoring:
         """
         self.outcome = Outcome()
         self._matcher, self._pool, self._options = matcher, pool, options
-        self._advance: Advance = unheard
+        self._advance: Advance = no_progress
         self._scorers: dict[str, ScorerId | None] = {}
         self.files = [file for file in files if self._is_wanted(file)]
         self._baselines = SanityBaselines(options.limits, options.policy, pool)
@@ -138,18 +138,18 @@ class Rescoring:
         """Do it.
 
         Args:
-            advance: Told of each file the share that was done since it was last told.
+            advance: Called with each file and the share of it that was done since the last call.
         """
-        self._advance = advance or unheard
+        self._advance = advance or no_progress
         counts = Counter(self._key(file) for file in self.files)
         evaluations = {key: Evaluation(left=count) for key, count in counts.items()}
         try:
             for file in self.files:
-                self._settle(most=_AHEAD * self._pool.workers - 1)
+                self._work_until(most=_AHEAD * self._pool.workers - 1)
                 if self.outcome.stopped:
                     break
                 self._start(file, evaluations[self._key(file)])
-            self._settle(most=0)
+            self._work_until(most=0)
         finally:
             for future in self._flying:
                 future.cancel()
@@ -180,7 +180,7 @@ class Rescoring:
         assert scorer is not None
         matched = self._matcher.match(file)
         if isinstance(matched, Problem):
-            self._name(matched)
+            self._report(matched)
         own = matched if isinstance(matched, ResultsFile) else None
         job = Job(
             file=file,
@@ -189,10 +189,10 @@ class Rescoring:
             scores=own.path if own else None,
             model=display_name(own, file),
         )
-        look = Look(file=file, scorer=scorer, force=self._options.force)
-        self._ready.append((job, examine, look, -1))
+        inspection = Inspection(file=file, scorer=scorer, force=self._options.force)
+        self._ready.append((job, inspect_file, inspection, -1))
 
-    def _settle(self, *, most: int) -> None:
+    def _work_until(self, *, most: int) -> None:
         """Work until at most *most* tasks are left."""
         while len(self._ready) + len(self._flying) + len(self._orphans) > most:
             while self._ready and not self.outcome.stopped:
@@ -240,19 +240,19 @@ class Rescoring:
         job, _, _, number = task
         if job.failed:
             self._drop(job)
-        elif isinstance(result, Looked):
-            self._looked(job, result)
+        elif isinstance(result, Inspected):
+            self._inspected(job, result)
         else:
             job.counts[number] = result
             self._advance(job.file, 1 / len(job.parts))
             if len(job.counts) == len(job.parts):
                 self._finish(job)
 
-    def _looked(self, job: Job, looked: Looked) -> None:
-        job.looked = looked
-        if looked.done is not None:
+    def _inspected(self, job: Job, inspected: Inspected) -> None:
+        job.inspected = inspected
+        if inspected.done is not None:
             self._advance(job.file, 1.0)
-            self._count(job, looked.done, kept=True)
+            self._count(job, inspected.done, kept=True)
             return
         breach = self._baselines.breach(job.file)
         if breach is not None:
@@ -262,13 +262,13 @@ class Rescoring:
             atomic.remove_stale(job.file.graded)
         job.parts = [
             part if self._options.dry_run else replace(part, output=atomic.temporary(job.file.graded, n))
-            for n, part in enumerate(looked.parts(job.file, self._options.policy), start=1)
+            for n, part in enumerate(inspected.parts(job.file, self._options.policy), start=1)
         ]
         self._unfinished[id(job)] = job
         self._ready.extend((job, grade_part, part, number) for number, part in enumerate(job.parts))
 
     def _finish(self, job: Job) -> None:
-        assert job.looked is not None
+        assert job.inspected is not None
         counts = VerdictCounts()
         for number in range(len(job.parts)):
             counts.extend(job.counts[number])
@@ -284,7 +284,7 @@ class Rescoring:
         if not self._options.dry_run:
             outputs = [part.output for part in job.parts if part.output]
             try:
-                put_in_place(job.file, outputs, counts, scorer=job.scorer, sha256=job.looked.sha256)
+                put_in_place(job.file, outputs, counts, scorer=job.scorer, sha256=job.inspected.sha256)
             except OSError as error:
                 self._fail(job, error)
                 return
@@ -292,7 +292,7 @@ class Rescoring:
         self._count(job, counts, kept=False)
 
     def _count(self, job: Job, counts: VerdictCounts, *, kept: bool) -> None:
-        assert job.looked is not None
+        assert job.inspected is not None
         if not self._options.keep_ids:
             counts.forget_ids()
         graded = GradedFile(
@@ -300,12 +300,12 @@ class Rescoring:
             model=job.model,
             counts=counts,
             scorer=job.scorer,
-            sha256=job.looked.sha256,
+            sha256=job.inspected.sha256,
             kept=kept,
         )
         self.outcome.graded.append(graded)
         if job.scores is not None:
-            job.evaluation.graded.append((job.scores, graded, job.looked.samples_filter))
+            job.evaluation.graded.append((job.scores, graded, job.inspected.samples_filter))
         self._leave(job)
 
     def _leave(self, job: Job) -> None:
@@ -318,9 +318,9 @@ class Rescoring:
             try:
                 update_scores(path, own, self.outcome, self._options.baselines, self._options.dry_run)
             except OSError as error:
-                self._name(cannot_write(path, error), error.errno)
+                self._report(cannot_write(path, error), error.errno)
             except ResultsError as error:
-                self._name(Problem(kind="unreadable", path=path, message=str(error)))
+                self._report(Problem(kind="unreadable", path=path, message=str(error)))
 
     def _fail(self, job: Job, error: Exception | Problem) -> None:
         if job.failed:
@@ -329,19 +329,19 @@ class Rescoring:
         self._drop(job)
         path = job.file.path
         if isinstance(error, Problem):
-            self._name(error)
+            self._report(error)
         elif isinstance(error, ResultsError):
-            self._name(Problem(kind="unreadable", path=path, message=f"{path.parent}: {error}"))
+            self._report(Problem(kind="unreadable", path=path, message=f"{path.parent}: {error}"))
         elif isinstance(error, OSError):
-            self._name(cannot_write(job.file.graded, error), error.errno)
+            self._report(cannot_write(job.file.graded, error), error.errno)
         else:
             # The message of an unforeseen error may quote a row; its type does not.
             logger.error("%s: grading failed with %s", path.name, type(error).__name__)
             message = f"{path.name}: grading failed with {type(error).__name__}, a bug of the scorer. {_REST}"
-            self._name(Problem(kind="grader_died", path=path, message=message))
+            self._report(Problem(kind="grader_died", path=path, message=message))
         self._leave(job)
 
-    def _name(self, problem: Problem, number: int | None = None) -> None:
+    def _report(self, problem: Problem, number: int | None = None) -> None:
         if problem.kind == "cannot_write" and number in NO_USE_GOING_ON:
             if self.outcome.stopped:
                 return

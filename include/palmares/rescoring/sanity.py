@@ -11,8 +11,8 @@ from french_answers import GradingPolicy
 from palmares.leaderboard.checks.limits import SanitySettings
 from palmares.leaderboard.details.rows import iterate_details
 from palmares.leaderboard.errors import GateError, ResultsFormatError
+from palmares.rescoring.engine import scorer_of
 from palmares.rescoring.files import DetailsFile, Problem
-from palmares.rescoring.grading import scorer_of
 from palmares.rescoring.pool import Pool
 
 ROWS = 2_000

@@ -18,8 +18,8 @@ from palmares.leaderboard.results.results_file import (
     number,
     short_name,
 )
+from palmares.rescoring.engine import ScorerId
 from palmares.rescoring.files import Problem
-from palmares.rescoring.records import ScorerId
 
 HISTORY = "palmares_rescoring"
 """Top-level member: by task, who graded what, and what stood there before."""

@@ -59,7 +59,8 @@ class Rescoring:
     previous_scores: dict[str, Any]
     scores: dict[str, Any] | None
     """None: a gate stopped them."""
-    flips: dict[str, Any] | None
+    verdict_changes: dict[str, Any] | None
+    """By task: counts, and ids of the rows whose verdict changed. None: not graded."""
     outcome: RescoringOutcome
     reason: str | None
     created_at: datetime
@@ -165,7 +166,7 @@ class Rescorings:
         scorers: Mapping[str, Any],
         previous_scores: Mapping[str, Any],
         scores: Mapping[str, Any] | None = None,
-        flips: Mapping[str, Any] | None = None,
+        verdict_changes: Mapping[str, Any] | None = None,
         reason: str | None = None,
     ) -> Rescoring:
         """Keep what grading gave; a repetition by the same run replaces it until it is queued."""
@@ -174,7 +175,10 @@ class Rescorings:
             "scorers": clean_json(scorers, what=f"{job_key}: scorers"),
             "previous_scores": clean_json(previous_scores, what=f"{job_key}: previous scores"),
             "scores": None if scores is None else clean_json(scores, what=f"{job_key}: scores"),
-            "flips": None if flips is None else clean_json(flips, what=f"{job_key}: flips"),
+            # The column has the name that databases in use have.
+            "flips": None
+            if verdict_changes is None
+            else clean_json(verdict_changes, what=f"{job_key}: changes of verdicts"),
             "reason": None if reason is None else clean_text(reason),
         }
         with self._database.transaction() as connection:
@@ -292,4 +296,6 @@ def _last(connection: Connection, job_keys: Collection[str]) -> dict[str, Rescor
 
 def _rescoring(columns: Mapping[Any, Any]) -> Rescoring:
     values = utc_times(columns)
-    return Rescoring(**values | {"outcome": RescoringOutcome(values["outcome"])})
+    return Rescoring(
+        verdict_changes=values.pop("flips"), **values | {"outcome": RescoringOutcome(values["outcome"])}
+    )

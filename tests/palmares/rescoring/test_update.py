@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from palmares.leaderboard.errors import ResultsFormatError
 from palmares.leaderboard.results.results_file import read_results_file
-from palmares.rescoring.metrics import metric_of
-from palmares.rescoring.records import ScorerId
+from palmares.rescoring.engine import ScorerId, metric_of
 from palmares.rescoring.update import HISTORY, NewScore, updated
 
 from tests.palmares.rescoring.tree import TASK, leaderboard_scores, lm_eval_scores

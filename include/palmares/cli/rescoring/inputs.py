@@ -10,8 +10,8 @@ from french_answers import DEFAULT, GradingPolicy
 
 from palmares.leaderboard.checks.limits import SanitySettings
 from palmares.leaderboard.errors import LeaderboardError
+from palmares.rescoring.engine import scorer_of
 from palmares.rescoring.files import Found, find_details
-from palmares.rescoring.grading import scorer_of
 
 
 class UnusableInputError(LeaderboardError):

@@ -23,8 +23,7 @@ from palmares.rescoring.comparison import (
     to_json,
 )
 from palmares.rescoring.comparison import write_texts as write_private
-from palmares.rescoring.grading import scorer_of
-from palmares.rescoring.metrics import metric_of, verdict_before
+from palmares.rescoring.engine import metric_of, scorer_of, verdict_before
 from palmares.rescoring.outcome import GradedFile, Outcome
 
 
@@ -41,7 +40,10 @@ def comparison_report(outcome: Outcome, baselines: Mapping[str, float]) -> Compa
         for one in outcome.scores
         if (name := names.get((one.model, one.time))) is not None
     }
-    changes = [_changes(one, names[one.model, one.file.time]) for one in outcome.graded]
+    changes = [
+        VerdictChanges.of(one.counts, model=names[one.model, one.file.time], task=one.file.short_task)
+        for one in outcome.graded
+    ]
     return overall(changes, before, after, baselines=baselines)
 
 
@@ -107,20 +109,6 @@ def _changed_rows(graded: GradedFile, policy: GradingPolicy) -> Iterator[dict[st
             "question": row.question,
             "prediction": list(row.predictions),
         }
-
-
-def _changes(graded: GradedFile, name: str) -> VerdictChanges:
-    counts = graded.counts
-    return VerdictChanges(
-        model=name,
-        task=graded.file.short_task,
-        rows=counts.rows,
-        unknown_before=counts.rows - counts.known_before,
-        right_before=counts.correct_before,
-        right_after=counts.correct,
-        to_right=tuple(counts.right_ids),
-        to_wrong=tuple(counts.wrong_ids),
-    )
 
 
 def _names(outcome: Outcome) -> dict[tuple[str, str], str]:

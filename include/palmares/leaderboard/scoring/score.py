@@ -224,7 +224,7 @@ def _graded(
     )
     values = [float(verdict.correct) for verdict in verdicts]
     score = _score(task, values, {task.metric.name: mean(values)}, reported)
-    records = [_record(row, verdict, scorer) for row, verdict in zip(rows, verdicts, strict=True)]
+    records = [graded_record(row, verdict, scorer) for row, verdict in zip(rows, verdicts, strict=True)]
     scored = replace(score, scorer=scorer.name, scorer_version=scorer.version, scorer_hash=scorer.code_hash)
     return scored, records, rates
 
@@ -338,7 +338,8 @@ def _check_against(
         )
 
 
-def _record(row: DetailsRow, verdict: Grade, scorer: Scorer) -> dict[str, Any]:
+def graded_record(row: DetailsRow, verdict: Grade, scorer: Scorer) -> dict[str, Any]:
+    """What is kept of a verdict; no text of the row is in it."""
     return {
         "row_id": row.row_id,
         "correct": verdict.correct,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from palmares.benchmarks.statistics import mean, normalize
 from palmares.leaderboard.publishing.ranking import rank
+from palmares.rescoring.engine import VerdictCounts, share_stderr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,26 @@ class VerdictChanges:
     to_right: tuple[str, ...]
     """Ids of the rows that were wrong and are right, in the file's order."""
     to_wrong: tuple[str, ...]
+
+    @classmethod
+    def of(cls, counts: VerdictCounts, *, model: str, task: str) -> VerdictChanges:
+        """Take the changes from counted rows.
+
+        Args:
+            counts: With the changed rows' ids.
+            model: Its name, as the report shall show it.
+            task: Short name.
+        """
+        return cls(
+            model=model,
+            task=task,
+            rows=counts.rows,
+            unknown_before=counts.unknown_before,
+            right_before=counts.correct_before,
+            right_after=counts.correct,
+            to_right=tuple(counts.right_ids),
+            to_wrong=tuple(counts.wrong_ids),
+        )
 
     @property
     def pairs(self) -> int:
@@ -63,28 +84,10 @@ def compare(model: str, task: str, rows: Iterable[tuple[str, bool | None, bool]]
         task: Short name.
         rows: Row id, verdict before (None: not known), verdict after.
     """
-    total = unknown = right_before = right_after = 0
-    to_right: list[str] = []
-    to_wrong: list[str] = []
+    counts = VerdictCounts()
     for row_id, before, after in rows:
-        total += 1
-        right_after += after
-        if before is None:
-            unknown += 1
-            continue
-        right_before += before
-        if before != after:
-            (to_right if after else to_wrong).append(row_id)
-    return VerdictChanges(
-        model=model,
-        task=task,
-        rows=total,
-        unknown_before=unknown,
-        right_before=right_before,
-        right_after=right_after,
-        to_right=tuple(to_right),
-        to_wrong=tuple(to_wrong),
-    )
+        counts.add(row_id, before=before, after=after)
+    return VerdictChanges.of(counts, model=model, task=task)
 
 
 def mcnemar(to_right: int, to_wrong: int) -> float:
@@ -265,6 +268,7 @@ def overall(
     scores_after: Scores | None = None,
     *,
     baselines: Mapping[str, float] | None = None,
+    averages: tuple[Mapping[str, float], Mapping[str, float]] | None = None,
 ) -> ComparisonReport:
     """Put the changes of all models together.
 
@@ -276,9 +280,11 @@ def overall(
         scores_after: New scores; what is missing is computed from the counts, or else has not changed.
         baselines: What guessing scores, by task; ranks are by the mean of the normalised scores, as the
             leaderboard's are. None: 0 for all.
+        averages: What models are ranked by, before and after; a model that is in neither has no rank. None:
+            the mean of the normalised scores, of models that have every task that any model has.
 
     Returns:
-        The report. Ranks are of models that have every task that any model has.
+        The report.
     """
     before, after = _filled(models, scores_before or {}, scores_after or {})
     p_values = [mcnemar(len(changes.to_right), len(changes.to_wrong)) for changes in models]
@@ -294,9 +300,8 @@ def overall(
     ]
     lines.sort(key=_order)
     tasks = sorted({changes.task for changes in models})
-    moved = moves(
-        _averages(before, baselines or {}), _averages(after, baselines or {}), unranked=sorted(after)
-    )
+    old, new = averages or (_averages(before, baselines or {}), _averages(after, baselines or {}))
+    moved = moves(old, new, unranked=sorted(after))
     return ComparisonReport(
         lines=tuple(lines),
         tasks=tuple(
@@ -333,9 +338,7 @@ def _filled(
 
 
 def _share(right: int, rows: int) -> ScoreAt:
-    """The sample standard error of 0/1 values, as ``scoring.statistics.standard_error`` has it."""
-    value = right / rows
-    return ScoreAt(value=value, stderr=math.sqrt(value * (1 - value) / (rows - 1)) if rows > 1 else None)
+    return ScoreAt(value=right / rows, stderr=share_stderr(right, rows))
 
 
 def _averages(scores: Scores, baselines: Mapping[str, float]) -> dict[str, float]:

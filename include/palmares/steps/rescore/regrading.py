@@ -10,7 +10,8 @@ from palmares.benchmarks.registry import text_scorers
 from palmares.leaderboard.errors import ClaimLostError, GateError, StoreError
 from palmares.leaderboard.scoring import ScoredResults, score_results
 from palmares.leaderboard.submissions.submission import Submission
-from palmares.rescoring.comparison import compare, mcnemar
+from palmares.rescoring.comparison import mcnemar
+from palmares.rescoring.engine import VerdictCounts
 from palmares.steps.rescore.selection import present_scorers
 from palmares.steps.services import Services
 from palmares.steps.stored_results import accepted_outputs, accepted_results, keep_graded, read_graded
@@ -70,7 +71,7 @@ def grade_again(
                     reason=str(error),
                 )
             raise
-    changes = count_changes(services, accepted.raw_url, submission.model_id, scored, previous)
+    changes = count_changes(services, accepted.raw_url, scored, previous)
     scores = scored.scores_json()
     if not dry_run:
         keep_graded(services, accepted.raw_url, scored)
@@ -81,7 +82,7 @@ def grade_again(
             scorers=present,
             previous_scores=previous,
             scores=scores,
-            flips=changes,
+            verdict_changes=changes,
         )
     for task, counts in changes.items():
         log.info(
@@ -100,7 +101,7 @@ def grade_again(
 
 
 def count_changes(
-    services: Services, raw_url: str, model: str, scored: ScoredResults, previous: Mapping[str, Any]
+    services: Services, raw_url: str, scored: ScoredResults, previous: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
     """Compare new verdicts with the stored ones, row by row, for tasks that have verdicts.
 
@@ -113,22 +114,22 @@ def count_changes(
             continue
         old = previous.get(task, {})
         earlier = read_graded(services, raw_url, task, old) or []
-        before = {record["row_id"]: record.get("correct") for record in earlier}
-        changes = compare(
-            model, task, ((one["row_id"], before.get(one["row_id"]), one["correct"]) for one in records)
+        verdicts = {record["row_id"]: record.get("correct") for record in earlier}
+        counts = VerdictCounts.of_records(
+            {**record, "before": verdicts.get(record["row_id"])} for record in records
         )
         found[task] = {
             "before": old.get("value"),
             "after": scored.scores[task].value,
-            "rows": changes.rows,
-            "unknown_before": changes.unknown_before,
-            "right_before": changes.right_before,
-            "right_after": changes.right_after,
-            "to_right": len(changes.to_right),
-            "to_wrong": len(changes.to_wrong),
-            "p_value": mcnemar(len(changes.to_right), len(changes.to_wrong)),
-            "to_right_ids": list(changes.to_right),
-            "to_wrong_ids": list(changes.to_wrong),
+            "rows": counts.rows,
+            "unknown_before": counts.unknown_before,
+            "right_before": counts.correct_before,
+            "right_after": counts.correct,
+            "to_right": counts.to_right,
+            "to_wrong": counts.to_wrong,
+            "p_value": mcnemar(counts.to_right, counts.to_wrong),
+            "to_right_ids": counts.right_ids,
+            "to_wrong_ids": counts.wrong_ids,
         }
     return found
 

@@ -50,7 +50,7 @@ def republish(services: Services, job_key: str, *, dag_run_id: str) -> dict[str,
         raise StoreError(f"The new scores of {job_key} were stopped: {rescoring.reason}")
     evaluation = published_evaluation(services, job_key)
     submission = Submission.from_json(evaluation.submission)
-    if not is_changed(rescoring.previous_scores, rescoring.scores, rescoring.flips or {}):
+    if not is_changed(rescoring.previous_scores, rescoring.scores, rescoring.verdict_changes or {}):
         _adopt(services, rescoring, [])
         services.store.rescorings.finalize(rescoring, RescoringOutcome.UNCHANGED)
         return {"outcome": RescoringOutcome.UNCHANGED.value, "commits": {}}
@@ -127,7 +127,7 @@ def _file_entries(
             scored=scored,
             folder=folder,
             stamp=stamp,
-            rescoring=_told(services, submission, manifest, rescoring, graded),
+            rescoring=_replacement(services, submission, manifest, rescoring, graded),
         )
     lm_eval = f"{submission.model_id}/lm_eval_{manifest.timestamp}.json"
     public = {file.path: file.content for file in files if file.target == "results" and file.path != lm_eval}
@@ -145,7 +145,7 @@ def _file_entries(
     return _entries(services, submission, rescoring, public=public, private=private)
 
 
-def _told(
+def _replacement(
     services: Services,
     submission: Submission,
     manifest: Manifest,
@@ -163,7 +163,7 @@ def _told(
         },
         "flips": {
             task: {name: value for name, value in counts.items() if not name.endswith("_ids")}
-            for task, counts in (rescoring.flips or {}).items()
+            for task, counts in (rescoring.verdict_changes or {}).items()
         },
         "history": _history(services, rescoring),
     }

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
-from palmares.leaderboard.errors import SettingsError
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.rescoring.comparison import ComparisonReport, ScoreAt, VerdictChanges, markdown, overall
 from palmares.steps.services import Services
@@ -61,7 +59,7 @@ def summarize(
                 "reason": reason,
             }
         )
-    summary = _summary(outcomes, [one.flips or {} for one in done.values()], failed=failed)
+    summary = _summary(outcomes, [one.verdict_changes or {} for one in done.values()], failed=failed)
     report = comparison_report(services, list(done.values()))
     for line in markdown(report).splitlines():
         log.info("%s", line)
@@ -74,26 +72,30 @@ def summarize(
 
 
 def comparison_report(services: Services, rescorings: Sequence[Rescoring]) -> ComparisonReport:
-    """Put a run's changes together, with the ranks that all published models have before and after.
+    """Put a run's changes together, with the ranks that the leaderboard's models have before and after.
 
-    Ids and numbers only: it may be logged.
+    Models of another suite than the leaderboard's have no rank. Ids and numbers only: it may be logged.
     """
     graded = {one.job_key: one for one in rescorings if one.scores is not None}
+    shown = services.settings.suite()
     before: dict[str, dict[str, ScoreAt]] = {}
     after: dict[str, dict[str, ScoreAt]] = {}
+    averages: tuple[dict[str, float], dict[str, float]] = {}, {}
     changes = []
-    baselines: dict[str, float] = {}
     for published in services.store.rescorings.rescorable():
         evaluation = published.evaluation
-        name = f"{evaluation.model_id} ({evaluation.precision}, {evaluation.revision[:8]})"
+        suite = Submission.from_json(evaluation.submission).suite
+        of_suite = "" if suite == shown.name else f", suite {suite}"
+        name = f"{evaluation.model_id} ({evaluation.precision}, {evaluation.revision[:8]}{of_suite})"
         rescoring = graded.get(evaluation.job_key)
         old = rescoring.previous_scores if rescoring else evaluation.scores or {}
         new = (rescoring.scores if rescoring else None) or evaluation.scores or {}
         before[name], after[name] = _scores_at(old), _scores_at(new)
-        with suppress(SettingsError):  # of a suite that is gone
-            suite = services.settings.suite(Submission.from_json(evaluation.submission).suite)
-            baselines |= {task.name: task.metric.baseline for task in suite.tasks}
-        for task, counts in ((rescoring.flips if rescoring else None) or {}).items():
+        for scores, found in zip((old, new), averages, strict=True):
+            average = shown.average(scores) if suite == shown.name else None
+            if average is not None:
+                found[name] = average
+        for task, counts in ((rescoring.verdict_changes if rescoring else None) or {}).items():
             changes.append(
                 VerdictChanges(
                     model=name,
@@ -106,7 +108,7 @@ def comparison_report(services: Services, rescorings: Sequence[Rescoring]) -> Co
                     to_wrong=tuple(counts["to_wrong_ids"]),
                 )
             )
-    return overall(changes, before, after, baselines=baselines)
+    return overall(changes, before, after, averages=averages)
 
 
 def _scores_at(scores: Mapping[str, Any]) -> dict[str, ScoreAt]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from palmares.rescoring.comparison import compare, overall
 from palmares.rescoring.comparison.changes import agreement, moves
 
 
@@ -24,6 +25,17 @@ def test_a_newcomer_is_not_ranked_and_moves_nobody():
     found = ranks({"a": 0.5, "b": 0.4}, {"a": 0.5, "b": 0.4, "new": 0.9})
 
     assert found == {"a": (1, 1, 0), "b": (2, 2, 0), "new": (None, None, None)}
+
+
+def test_models_are_ranked_by_the_averages_that_are_given_and_by_no_other():
+    changes = [compare(model, "bac-fr", [("row", False, True)]) for model in ("a", "b", "of another suite")]
+    report = overall(changes, averages=({"a": 0.5, "b": 0.4}, {"a": 0.5, "b": 0.6}))
+
+    assert [(one.model, one.before, one.after) for one in report.moves] == [
+        ("b", 2, 1),
+        ("a", 1, 2),
+        ("of another suite", None, None),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -153,8 +153,8 @@ def test_the_store_keeps_the_old_scores_under_their_scorers_version(services, pe
     (kept,) = services.store.rescorings.find(job_key=petit.job_key)
     assert kept.previous_scores["bac-fr"]["scorer_version"] == "0"
     assert (kept.outcome, kept.scores) == (RescoringOutcome.PUBLISHED, evaluation.scores)
-    assert kept.flips is not None
-    assert kept.flips["bac-fr"]["to_right_ids"] == ["bac1"]
+    assert kept.verdict_changes is not None
+    assert kept.verdict_changes["bac-fr"]["to_right_ids"] == ["bac1"]
 
 
 def test_every_step_may_run_twice_and_publishes_once(services, petit):
