@@ -13,7 +13,7 @@ from palmares.hub import Hub
 from palmares.leaderboard.errors import HubUnavailableError, RefusedError, StaleCommitError
 from palmares.leaderboard.planning import JobPlan
 from palmares.leaderboard.settings import Settings
-from palmares.leaderboard.submissions.admission import Admissible, examine
+from palmares.leaderboard.submissions.admission import Case, examine
 from palmares.leaderboard.submissions.names import validate_model_id
 from palmares.leaderboard.submissions.refusals import duplicate_refusal, evaluated_refusal
 from palmares.leaderboard.submissions.request_file import parse_request
@@ -174,10 +174,10 @@ class SubmissionDesk:
             RefusedError: The sweep would refuse it, with the reason.
             HubUnavailableError: The Hub is out of reach.
         """
-        admissible = self._examined(form)
+        case = self._examined(form)
         snapshot = self._source.snapshot()
-        self._refuse_known(form, admissible.submission, snapshot)
-        return _checked(admissible, snapshot)
+        self._refuse_known(form, case.pinned, snapshot)
+        return _checked(case, snapshot)
 
     def submit(self, form: SubmissionForm, *, sender: str, now: datetime | None = None) -> Accepted:
         """Check once more, and commit the request, pinned to the commit that was checked.
@@ -186,8 +186,8 @@ class SubmissionDesk:
             FormError, RefusedError, HubUnavailableError: As `check`.
         """
         assert self._writer is not None, "closed"
-        admissible = self._examined(form)
-        submission = admissible.submission
+        case = self._examined(form)
+        submission = case.pinned
         content = form.request(
             revision=submission.revision, sender=sender, moment=now or datetime.now(UTC), facts=submission
         )
@@ -210,7 +210,7 @@ class SubmissionDesk:
             except StaleCommitError:
                 continue
             self._source.forget()
-            return Accepted(path=form.path, commit=commit, checked=_checked(admissible, snapshot))
+            return Accepted(path=form.path, commit=commit, checked=_checked(case, snapshot))
         raise HubUnavailableError(f"{repo}: somebody committed first {TRIES} times. Try again.")
 
     def existing(self, form: SubmissionForm) -> Request | None:
@@ -218,7 +218,7 @@ class SubmissionDesk:
         found = [one for one in self._source.snapshot().requests if _asks_the_same(one, form)]
         return found[0] if found else None
 
-    def _examined(self, form: SubmissionForm) -> Admissible:
+    def _examined(self, form: SubmissionForm) -> Case:
         settings = self._settings
         assert settings is not None, "closed"
         problems = {}
@@ -232,12 +232,14 @@ class SubmissionDesk:
         content = form.request(revision=form.revision, sender="", moment=datetime.now(UTC), facts=None)
         suite = settings.suite()
         return examine(
-            parse_request(form.path, content),
-            blob_oid="",
-            facts=reader.model_facts,
-            settings=settings,
-            suite_name=suite.name,
-            suite_hash="0" * 64,  # of no job: only a plan is made
+            Case(
+                request=parse_request(form.path, content),
+                blob_oid="",
+                facts=reader.model_facts,
+                settings=settings,
+                suite_name=suite.name,
+                suite_hash="0" * 64,  # of no job: only a plan is made
+            )
         )
 
     def _refuse_known(self, form: SubmissionForm, submission: Submission, snapshot: Snapshot) -> None:
@@ -256,11 +258,11 @@ class SubmissionDesk:
                 raise RefusedError(evaluated_refusal(form.path))
 
 
-def _checked(admissible: Admissible, snapshot: Snapshot) -> Checked:
+def _checked(case: Case, snapshot: Snapshot) -> Checked:
     return Checked(
-        revision=admissible.submission.revision,
-        plan=admissible.plan,
-        parameters=admissible.submission.about.parameters,
+        revision=case.pinned.revision,
+        plan=case.placed,
+        parameters=case.pinned.about.parameters,
         waiting=sum(1 for one in snapshot.requests if one.state == "waiting"),
     )
 

@@ -19,7 +19,7 @@ from palmares.leaderboard.publishing.settings import PublishingSettings
 from palmares.leaderboard.results.verify import verify_results
 from palmares.leaderboard.scoring import score_results
 from palmares.leaderboard.settings import Settings, load_settings
-from palmares.leaderboard.submissions.admission import admit
+from palmares.leaderboard.submissions.admission import Case, examine
 from palmares.leaderboard.submissions.model_facts import ModelFacts, facts_of_config
 from palmares.leaderboard.submissions.request_file import parse_request
 from palmares.leaderboard.submissions.submission import Submission
@@ -84,14 +84,15 @@ def known_model() -> ModelFacts:
 def admitted(settings: Settings, facts: ModelFacts) -> Submission:
     request = parse_request("r.json", json.dumps({"model": facts.model_id, "precision": "float32"}).encode())
     suite = settings.suite("capitales")
-    return admit(
-        request,
+    case = Case(
+        request=request,
         blob_oid="oid",
         facts=lambda *_: facts,
         settings=settings,
         suite_name="capitales",
         suite_hash=registry.suite_hash(suite.task_keys),
     )
+    return examine(case).pinned
 
 
 def evaluated(submission: Submission, tasks: str, datasets: Path, folder: Path) -> Path:

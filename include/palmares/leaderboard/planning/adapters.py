@@ -44,7 +44,13 @@ def join(adapter: ModelFacts, base: ModelFacts) -> ModelFacts:
         custom_code=adapter.custom_code or base.custom_code,
         adapter=adapter.adapter or {},
         adapter_bytes=adapter.adapter_bytes or adapter.weights_bytes,
+        has_tokenizer=adapter.has_tokenizer or base.has_tokenizer,
     )
+
+
+def with_base(own: ModelFacts, base: ModelFacts | None) -> ModelFacts:
+    """Facts of what is evaluated: an adapter needs those of its base, any other model has its own."""
+    return own if base is None or own.adapter is None else join(own, base)
 
 
 def read_adapter(facts: ModelFacts) -> Adapter | None:

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from palmares.leaderboard.errors import Refusal
-from palmares.leaderboard.planning import JobPlan
-from palmares.leaderboard.planning.duration import History
-from palmares.leaderboard.settings import Settings
 from palmares.leaderboard.submissions.checks import CHECKS, Case, FactsSource
-from palmares.leaderboard.submissions.moderation import Moderation
 from palmares.leaderboard.submissions.names import validate_model_id
 from palmares.leaderboard.submissions.refusals import duplicate_refusal, evaluated_refusal
-from palmares.leaderboard.submissions.request_file import RequestFile
 from palmares.leaderboard.submissions.submission import Submission
 
 __all__ = [
-    "Admissible",
+    "Case",
     "FactsSource",
-    "admit",
     "duplicate_refusal",
     "evaluated_refusal",
     "examine",
@@ -29,102 +23,21 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admissible:
-    """A submission that passed every check, and where it would run."""
-
-    submission: Submission
-    plan: JobPlan
-    hub_name: str
-    """What the Hub calls the model: another name, where it was renamed and the Hub passes on who asks."""
-
-
-def examine(
-    request: RequestFile,
-    *,
-    blob_oid: str,
-    facts: FactsSource,
-    settings: Settings,
-    suite_name: str,
-    suite_hash: str,
-    limit_samples: int | None = None,
-    run_number: int = 1,
-    cluster_name: str | None = None,
-    moderation: Mapping[str, Moderation] | None = None,
-    history: Mapping[str, History] | None = None,
-) -> Admissible:
+def examine(case: Case) -> Case:
     """Check a request (`checks.CHECKS`), freeze it, and place it.
 
     The request's status is not looked at: whoever lists requests decides which are due.
 
-    Args:
-        request: The parsed file.
-        blob_oid: Object id of the file's content.
-        facts: Asks the Hub.
-        settings: Policies, seed, evaluator's version, clusters.
-        suite_name: Suite to evaluate.
-        suite_hash: See :func:`palmares.leaderboard.suites.suite_hash`.
-        limit_samples: Rows a task of a preliminary run; None: all.
-        run_number: Raised by ``force`` and RERUN; 1 for a first evaluation.
-        cluster_name: Cluster whose backend enters the job key; None: the default one.
-        moderation: What people decided, by name: a renamed model is evaluated under its new name, a withdrawn
-            one is refused.
-        history: Past jobs by cluster, which correct the plan's forecast.
+    Returns:
+        The case with the submission that is pinned to a commit, the model's facts and its plan.
 
     Raises:
         RefusedError: The model cannot be evaluated, with a code of docs/operate/requests.md.
         HubUnavailableError: The Hub is out of reach; not a refusal.
     """
-    case = Case(
-        request=request,
-        blob_oid=blob_oid,
-        settings=settings,
-        facts=facts,
-        suite_name=suite_name,
-        suite_hash=suite_hash,
-        limit_samples=limit_samples,
-        run_number=run_number,
-        cluster_name=cluster_name,
-        moderation=moderation or {},
-        history=history or {},
-    )
     for check in CHECKS:
         case = check.run(case)
-    assert case.plan is not None  # fits_on_a_cluster is among the checks
-    return Admissible(submission=case.pinned, plan=case.plan, hub_name=case.known.model_id)
-
-
-def admit(
-    request: RequestFile,
-    *,
-    blob_oid: str,
-    facts: FactsSource,
-    settings: Settings,
-    suite_name: str,
-    suite_hash: str,
-    limit_samples: int | None = None,
-    run_number: int = 1,
-    cluster_name: str | None = None,
-    moderation: Mapping[str, Moderation] | None = None,
-) -> Submission:
-    """Check a request and freeze it; see :func:`examine`.
-
-    Raises:
-        RefusedError: The model cannot be evaluated, with a code of docs/operate/requests.md.
-        HubUnavailableError: The Hub is out of reach; not a refusal.
-    """
-    return examine(
-        request,
-        blob_oid=blob_oid,
-        facts=facts,
-        settings=settings,
-        suite_name=suite_name,
-        suite_hash=suite_hash,
-        limit_samples=limit_samples,
-        run_number=run_number,
-        cluster_name=cluster_name,
-        moderation=moderation,
-    ).submission
+    return case
 
 
 def find_duplicates(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from palmares.leaderboard.clusters import Cluster
 from palmares.leaderboard.errors import HubGatedError, HubNotFoundError, RefusedError
 from palmares.leaderboard.planning import JobPlan, plan_job
-from palmares.leaderboard.planning.adapters import join
+from palmares.leaderboard.planning.adapters import with_base
 from palmares.leaderboard.planning.duration import History
 from palmares.leaderboard.planning.reading import read_model_config
 from palmares.leaderboard.settings import Settings
@@ -31,19 +31,23 @@ FactsSource = Callable[[str, str], ModelFacts]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One request on its way through the checks."""
+    """One request on its way through the checks: what was asked, and what was found out."""
 
     request: RequestFile
     blob_oid: str
+    """Object id of the file's content."""
     settings: Settings
     facts: FactsSource
+    """Asks the Hub."""
     suite_name: str
     suite_hash: str
+    """See :func:`palmares.benchmarks.registry.suite_hash`."""
     limit_samples: int | None = None
-    run_number: int = 1
+    """Rows a task of a preliminary run; None: all."""
     cluster_name: str | None = None
-    """None: the default cluster, and others with its backend."""
+    """Its backend enters the job key. None: the default cluster, and others with its backend."""
     moderation: Mapping[str, Moderation] = field(default_factory=dict)
+    """What people decided, by name: a renamed model is evaluated under its new name."""
     history: Mapping[str, History] = field(default_factory=dict)
     """Past jobs by cluster, which correct forecasts."""
     model: ModelFacts | None = None
@@ -72,6 +76,11 @@ class Case:
     def pinned(self) -> Submission:
         assert self.submission is not None  # is_on_the_hub comes first
         return self.submission
+
+    @property
+    def placed(self) -> JobPlan:
+        assert self.plan is not None  # fits_on_a_cluster comes first
+        return self.plan
 
 
 def has_a_legal_name(case: Case) -> Case:
@@ -124,10 +133,7 @@ def is_on_the_hub(case: Case) -> Case:
     request, settings = case.request, case.settings
     own = _ask(case.facts, case.model_id, request.requested_revision)
     base = _ask(case.facts, case.base_model, "main") if case.base_model else None
-    is_joined = base is not None and own.adapter is not None
-    model = join(own, base) if is_joined and base is not None else own
-    if is_joined and base is not None:
-        model = replace(model, has_tokenizer=own.has_tokenizer or base.has_tokenizer)
+    model = with_base(own, base)
     wanted = request.use_chat_template
     if wanted is None:
         wanted = settings.policies.use_chat_template_by_default
@@ -152,7 +158,6 @@ def is_on_the_hub(case: Case) -> Case:
         limit_samples=case.limit_samples,
         seed=settings.suite(case.suite_name).seed,
         evaluator_version=settings.evaluator_version,
-        run_number=case.run_number,
         about=about_model(request, model),
     )
     return replace(case, model=model, submission=submission)

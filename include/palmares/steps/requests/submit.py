@@ -12,6 +12,7 @@ from typing import Any
 from palmares.benchmarks.registry import suite_hash
 from palmares.leaderboard.errors import HubUnavailableError, Refusal, RefusedError, StaleCommitError
 from palmares.leaderboard.submissions.admission import (
+    Case,
     duplicate_refusal,
     evaluated_refusal,
     examine,
@@ -181,15 +182,16 @@ def _examined(
 ) -> Submission:
     settings = services.settings
     suite = settings.suite(None)
-    return examine(
-        parse_request(path, content),
+    case = Case(
+        request=parse_request(path, content),
         blob_oid="",
         facts=services.hub.model_facts,
         settings=settings,
         suite_name=suite.name,
         suite_hash=suite_hash(suite.task_keys),
         moderation=moderation,
-    ).submission
+    )
+    return examine(case).pinned
 
 
 def _next_content(

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from palmares.benchmarks.registry import suite_hash
 from palmares.hub import HubFile
 from palmares.leaderboard.errors import HubError, Refusal, RefusedError
-from palmares.leaderboard.submissions.admission import Admissible, examine
+from palmares.leaderboard.submissions.admission import Case, examine
 from palmares.leaderboard.submissions.moderation import Moderation
 from palmares.leaderboard.submissions.queue import Waiting
 from palmares.leaderboard.submissions.refusals import refused
@@ -177,16 +177,14 @@ def examine_requests(
                 # One model that cannot be asked about must not stop the night for all; it waits.
                 log.warning("%s waits, the Hub does not answer about it: %s", one.file.path, found)
                 unanswered[one.file.path] = found
-            case Admissible():
-                asked = found.submission.model_id
-                if found.hub_name != asked:
+            case Case():
+                asked, hub_name = found.pinned.model_id, found.known.model_id
+                if hub_name != asked:
                     log.warning(
-                        "the Hub calls %s %s now; to show it so: palmares models rename",
-                        asked,
-                        found.hub_name,
+                        "the Hub calls %s %s now; to show it so: palmares models rename", asked, hub_name
                     )
-                    hub_names[asked] = found.hub_name
-                waiting.append(_waiting(services, one.request, found, dag_run_id, options))
+                    hub_names[asked] = hub_name
+                waiting.append(_waiting(services, found, dag_run_id, options))
     return Examined(
         waiting=tuple(waiting),
         asking_again=frozenset(
@@ -218,27 +216,28 @@ def _ask_about(
     due: list[_Due],
     options: SweepOptions,
     moderation: Mapping[str, Moderation],
-) -> list[Admissible | RefusedError | HubError]:
+) -> list[Case | RefusedError | HubError]:
     """Check all that are due, several at a time: the Hub is asked about each."""
     suite = services.settings.suite(options.suite)
     tasks_hash = suite_hash(suite.task_keys)
     clusters = services.settings.clusters if due else {}
     history = {name: history_of(services.store, cluster=name) for name in clusters}
 
-    def check(one: _Due) -> Admissible | RefusedError | HubError:
+    def check(one: _Due) -> Case | RefusedError | HubError:
+        case = Case(
+            request=one.request,
+            blob_oid=one.file.oid,
+            settings=services.settings,
+            facts=services.hub.model_facts,
+            suite_name=suite.name,
+            suite_hash=tasks_hash,
+            limit_samples=options.limit_samples,
+            cluster_name=options.cluster,
+            moderation=moderation,
+            history=history,
+        )
         try:
-            return examine(
-                one.request,
-                blob_oid=one.file.oid,
-                facts=services.hub.model_facts,
-                settings=services.settings,
-                suite_name=suite.name,
-                suite_hash=tasks_hash,
-                limit_samples=options.limit_samples,
-                cluster_name=options.cluster,
-                moderation=moderation,
-                history=history,
-            )
+            return examine(case)
         except (RefusedError, HubError) as error:
             return error
 
@@ -246,21 +245,19 @@ def _ask_about(
         return list(pool.map(check, due))
 
 
-def _waiting(
-    services: Services, request: RequestFile, found: Admissible, dag_run_id: str, options: SweepOptions
-) -> Waiting:
+def _waiting(services: Services, found: Case, dag_run_id: str, options: SweepOptions) -> Waiting:
     submission = with_run_number(
         services,
-        found.submission,
+        found.pinned,
         dag_run_id=dag_run_id,
         force=options.force,
-        rerun=request.status in ASKS_AGAIN,
+        rerun=found.request.status in ASKS_AGAIN,
     )
     known = services.store.evaluations.get(submission.job_key)
     return Waiting(
         submission=submission,
-        gpu_hours=found.plan.gpu_hours,
-        plan=found.plan,
-        votes=request.votes,
+        gpu_hours=found.placed.gpu_hours,
+        plan=found.placed,
+        votes=found.request.votes,
         is_tried_again=known is not None and known.state is EvaluationState.FAILED,
     )

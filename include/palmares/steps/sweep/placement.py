@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from palmares.leaderboard.clusters import Cluster
 from palmares.leaderboard.errors import RefusedError
 from palmares.leaderboard.planning import JobPlan, plan_job
+from palmares.leaderboard.planning.adapters import with_base
 from palmares.leaderboard.planning.choice import choose_cluster
 from palmares.leaderboard.submissions.model_facts import ModelFacts
 from palmares.leaderboard.submissions.submission import Submission
@@ -23,7 +24,6 @@ QueueDepths = Callable[[], Mapping[str, int]]
 def best_plan(
     services: Services,
     submission: Submission,
-    facts: ModelFacts,
     *,
     cluster: str | None,
     queue_depths: QueueDepths | None = None,
@@ -33,7 +33,6 @@ def best_plan(
     Args:
         services: Settings, and the store that knows past jobs.
         submission: What is evaluated.
-        facts: The model.
         cluster: Where; None: of the clusters with the submission's backend (another would make another
             result), the one that should end the job first.
         queue_depths: Asked only if there is a choice. None, or an empty answer: the default cluster, if the
@@ -43,6 +42,7 @@ def best_plan(
         RefusedError: The model fits nowhere or cannot be served.
         SettingsError: There is no such cluster.
     """
+    facts = pinned_facts(services, submission)
     candidates = _candidates(services, submission, cluster)
     plans: dict[str, JobPlan | RefusedError] = {}
     for one in candidates:
@@ -58,6 +58,18 @@ def best_plan(
     if isinstance(first, RefusedError):
         raise first
     return first
+
+
+def pinned_facts(services: Services, submission: Submission) -> ModelFacts:
+    """Ask the Hub about the commit that was admitted; about an adapter's base too.
+
+    Raises:
+        HubError: The Hub does not answer, or has the model no more.
+    """
+    own = services.hub.model_facts(submission.model_id, submission.revision)
+    if submission.base_model is None or submission.base_revision is None:
+        return own
+    return with_base(own, services.hub.model_facts(submission.base_model, submission.base_revision))
 
 
 def _candidates(services: Services, submission: Submission, cluster: str | None) -> list[Cluster]:

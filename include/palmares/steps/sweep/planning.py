@@ -57,9 +57,8 @@ def plan_resources(
     services.store.evaluations.assert_held(submission.job_key, dag_run_id)
     settings = services.settings
     suite = settings.suite(submission.suite)
-    facts = services.hub.model_facts(submission.model_id, submission.revision)
     try:
-        plan = best_plan(services, submission, facts, cluster=cluster, queue_depths=queue_depths)
+        plan = best_plan(services, submission, cluster=cluster, queue_depths=queue_depths)
     except RefusedError as error:
         services.store.evaluations.update(
             submission.job_key,

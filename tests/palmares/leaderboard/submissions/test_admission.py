@@ -11,7 +11,7 @@ from huggingface_hub.utils._validators import validate_repo_id
 from hypothesis import given
 from hypothesis import strategies as st
 from palmares.leaderboard.errors import HubGatedError, HubNotFoundError, HubUnavailableError, RefusedError
-from palmares.leaderboard.submissions.admission import admit, find_duplicates
+from palmares.leaderboard.submissions.admission import Case, examine, find_duplicates
 from palmares.leaderboard.submissions.moderation import Moderation, ModerationAction
 from palmares.leaderboard.submissions.names import validate_model_id, validate_revision
 from palmares.leaderboard.submissions.policy import AdmissionPolicy, LicensePolicy
@@ -35,15 +35,16 @@ def admit_request(settings, make_facts):
             return facts[model_id] if isinstance(facts, dict) else facts or make_facts()
 
         content = json.dumps({"model": "org/model", **fields}).encode()
-        return admit(
-            parse_request("r.json", content),
+        case = Case(
+            request=parse_request("r.json", content),
             blob_oid="oid",
             facts=ask,
             settings=with_settings or settings,
             suite_name="fr",
             suite_hash="hash",
-            moderation=moderation,
+            moderation=moderation or {},
         )
+        return examine(case).pinned
 
     return run
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from palmares.leaderboard.errors import RefusedError
 from palmares.leaderboard.settings import load_settings
-from palmares.leaderboard.submissions.admission import admit
+from palmares.leaderboard.submissions.admission import Case, examine
 from palmares.leaderboard.submissions.checks import CHECKS
 from palmares.leaderboard.submissions.model_facts import facts_of_config
 from palmares.leaderboard.submissions.names import validate_model_id
@@ -98,10 +98,11 @@ def test_whatever_a_request_holds_is_a_submission_or_a_reason(fields):
     facts = facts_of_config(LLAMA, model_id="org/model", weights_bytes=280_000)
     known = dataclasses.replace(facts, commit="a" * 40, weights_format="safetensors")
     try:
-        submission = admit(
-            parse_request("r.json", content), blob_oid="oid", facts=lambda *_: known, settings=settings,
-            suite_name="fr", suite_hash="hash",
+        case = Case(
+            request=parse_request("r.json", content), blob_oid="oid", facts=lambda *_: known,
+            settings=settings, suite_name="fr", suite_hash="hash",
         )  # fmt: skip
+        submission = examine(case).pinned
     except RefusedError as error:
         code: str | None = error.refusal.code
     else:

@@ -8,13 +8,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from huggingface_hub import CommitOperationAdd, HfApi
 from palmares.leaderboard.planning import JobPlan
 from palmares.leaderboard.planning.overrides import Override, Overrides
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.steps.services import Services
 from palmares.steps.sweep.history import history_of
+from palmares.steps.sweep.placement import best_plan, pinned_facts
 from palmares.steps.sweep.planning import plan_resources, summary
 
+from tests.fixtures.hub_server import HubServer
 from tests.palmares.steps.sweeping import admit, claimed
 
 RUN = "night-1"
@@ -173,3 +176,30 @@ def _finish(services: Services, like: Submission, number: int, *, plan: JobPlan,
     services.store.results.accept(
         submission.job_key, attempt=1, manifest={"duration_s": took * plan.estimated_s}, raw_url="file:///r"
     )
+
+
+def test_an_adapter_is_planned_with_the_sizes_of_its_base(services, petit, demo_hub: HubServer):
+    api = HfApi(endpoint=demo_hub.endpoint, token=demo_hub.token)
+    api.create_repo("palmares-demo/fine")
+    adapter = {"r": 8, "base_model_name_or_path": petit.model_id}
+    files = {"adapter_config.json": json.dumps(adapter).encode(), "adapter_model.safetensors": bytes(1000)}
+    done = api.create_commit(
+        "palmares-demo/fine",
+        [CommitOperationAdd(path_in_repo=path, path_or_fileobj=content) for path, content in files.items()],
+        commit_message="Add an adapter",
+    )
+    base = services.hub.model_facts(petit.model_id, petit.revision)
+    fine = dataclasses.replace(
+        petit,
+        model_id="palmares-demo/fine",
+        revision=done.oid,
+        weight_type="Adapter",
+        base_model=petit.model_id,
+        base_revision=petit.revision,
+    )
+
+    facts = pinned_facts(services, fine)
+
+    assert (facts.model_id, facts.commit, facts.adapter) == ("palmares-demo/fine", done.oid, adapter)
+    assert (facts.config, facts.weights_bytes) == (base.config, base.weights_bytes)
+    assert best_plan(services, fine, cluster="musa").nodes >= 1
