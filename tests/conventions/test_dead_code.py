@@ -10,7 +10,7 @@ KINDS = {"function", "method", "class", "property", "import", "unreachable_code"
 """Of what is unused. Not variables: fields of records are read by their names from JSON, SQL and Airflow."""
 
 CALLED_BY_DECORATOR = [
-    "@endpoint", "@*.command", "@*.callback", "@*.get", "@*.post", "@*.exception_handler",
+    "@endpoint", "@*.command", "@*.callback", "@*.get", "@*.post", "@*.exception_handler", "@*.middleware",
     "@field_validator", "@model_validator", "@field_serializer", "@model_serializer", "@computed_field",
 ]  # fmt: skip
 CALLED_BY_NAME = {
@@ -26,6 +26,7 @@ CALLED_BY_NAME = {
     "on_kill": "Airflow's triggerer",
     "serialize": "Airflow's triggerer",
     "deserialize": "Airflow reads a serialized retry policy",
+    "PalmaresPages": "Airflow's plugins",
     "__getattr__": "Python, for names that are imported late",
     "capture_signals": "uvicorn",
     "convert": "Starlette's path convertors",

@@ -54,7 +54,7 @@ def run_palmares(home: Path, *arguments: str, environment: Mapping[str, str] | N
     return done.stdout
 
 
-@pytest.fixture(scope="module")  # not longer: an Airflow that idles beside the other tests takes half a core
+@pytest.fixture(scope="package")  # not longer: an Airflow that idles beside the other tests takes half a core
 def sweep() -> Iterator[FinishedSweep]:
     with tempfile.TemporaryDirectory(prefix="palmares-e2e-") as folder:
         home = Path(folder) / "state"

@@ -311,6 +311,12 @@ class Evaluations:
             if ended.rowcount != 1:
                 raise StoreError(f"Evaluation {job_key} has no attempt {attempt}. Call record_attempt first.")
 
+    def all_attempts(self, *, limit: int = 10_000) -> list[Attempt]:
+        """Attempts of every evaluation, the newest first."""
+        query = select(_ATTEMPTS).order_by(_ATTEMPTS.c.started_at.desc(), _ATTEMPTS.c.job_key).limit(limit)
+        with self._database.transaction() as connection:
+            return [Attempt(**utc_times(row._mapping)) for row in connection.execute(query)]
+
     def attempts(self, job_key: str) -> list[Attempt]:
         query = select(_ATTEMPTS).where(_ATTEMPTS.c.job_key == job_key).order_by(_ATTEMPTS.c.attempt)
         with self._database.transaction() as connection:

@@ -1,0 +1,1 @@
+"""Pages for operators inside Airflow: the queue, the models' history, and failures by cause."""
