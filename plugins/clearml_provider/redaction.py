@@ -13,10 +13,10 @@ REASON_CHARS = 200
 _SURE_CHARS = 6
 """A key shorter than this is hidden only where it stands as a word: it may be a part of many."""
 _KEY_SHAPES = (
-    (re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]*)+"), HIDDEN),  # a JSON web token, whole or cut
-    (re.compile(r"((?:access|secret)_key['\"]?\s*[=:]\s*['\"]?)[^\s'\",;}]+", re.IGNORECASE), rf"\1{HIDDEN}"),
-    (re.compile(r"(Authorization['\"]?\s*:\s*['\"]?\w+\s+)[^\s'\"]+", re.IGNORECASE), rf"\1{HIDDEN}"),
-    (re.compile(r"(\b[a-z][a-z0-9+.-]*://)(?!git@)[^\s/@'\"]+@", re.IGNORECASE), rf"\1{HIDDEN}@"),
+    re.compile(r"(?P<key>eyJ[\w-]{8,}(?:\.[\w-]*)+)"),  # a JSON web token, whole or cut
+    re.compile(r"(?:access|secret)_key['\"]?\s*[=:]\s*['\"]?(?P<key>[^\s'\",;}]+)", re.IGNORECASE),
+    re.compile(r"Authorization['\"]?\s*:\s*['\"]?\w+\s+(?P<key>[^\s'\"]+)", re.IGNORECASE),
+    re.compile(r"\b[a-z][a-z0-9+.-]*://(?!git@)(?P<key>[^\s/@'\"]+)@", re.IGNORECASE),
 )
 """clearml-agent writes ``access_key = …`` to each job's console; git writes addresses with their password."""
 _EXCEPTION = re.compile(r"\w*(?:Exception|Error)\b")
@@ -29,14 +29,17 @@ _VALUE_CHARS = 60
 def redactor(keys: Iterable[str] = ()) -> Callable[[str], str]:
     """A function that hides *keys*, and whatever has the shape of a key, in a line."""
     own = [_exactly(key) for key in sorted({key for key in keys if key}, key=len, reverse=True)]
-    known = re.compile("|".join(own)) if own else None
+    shapes = (*_KEY_SHAPES, re.compile(f"(?P<key>{'|'.join(own)})")) if own else _KEY_SHAPES
 
     def redacted(line: str) -> str:
-        if known is not None:
-            line = known.sub(HIDDEN, line)
-        for shape, instead in _KEY_SHAPES:
-            line = shape.sub(instead, line)
-        return line
+        # All are found before any is hidden: a key may be a part of the words that another is known by.
+        spans = sorted(found.span("key") for shape in shapes for found in shape.finditer(line))
+        kept, end = "", 0
+        for first, last in spans:
+            if first >= end:
+                kept += line[end:first] + HIDDEN
+            end = max(end, last)
+        return kept + line[end:]
 
     return redacted
 

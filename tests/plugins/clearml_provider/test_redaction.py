@@ -82,6 +82,11 @@ def test_an_address_is_shown_without_keys_and_query(url, shown):
     assert shown_url(url) == shown
 
 
+def test_a_key_that_is_a_part_of_the_words_before_another_uncovers_nothing():
+    assert redactor(["access"])("api.access_key = OTHERKEY") == "api.***_key = ***"
+    assert redactor(["AB;CDEFG"])("secret_key = AB;CDEFG") == "secret_key = ***"
+
+
 LINES = [
     f"api.credentials.access_key = {ACCESS_KEY}",
     f"the other is {SECRET_KEY}",
