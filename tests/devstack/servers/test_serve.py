@@ -117,6 +117,7 @@ def test_a_commit_whose_answer_a_kill_took_is_refused_as_the_hub_refuses_it_and_
     with served(tmp_path) as stack:
         stack.hub.create_repo("demo/again", repo_type="dataset")
         parent = stack.hub.dataset_info("demo/again").sha
+        assert parent is not None
         made = commit(stack.hub, parent)
         stack.process.kill()
     with served(tmp_path) as stack:
