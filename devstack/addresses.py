@@ -13,7 +13,7 @@ from devstack.supervisor.state import load_state
 
 
 def stack_addresses(home: Path | None) -> dict[str, str] | None:
-    """``hub_endpoint``, ``hub_token``, ``store_url`` and ``storage_url``; None: no stack was ever started.
+    """Addresses and keys of the Hub, the store and ClearML, by name; None: no stack was ever started.
 
     Args:
         home: State folder; None: that of the environment or the checkout.
@@ -23,7 +23,7 @@ def stack_addresses(home: Path | None) -> dict[str, str] | None:
     """
     paths = StackPaths.locate(home)
     state = load_state(paths)
-    if state is None or not {"hub", "postgres"} <= state.ports.keys():
+    if state is None or not {"hub", "postgres", "clearml_api"} <= state.ports.keys():
         return None
     if supervisor_process(state) is None:
         raise StackError(f"The stack in {paths.home} is down. Start it: palmares up")
@@ -32,4 +32,7 @@ def stack_addresses(home: Path | None) -> dict[str, str] | None:
         "hub_token": state.hub_token,
         "store_url": state.store_url,
         "storage_url": storage_url(paths),
+        "clearml_api": state.url("clearml_api"),
+        "clearml_access_key": state.clearml_keys[0],
+        "clearml_secret_key": state.clearml_keys[1],
     }

@@ -12,11 +12,11 @@ import typer
 from palmares.cli.interrupts import checkpoint
 from palmares.cli.options import Home
 from palmares.cli.output import Progress, console
+from palmares.cli.requests.jobs import live_jobs
 from palmares.leaderboard.errors import StackError
 
 from devstack.commands.stack import show_addresses, stop_visibly, watch_visibly
 from devstack.demo.board import scored_rows, show_board, write_board
-from devstack.demo.jobs import live_jobs
 from devstack.demo.progress import SweepProgress
 from devstack.demo.sweep import DAG_ID, Sweep, SweepState, TaskState
 from devstack.supervisor.health import airflow_client, clearml_client
@@ -116,7 +116,7 @@ def _run_sweep(paths: StackPaths, state: StackState, *, deadline_s: float) -> Sw
                     except httpx.TimeoutException:
                         console.print(f"Airflow takes its time to answer, {load()}.", style="yellow")
                     else:
-                        progress.show(now, live_jobs(clearml))
+                        progress.show(now, {job.model: job for job in live_jobs(clearml).values()})
                         if now.is_finished:
                             return now
                     for line in watcher.look():

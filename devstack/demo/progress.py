@@ -9,13 +9,13 @@ from types import MappingProxyType, TracebackType
 from typing import Self
 
 from palmares.cli.output import console
+from palmares.cli.requests.jobs import Job, clock
 from rich.columns import Columns
 from rich.console import Group
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 
-from devstack.demo.jobs import Job, clock
 from devstack.demo.sweep import STEPS, ModelProgress, SweepState
 
 COLOURS = {"success": "green", "failed": "red", "upstream_failed": "red", "skipped": "yellow"}

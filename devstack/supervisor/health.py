@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
+from palmares.cli.requests import jobs
 from palmares.leaderboard.errors import StackError
 
 from devstack.supervisor import postgres, settings
@@ -178,9 +179,8 @@ def clearml_client(state: StackState) -> Iterator[httpx.Client]:
     Raises:
         httpx.HTTPError: The server does not answer, or refuses the keys.
     """
-    with httpx.Client(base_url=state.url("clearml_api"), timeout=TIMEOUT_S, trust_env=False) as client:
-        login = client.post("/auth.login", auth=state.clearml_keys).raise_for_status()
-        client.headers["Authorization"] = f"Bearer {login.json()['data']['token']}"
+    address, keys = state.url("clearml_api"), state.clearml_keys
+    with jobs.clearml_client(address, keys, timeout_s=TIMEOUT_S) as client:
         yield client
 
 

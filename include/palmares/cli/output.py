@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.status import Status
 
 console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class Progress:

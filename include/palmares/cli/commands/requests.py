@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from palmares.cli.options import AsJson, Home
-from palmares.cli.output import console
+from palmares.cli.output import console, errors
 from palmares.cli.requests.addresses import (
     WHERE,
+    Addresses,
     HubOption,
     StoreOption,
     UnusableInputError,
@@ -20,7 +21,9 @@ from palmares.cli.requests.addresses import (
 from palmares.cli.requests.complaints import unusable_input_is_told, who
 
 if TYPE_CHECKING:
+    from palmares.cli.requests.jobs import Job
     from palmares.steps.requests.overview import Row
+    from palmares.steps.services import Services
 
 app = typer.Typer(no_args_is_help=True, help="The requests dataset: the queue, and what became of others.")
 
@@ -53,6 +56,7 @@ def list_requests(
 
         with open_services(addresses) as services:
             seen = overview(services)
+            jobs = _jobs(addresses, services)
     rows = [row for row in seen.rows if _is_wanted(row, wanted, everything=everything)]
     if as_json:
         print(
@@ -60,14 +64,44 @@ def list_requests(
                 {
                     "commit": seen.commit,
                     "next_sweep": seen.next_sweep.isoformat(),
-                    "requests": [row.to_json() for row in rows],
+                    "requests": [row.to_json() | {"job": _job_json(jobs.get(row.path))} for row in rows],
                 },
                 indent=2,
                 ensure_ascii=False,
             )
         )
     else:
-        show_requests(rows, seen)
+        show_requests(rows, seen, jobs)
+
+
+def _jobs(addresses: Addresses, services: Services) -> dict[str, Job]:
+    """The live ClearML job of each request that has one, by the request's path."""
+    from palmares.cli.requests.jobs import jobs_at
+
+    if addresses.clearml_api is None:
+        return {}
+    live = jobs_at(addresses.clearml_api, addresses.clearml_keys)
+    if live is None:
+        errors.print(f"ClearML does not say what runs: {addresses.clearml_api}", style="yellow", markup=False)
+        return {}
+    return {
+        one.request_path: live[one.clearml_task_id]
+        for one in services.store.evaluations.find()
+        if one.clearml_task_id in live
+    }
+
+
+def _job_json(job: Job | None) -> dict[str, Any] | None:
+    if job is None:
+        return None
+    since = None if job.since is None else job.since.isoformat()
+    return {
+        "place": job.place,
+        "waiting": job.waiting,
+        "worker": job.worker or None,
+        "since": since,
+        "percent": job.percent,
+    }
 
 
 @app.command("show", epilog=WHERE)

@@ -35,7 +35,8 @@ StoreOption = Annotated[
 ]
 WHERE = (
     "Works with --store and --hub, else with the database of AIRFLOW_CONN_PALMARES_DB and the Hub of "
-    "AIRFLOW_CONN_HUGGINGFACE_HUB or HF_ENDPOINT, else with the embedded stack."
+    "AIRFLOW_CONN_HUGGINGFACE_HUB or HF_ENDPOINT, else with the embedded stack. What runs is asked of the "
+    "ClearML server of CLEARML_API_HOST, with CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY."
 )
 
 
@@ -52,6 +53,9 @@ class Addresses:
     store_url: str
     storage_url: str | None = None
     """Of the embedded stack; None: the settings' own."""
+    clearml_api: str | None = None
+    """Of ClearML's API; None: ClearML is not asked."""
+    clearml_keys: tuple[str, str] = ("", "")
 
     def __repr__(self) -> str:
         return f"Addresses({self.hub_endpoint})"  # the others hold secrets
@@ -88,6 +92,11 @@ def find_addresses(
             hub_endpoint=_checked(hub or endpoint),
             hub_token=given.get("HF_TOKEN") or (None if hub else token),
             store_url=store,
+            clearml_api=given.get("CLEARML_API_HOST") or None,
+            clearml_keys=(
+                given.get("CLEARML_API_ACCESS_KEY", ""),
+                given.get("CLEARML_API_SECRET_KEY", ""),
+            ),
         )
     return _embedded(hub, home)
 
@@ -186,6 +195,8 @@ def _embedded(hub: str | None, home: Path | None) -> Addresses:
             hub_token=os.environ.get("HF_TOKEN") if hub else stack["hub_token"],
             store_url=stack["store_url"],
             storage_url=stack["storage_url"],
+            clearml_api=stack["clearml_api"],
+            clearml_keys=(stack["clearml_access_key"], stack["clearml_secret_key"]),
         )
     where = f" in {home}" if home else ""
     raise UnusableInputError(

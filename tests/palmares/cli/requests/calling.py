@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 from palmares.cli.main import build_app
 from typer.testing import CliRunner, Result
 
@@ -23,6 +24,11 @@ def answer(result: Result) -> dict[str, Any]:
     assert result.exit_code == 0, result.stderr
     loaded: dict[str, Any] = json.loads(result.stdout)
     return loaded
+
+
+def call_clearml(client: httpx.Client, endpoint: str, **body: object) -> dict[str, Any]:
+    data: dict[str, Any] = client.post(f"/{endpoint}", json=body).raise_for_status().json()["data"]
+    return data
 
 
 def complaint(result: Result) -> str:

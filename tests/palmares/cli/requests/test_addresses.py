@@ -26,7 +26,7 @@ def stack(tmp_path: Path) -> StackState:
     paths = StackPaths.locate(tmp_path / "state")
     prepare_home(paths)
     alive = Supervisor(pid=os.getpid(), create_time=psutil.Process().create_time())
-    state = StackState(ports={"hub": 8190, "postgres": 5499}, supervisor=alive)
+    state = StackState(ports={"hub": 8190, "postgres": 5499, "clearml_api": 8108}, supervisor=alive)
     state.save(paths)
     return state
 
@@ -39,6 +39,8 @@ def test_the_embedded_stack_is_found_in_its_home(stack: StackState, tmp_path: Pa
         hub_token=stack.keys.hub_token,
         store_url=stack.database_url("palmares"),
         storage_url=(tmp_path / "state" / "storage").as_uri(),
+        clearml_api=stack.url("clearml_api"),
+        clearml_keys=stack.clearml_keys,
     )
 
 

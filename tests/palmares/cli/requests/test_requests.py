@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 
+import httpx
 import pytest
+from palmares.cli.requests import show
 from palmares.hub import Hub
 from palmares.leaderboard.errors import HubUnavailableError
 from palmares.leaderboard.submissions.model_facts import ModelFacts
 from palmares.steps.services import Services
 from palmares.store.store import EvaluationState
+from rich.console import Console
 
-from tests.palmares.cli.requests.calling import Palmares, answer, complaint
+from tests.palmares.cli.requests.calling import Palmares, answer, call_clearml, complaint
 from tests.palmares.steps.deciding import edit, publish
 from tests.palmares.steps.sweeping import admit, claimed, request, request_files
 
@@ -70,6 +74,64 @@ def test_what_is_under_way_pushes_the_estimates_back(palmares: Palmares, service
     assert rows[PETIT]["starts_at_the_earliest"]  # claimed, and nobody has planned it yet
     assert not any(row["starts_at_the_earliest"] for row in first)
     assert begins[PETIT]
+
+
+def test_the_list_says_where_a_job_is_as_clearml_has_it(
+    palmares: Palmares, services: Services, clearml: tuple[httpx.Client, dict[str, str]]
+) -> None:
+    client, environment = clearml
+    submission = claimed(admit(services, models=["palmares-demo/grand"]))["grand"]
+    parameter = {"section": "General", "name": "model", "value": submission.model_id}
+    task = call_clearml(
+        client, "tasks.create", name="grand", type="testing", hyperparams={"General": {"model": parameter}}
+    )["id"]
+    services.store.evaluations.record_attempt(submission.job_key, attempt=1, clearml_task_id=task, plan={})
+    call_clearml(client, "tasks.enqueue", task=task)
+
+    queued = palmares("requests", "list", env=environment)
+    assert "queued, place 1 of 1." in queued.stdout
+    queue = call_clearml(client, "queues.get_default")["id"]
+    call_clearml(client, "queues.get_next_task", queue=queue)
+    call_clearml(client, "tasks.started", task=task)
+    call_clearml(client, "workers.status_report", worker="palmares:cpu0", task=task, timestamp=0)
+    assert "running on palmares:cpu0 for 0:" in palmares("requests", "list", env=environment).stdout
+
+    rows = {
+        row["path"]: row
+        for row in answer(palmares("requests", "list", "--json", env=environment))["requests"]
+    }
+    assert (rows[GRAND]["job"]["worker"], rows[GRAND]["job"]["place"]) == ("palmares:cpu0", None)
+    assert rows[PETIT]["job"] is None
+
+
+def test_a_clearml_that_is_away_is_named_and_the_list_is_shown(palmares: Palmares) -> None:
+    shown = palmares("requests", "list", env={"CLEARML_API_HOST": "http://127.0.0.1:9"})
+
+    assert shown.exit_code == 0
+    assert "ClearML does not say what runs: http://127.0.0.1:9" in shown.stderr
+    assert "palmares-demo/petit" in shown.stdout
+
+
+def test_a_piped_list_has_a_line_a_request_and_cuts_nothing(palmares: Palmares) -> None:
+    lines = palmares("requests", "list", env={"COLUMNS": "80"}).stdout.splitlines()
+
+    asked = [line for line in lines if "palmares-demo/moyen " in line]
+    assert len([line for line in asked if "fewest points first, then the smaller job." in line]) == 1
+    assert not any("…" in line for line in lines)
+
+
+def test_a_narrow_terminal_gets_lines_of_its_width_and_every_name_whole(
+    palmares: Palmares, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        show, "console", Console(force_terminal=True, width=80, no_color=True, soft_wrap=True)
+    )
+    lines = palmares("requests", "list").stdout.splitlines()
+
+    plain = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines]
+    assert any(re.fullmatch(r"\d\. palmares-demo/moyen \(\S+\)", line) for line in plain)
+    assert any(line.startswith("   PENDING, starts ") for line in plain)
+    assert all(len(line) <= 80 for line in plain[:-1])
 
 
 @pytest.mark.parametrize(

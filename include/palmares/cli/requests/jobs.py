@@ -1,8 +1,9 @@
-"""What ClearML knows of the jobs that a sweep waits for: the place in the queue, or the run under way."""
+"""What ClearML knows of the jobs that are waited for: the place in the queue, or the run under way."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,8 @@ _LIVE = ["queued", "in_progress"]
 class Job:
     """One live job."""
 
+    model: str = ""
+    """That it evaluates."""
     place: int | None = None
     """In its queue, from 1; None: it runs, or an agent has just taken it."""
     waiting: int = 0
@@ -38,6 +41,33 @@ class Job:
         return running if self.percent is None else f"{running}, {self.percent} % done"
 
 
+@contextmanager
+def clearml_client(address: str, keys: tuple[str, str], *, timeout_s: float = 5.0) -> Iterator[httpx.Client]:
+    """A client of ClearML's API, logged in.
+
+    Args:
+        address: Of the API server.
+        keys: Access key and secret key.
+        timeout_s: Of one answer.
+
+    Raises:
+        httpx.HTTPError: The server does not answer, or refuses the keys.
+    """
+    with httpx.Client(base_url=address, timeout=timeout_s, trust_env=False) as client:
+        login = client.post("/auth.login", auth=keys).raise_for_status()
+        client.headers["Authorization"] = f"Bearer {login.json()['data']['token']}"
+        yield client
+
+
+def jobs_at(address: str, keys: tuple[str, str]) -> dict[str, Job] | None:
+    """The live jobs of a server by ClearML task; None: it does not answer, or refuses the keys."""
+    try:
+        with clearml_client(address, keys) as client:
+            return live_jobs(client)
+    except (httpx.HTTPError, KeyError, ValueError):
+        return None
+
+
 def clock(seconds: float) -> str:
     """``1:05``, or ``2:00:05``."""
     minutes, rest = divmod(max(0, int(seconds)), 60)
@@ -46,7 +76,7 @@ def clock(seconds: float) -> str:
 
 
 def live_jobs(client: httpx.Client) -> dict[str, Job]:
-    """The queued and running jobs by the model that they evaluate; empty when ClearML does not answer.
+    """The queued and running jobs by ClearML task; empty when ClearML does not answer.
 
     Args:
         client: Of the ClearML API, logged in.
@@ -57,7 +87,7 @@ def live_jobs(client: httpx.Client) -> dict[str, Job]:
     except (httpx.HTTPError, KeyError, ValueError):
         return {}
     entries = {queue["id"]: [entry["task"] for entry in queue["entries"]] for queue in queues}
-    return {model: _job(task, entries) for task in tasks if (model := _model(task))}
+    return {task["id"]: _job(task, entries) for task in tasks if _model(task)}
 
 
 def _data(client: httpx.Client, endpoint: str, **body: Any) -> Any:
@@ -75,8 +105,9 @@ def _job(task: Mapping[str, Any], entries: Mapping[str, list[str]]) -> Job:
     if task["status"] == "queued":
         waiting = entries.get(task.get("execution", {}).get("queue", ""), [])
         place = waiting.index(task["id"]) + 1 if task["id"] in waiting else None
-        return Job(place=place, waiting=len(waiting))
+        return Job(model=_model(task), place=place, waiting=len(waiting))
     since = datetime.fromisoformat(task["status_changed"]).astimezone(UTC)
     progress = str(task.get("runtime", {}).get("progress", ""))
     percent = int(progress) if progress.isdecimal() and int(progress) > 0 else None
-    return Job(worker=task.get("last_worker") or "an agent", since=since, percent=percent)
+    worker = task.get("last_worker") or "an agent"
+    return Job(model=_model(task), worker=worker, since=since, percent=percent)
