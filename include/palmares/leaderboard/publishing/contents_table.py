@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from palmares.leaderboard.publishing.contents import Contents, ContentsRow, model_link, type_of
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
 CONTENTS_PATH = "data/train-00000-of-00001.parquet"
@@ -31,14 +32,23 @@ def contents_parquet(contents: Contents, *, hub_url: str) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = _columns(contents)
-    schema = pa.schema([pa.field(name, kind) for name, kind in columns.items()])
-    rows = [_record(row, contents, hub_url=hub_url) for row in contents.rows]
-    table = pa.Table.from_pylist(rows, schema=schema)
+    frame = contents_frame(contents, hub_url=hub_url)
+    table = pa.Table.from_pandas(frame, schema=pa.schema(_columns(contents)), preserve_index=False)
+    # Without what pandas adds to a schema: it holds the versions of its libraries.
+    table = table.replace_schema_metadata()
     output = io.BytesIO()
     # Fixed choices, whatever a later library prefers: the bytes are compared.
     pq.write_table(table, output, compression="snappy", version="2.6", data_page_version="1.0")
     return output.getvalue()
+
+
+def contents_frame(contents: Contents, *, hub_url: str) -> pd.DataFrame:
+    """The leaderboard as a table: a line a row, in the order of the ranks, with the parquet's columns."""
+    import pandas as pd
+
+    records = [_record(row, contents, hub_url=hub_url) for row in contents.rows]
+    frame = pd.DataFrame(records, columns=list(_columns(contents)), dtype=object)
+    return frame.astype({"Rank": "Int64", "Hub ❤️": "Int64", "Generation": "Int64"})
 
 
 def _columns(contents: Contents) -> dict[str, pa.DataType]:
