@@ -119,7 +119,7 @@ def _run_sweep(paths: StackPaths, state: StackState, *, deadline_s: float) -> Sw
                         progress.show(now, {job.model: job for job in live_jobs(clearml).values()})
                         if now.is_finished:
                             return now
-                    for line in watcher.look():
+                    for line in watcher.poll():
                         console.print(line, style="yellow", markup=False)
                     if time.monotonic() > deadline:
                         raise StackError(_too_long(now, deadline_s))

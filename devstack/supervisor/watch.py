@@ -1,4 +1,4 @@
-"""Watching a running stack: what ends or falls ill is told in one line."""
+"""Watches a running stack: a part that ends or is not healthy gives one line."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from devstack.supervisor.supervision import PartStatus, SupervisorClient
 
 POLL_S = 0.5
 HEALTH_EVERY_S = 15.0
-ILL_AFTER = 2
-"""One late answer is no illness: so many checks in a row must fail."""
+UNHEALTHY_AFTER = 2
+"""Checks in a row that must fail: one late answer is not enough."""
 STOP_DEADLINE_S = 60.0
-"""For another command's stop, seen half way."""
+"""How long another command's stop may take."""
 
 
 class Watcher:
-    """Compares a stack with what it was at the last look."""
+    """Compares a stack with what it was at the last poll."""
 
     def __init__(self, paths: StackPaths, state: StackState) -> None:
         self._paths = paths
@@ -37,8 +37,8 @@ class Watcher:
         """Checks in a row that failed, by part."""
         self._next_health = time.monotonic() + HEALTH_EVERY_S
 
-    def look(self) -> list[str]:
-        """What changed since the last look, one line each.
+    def poll(self) -> list[str]:
+        """What changed since the last poll, one line each.
 
         Raises:
             StackError: The supervisor itself is gone.
@@ -61,21 +61,21 @@ class Watcher:
         for name, answer in health.check_parts(self._state).items():
             part = self._parts.get(name)
             if part is None or part.state != "RUNNING":
-                continue  # told already
+                continue  # reported already
             failures = self._failures.pop(name, 0)
             if not answer.healthy:
                 self._failures[name] = failures + 1
-                if failures + 1 == ILL_AFTER:
+                if failures + 1 == UNHEALTHY_AFTER:
                     lines.append(
                         f"{name} runs but is not healthy: {answer.detail} ({load()}). Log: {part.log}"
                     )
-            elif failures >= ILL_AFTER:
+            elif failures >= UNHEALTHY_AFTER:
                 lines.append(f"{name} is healthy again")
         return lines
 
 
 def change(before: PartStatus, now: PartStatus) -> str | None:
-    """One line on what became of a part between two looks; None: nothing to tell."""
+    """One line on what became of a part between two polls; None: nothing to report."""
     if now.state == "FATAL" and before.state != "FATAL":
         return f"{now.name} ends again and again, and is not started any more. Log: {now.log}"
     if before.pid and now.pid != before.pid:
@@ -84,18 +84,18 @@ def change(before: PartStatus, now: PartStatus) -> str | None:
     return None
 
 
-def watch(paths: StackPaths, state: StackState, tell: Callable[[str], None]) -> None:
-    """Tell every change until another command stops the stack.
+def watch(paths: StackPaths, state: StackState, report: Callable[[str], None]) -> None:
+    """Report every change until another command stops the stack.
 
     Raises:
-        StackError: The supervisor is gone without having been told to.
+        StackError: The supervisor ended though no command stopped it.
     """
     try:
         watcher = Watcher(paths, state)
         while True:
             checkpoint()
-            for line in watcher.look():
-                tell(line)
+            for line in watcher.poll():
+                report(line)
             time.sleep(POLL_S)
     except StackError as error:
         if not _was_stopped(paths, state):

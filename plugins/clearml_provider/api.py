@@ -1,4 +1,4 @@
-"""The calls to ClearML's API: each says once what is sent and how the answer is read."""
+"""The calls to ClearML's API: each defines once what is sent and how the answer is read."""
 
 from __future__ import annotations
 
@@ -107,14 +107,14 @@ def ensure_project(name: str) -> Flow[str]:
 def _create_named(
     endpoint: str, payload: Mapping[str, Any], *, find: Callable[[str], Flow[str | None]]
 ) -> Flow[str]:
-    """Make what is known by a unique name and return its id; when the answer is lost, look, and try again.
+    """Make what is known by a unique name and return its id; when the answer is lost, read, and try again.
 
     Names are unique on the server: a repeated call makes no second one, it is refused.
     """
     for last in (False, False, True):
         try:
             return str((yield from call(endpoint, payload, creates=True)).data["id"])
-        except (ClearMLAPIError, ClearMLLostAnswerError) as error:  # somebody else made it, or we did
+        except (ClearMLAPIError, ClearMLLostAnswerError) as error:  # another process made it, or we did
             found = yield from find(payload["name"])
             if found is not None:
                 return found
@@ -152,7 +152,7 @@ def find_queue(name: str) -> Flow[Queue | None]:
 def resolve_queue(name: str, *, create_if_missing: bool = False) -> Flow[Queue]:
     """The queue called *name*.
 
-    ``tasks.enqueue`` with a mistyped name would create that queue and leave the task there for nobody.
+    ``tasks.enqueue`` with a mistyped name would create that queue and leave the task there, without an agent.
 
     Raises:
         ClearMLConfigError: There is none; the message lists those that exist.
@@ -178,8 +178,8 @@ def _find_queue_id(name: str) -> Flow[str | None]:
 def enqueue(task_id: str, queue_id: str) -> Flow[bool]:
     """Put a task into a queue; "already queued" is success.
 
-    After a lost answer the task is looked at first: between an agent's taking it and its start it is queued
-    in no queue, and said again then, this would have it run twice.
+    After a lost answer the task is read first: between an agent's taking it and its start it is queued
+    in no queue, and a second call then would have it run twice.
 
     Returns:
         False when the server knows of no agent that serves the queue.
@@ -207,14 +207,14 @@ def enqueue(task_id: str, queue_id: str) -> Flow[bool]:
 def requeue(task_id: str, queue_id: str) -> Flow[bool]:
     """Put a task that is queued in no queue back into *queue_id*.
 
-    It is never said twice: after a lost answer, a task that is still in no queue may have been put back and
-    taken in between, and only a later look, as long after as the first one, can tell.
+    It is never sent twice: after a lost answer, a task that is still in no queue may have been requeued and
+    taken in between, and only a later poll, as long after as the first one, can show it.
 
     Returns:
         False when the server knows of no agent that serves the queue.
 
     Raises:
-        ClearMLLostAnswerError: The answer was lost and the task is in no queue: look again later.
+        ClearMLLostAnswerError: The answer was lost and the task is in no queue: poll again later.
     """
     payload = {"task": task_id, "queue": queue_id, "verify_watched_queue": True}
     try:
@@ -233,7 +233,7 @@ def requeue(task_id: str, queue_id: str) -> Flow[bool]:
 
 
 def queued_task_ids() -> Flow[set[str]]:
-    """Ids of all tasks that wait in some queue; a task may be ``queued`` and in none, and nobody runs it."""
+    """Ids of all tasks that wait in some queue; one may be ``queued`` and in none, and no agent runs it."""
     rows, _ = yield from queue_rows("id", "entries.task", hidden=True)
     return {entry["task"] for queue in rows for entry in queue.get("entries") or ()}
 
@@ -267,17 +267,17 @@ def stop(task_id: str, *, reason: str) -> Flow[None]:
 
 
 def stopped(task_id: str, *, reason: str, force: bool) -> Flow[None]:
-    """Declare the task stopped, whatever its agent says; with *force* even one that has completed."""
+    """Declare the task stopped, whatever its agent reports; with *force* even one that has completed."""
     yield from call("tasks.stopped", {"task": task_id, "status_reason": reason, "force": force})
 
 
 def completed(task_id: str, *, reason: str) -> Flow[None]:
-    """Declare the task completed, whatever its status: its results are there, but nobody said so."""
+    """Declare the task completed, whatever its status: its results are there, unreported."""
     yield from call("tasks.completed", {"task": task_id, "status_reason": reason, "force": True})
 
 
 def unarchive(task_id: str) -> Flow[None]:
-    """Show a task again that somebody put away."""
+    """Show an archived task again."""
     yield from call("tasks.unarchive_many", {"ids": [task_id]})
 
 

@@ -94,7 +94,7 @@ def _fetch(client: ClearMLClient, artifact: Artifact, partial: Path, max_bytes: 
             if was_short or received.bytes >= (artifact.size_bytes or 0):
                 break
             was_short = (
-                True  # a proxy may have cut it and said that this was all: once more, from the beginning
+                True  # a proxy may have cut it and reported a whole file: once more, from the beginning
             )
             received = _Received()
         except ClearMLUnavailableError as error:
@@ -187,7 +187,7 @@ def unpack_zip(archive: Path, to: Path, *, max_bytes: int = 20 * GIB, max_files:
     """Unpack *archive* into the new folder *to*, all of it or nothing.
 
     Args:
-        archive: A zip file from somebody else.
+        archive: A zip file from an untrusted source.
         to: Must not exist, or be empty.
         max_bytes: Limit on the unpacked bytes as written, not as declared.
         max_files: Limit on the number of files.
@@ -255,7 +255,7 @@ def _extract(zipped: zipfile.ZipFile, member: zipfile.ZipInfo, root: Path, left:
 
 
 def _check_listing(archive: Path, max_files: int) -> None:
-    """Refuse a list of members that would fill the memory before its length could be looked at.
+    """Refuse a list of members that would fill the memory before its length could be checked.
 
     Sizes are those of the end-of-central-directory record (APPNOTE.TXT 4.3.14 to 4.3.16), 64-bit or not.
     """

@@ -69,10 +69,10 @@ class _Transport:
             error = state.outcome.exception() if state.outcome else None
             if isinstance(error, RetryableError):
                 tries = state.attempt_number
-                said = give_up(
+                shown = give_up(
                     error, request, url=self.settings.api_host, tries=tries, budget_s=self.retry.budget_s
                 )
-                raise said from error.cause
+                raise shown from error.cause
             raise error or RuntimeError("tenacity stopped without an outcome")
 
         return {

@@ -44,7 +44,7 @@ def write(lines: Iterable[str], file: Path, *, show: ShowLine | None, max_bytes:
 
 
 def guarded(show: ShowLine) -> ShowLine:
-    """*show*, whose own errors tell nothing of the line: their messages may quote it."""
+    """*show*, whose own errors do not name the line: their messages may quote it."""
 
     def careful(line: str) -> str | None:
         try:

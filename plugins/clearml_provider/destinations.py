@@ -57,7 +57,7 @@ def store_folder(source: Path, destination: str) -> list[str]:
 
     Raises:
         ClearMLConfigError: The destination holds other files: what an earlier try left may be replaced,
-            what somebody else put there may not be mixed with it.
+            what another job put there may not be mixed with it.
     """
     names = sorted(path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file())
     there = _names_below(destination)

@@ -10,7 +10,7 @@ ClearMLError
 ├── ClearMLUnknownStatusError     a status that this version does not know
 ├── ClearMLPolicyError            a function that the caller passed in raised, or returned nonsense
 ├── ClearMLMovedError             the task moved on between reading and writing: read it again
-├── ClearMLArtifactError          an artifact is missing, too large, or not what its hash says
+├── ClearMLArtifactError          an artifact is missing, too large, or does not have its hash
 └── ClearMLTaskFailedError        the job ended badly, and another attempt is worth it
 """
 
@@ -53,7 +53,7 @@ class ClearMLUnavailableError(ClearMLError):
     """The server could not be reached, or did not answer sensibly, within the budget."""
 
     retry_after_s: float | None = None
-    """When the server asked to be left alone for so long; None: it said nothing."""
+    """How long the server asked to be left alone; None: it gave no time."""
 
 
 class ClearMLLostAnswerError(ClearMLUnavailableError):
@@ -76,14 +76,14 @@ class ClearMLMovedError(ClearMLError):
 
 
 class ClearMLArtifactError(ClearMLError):
-    """An artifact is missing, too large, or not what its hash says."""
+    """An artifact is missing, too large, or does not have its hash."""
 
 
 class ClearMLTaskFailedError(ClearMLError):
     """The job ended badly; raised so that Airflow's retry makes the next attempt.
 
     Attributes:
-        failure_class: The classifier's word, e.g. ``node_lost``.
+        failure_class: The classifier's class, e.g. ``node_lost``.
     """
 
     def __init__(self, message: str, *, failure_class: str) -> None:

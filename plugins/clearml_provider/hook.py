@@ -28,7 +28,7 @@ class ClearMLHook(BaseHook):
     Args:
         clearml_conn_id: The connection: host is the API server, login and password are access and secret
             key, extra may hold files_host, web_host, verify_tls, ca_file, timeout_s and retry_budget_s.
-        retry: How long one call keeps trying; None: as long as the connection's retry_budget_s says (60 s).
+        retry: How long one call keeps trying; None: the connection's retry_budget_s (60 s).
     """
 
     conn_name_attr = "clearml_conn_id"

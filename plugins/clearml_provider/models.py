@@ -56,7 +56,7 @@ class TaskStatus(StrEnum):
     PUBLISHING = "publishing"
     PUBLISHED = "published"
     UNKNOWN = "unknown"
-    """A value of ClearML's own vocabulary: the server says it does not know. Never terminal."""
+    """ClearML's own value for a status that the server does not know. Never terminal."""
 
     @classmethod
     def parse(cls, value: str, *, task_id: str) -> TaskStatus:
@@ -79,7 +79,7 @@ class TaskStatus(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the job is over: nothing more will happen unless somebody enqueues the task again."""
+        """Whether the job is over: nothing more will happen unless the task is enqueued again."""
         return self in _TERMINAL
 
     @property
@@ -216,7 +216,7 @@ class TaskInfo:
     completed: datetime | None
     last_update: datetime | None
     status_changed: datetime | None = None
-    """When the status was last set, also to what it was: agent and SDK each say ``in_progress``."""
+    """When the status was last set, also to what it was: agent and SDK each set ``in_progress``."""
     last_worker: str | None
     last_worker_report: datetime | None
     queue_id: str | None
@@ -286,7 +286,7 @@ class TaskInfo:
 
     @property
     def reason(self) -> str:
-        """Why it has its status, as far as logs and XComs may say it; see `shown_reason`."""
+        """Why it has its status, as far as logs and XComs may hold it; see `shown_reason`."""
         return shown_reason(self.status_reason or self.status_message)
 
     @property
@@ -305,10 +305,10 @@ class TaskInfo:
 
     @property
     def running_s(self) -> float | None:
-        """Seconds in progress, without the queue, on the server's clock; None: it is not, or nobody knows.
+        """Seconds in progress, without the queue, on the server's clock; None: it is not, or not known.
 
         The server never moves ``started`` forward: on a task that was enqueued again it is the first
-        attempt's, and only ``status_changed`` tells when this one began (to within its installation of
+        attempt's, and only ``status_changed`` shows when this one began (to within its installation of
         packages, because the SDK sets the status once more).
         """
         if self.status is not TaskStatus.IN_PROGRESS:

@@ -52,7 +52,7 @@ older rows have the first two only."""
 LAST_OUTCOME = "last_outcome"
 """User property: JSON of the newest row\'s decision and reason, and of `facts_of` the task at that time."""
 ATTEMPT_NOTE = "attempt_note"
-"""User property: what is different in the current attempt, in words."""
+"""User property: what is different in the current attempt, as a sentence."""
 ATTEMPT_QUEUE = "attempt_queue"
 """User property: name of the queue of the current attempt."""
 
@@ -85,7 +85,7 @@ class PastOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Termination:
-    """Everything a classifier may look at."""
+    """Everything a classifier may read."""
 
     info: TaskInfo
     """With hyperparameters and artifacts."""
@@ -129,27 +129,27 @@ OnOutcome = Callable[[Termination, AttemptOutcome], None]
 def classify_by_status(termination: Termination) -> AttemptOutcome:
     """The default classifier: status and reason, as measured with clearml-agent 3.0 and server 2.3.
 
-    A multi-node job whose master completed has succeeded, whatever its nodes say of their own end; one that
+    A multi-node job whose master completed has succeeded, whatever its nodes report of their end; one that
     was stopped because a node ended is judged by that node.
     """
     task = termination.info
-    words = task.user_properties.get(STOP_REASON) or task.reason
+    reason = task.user_properties.get(STOP_REASON) or task.reason
     if task.status.is_success:
-        return AttemptOutcome(decision="succeeded", failure_class="succeeded", reason=words)
+        return AttemptOutcome(decision="succeeded", failure_class="succeeded", reason=reason)
     if termination.stop_cause == CAUSE_NODE_LOST:
-        return AttemptOutcome(decision="retry", failure_class="node_lost", reason=words)
+        return AttemptOutcome(decision="retry", failure_class="node_lost", reason=reason)
     if termination.stop_cause in {CAUSE_DEADLINE, CAUSE_OVERTIME}:
-        return AttemptOutcome(decision="fail", failure_class="wall_time", reason=words)
+        return AttemptOutcome(decision="fail", failure_class="wall_time", reason=reason)
     if termination.stop_cause == CAUSE_CHILD:
         decision, failure_class = _outcome_of_nodes(termination.children)
-        return AttemptOutcome(decision=decision, failure_class=failure_class, reason=words)
+        return AttemptOutcome(decision=decision, failure_class=failure_class, reason=reason)
     if task.status is TaskStatus.STOPPED:
         if "non-responsive" in task.status_reason:  # the server's watchdog
-            return AttemptOutcome(decision="retry", failure_class="node_lost", reason=words)
+            return AttemptOutcome(decision="retry", failure_class="node_lost", reason=reason)
         if task.status_reason == "user abort":  # the agent got SIGTERM: its node was drained
-            return AttemptOutcome(decision="retry", failure_class="preempted", reason=words)
-        return AttemptOutcome(decision="cancelled", failure_class="cancelled", reason=words)
-    return AttemptOutcome(decision="retry", failure_class="failed", reason=words)
+            return AttemptOutcome(decision="retry", failure_class="preempted", reason=reason)
+        return AttemptOutcome(decision="cancelled", failure_class="cancelled", reason=reason)
+    return AttemptOutcome(decision="retry", failure_class="failed", reason=reason)
 
 
 def _outcome_of_nodes(children: tuple[TaskInfo, ...]) -> tuple[Decision, str]:
@@ -323,7 +323,7 @@ class Policy:
         return None if edit is None else _checked(edit, AttemptEdit, self.next_attempt)
 
     def shown(self, lines: Sequence[str]) -> list[str]:
-        """*lines* as far as they may be shown; all are withheld, and it is said why, if the filter raises."""
+        """*lines* as far as they may be shown; all are withheld, with the reason, if the filter raises."""
         show = None if self.show_line is None else load_function(self.show_line)
         try:
             return shown(lines, show)

@@ -27,9 +27,9 @@ log = logging.getLogger(__name__)
 
 
 POLL_BUDGET_S = 10.0
-"""How long one request keeps trying; the next look is another chance."""
+"""How long one request keeps trying; the next poll is another chance."""
 GATHER_S = 0.5
-"""How long the first look at new tasks waits for others, so that a thousand triggers starting at once cost
+"""How long the first poll of new tasks waits for others, so that a thousand triggers starting at once cost
 three requests. Nothing is lost: whoever defers has just read the task."""
 _LONGEST_HOLD_S = 600.0
 
@@ -43,7 +43,7 @@ class PollResult:
     children: Sequence[read.TaskOrError] = ()
     """Its further nodes, if they are polled and it is in progress."""
     in_queue: bool | None = None
-    """Whether some queue holds it; None: nobody asked this time."""
+    """Whether some queue holds it; None: not asked this time."""
 
 
 class Subscription(Generic[N]):
@@ -147,7 +147,7 @@ class TaskPoller:
             return await client.run(make_flow())
 
     async def aclose(self) -> None:
-        """Stop looking, and close the connections."""
+        """Stop polling, and close the connections."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -174,7 +174,7 @@ class TaskPoller:
                 for task_id, result in (await self._poll_together(by_id)).items():
                     for subscription in by_id[task_id]:
                         subscription.publish(result)
-        except Exception as error:  # a mistake of ours: nobody shall wait for ever because of it
+        except Exception as error:  # a mistake of ours: no trigger may wait for ever because of it
             log.exception("The poller of connection %s ends", self.clearml_conn_id)
             for subscription in (*self._settled, *self._fresh):
                 subscription.publish(PollResult(task=error))
@@ -232,7 +232,7 @@ class TaskPoller:
             chunk = task_ids[start : start + api.PAGE_ROWS]
             try:
                 seen |= await self.run(lambda chunk=chunk: read.poll_tasks(chunk))  # type: ignore[misc]
-            except Exception as error:  # noqa: BLE001 - told to those whom it concerns
+            except Exception as error:  # noqa: BLE001 - each subscriber gets it
                 seen |= dict.fromkeys(chunk, error)
                 if not concerns_request(error):  # the other hundreds need not ask as well
                     self._hold_back(error)
@@ -246,7 +246,7 @@ class TaskPoller:
             return {}
         try:
             return await self.run(lambda: read.poll_children(masters))
-        except Exception as error:  # noqa: BLE001 - half a look is none
+        except Exception as error:  # noqa: BLE001 - half a poll is none
             seen |= dict.fromkeys(masters, error)
             return {}
 
@@ -262,11 +262,11 @@ class TaskPoller:
         try:
             return await self.run(api.queued_task_ids)
         except Exception as error:  # noqa: BLE001 - a second net: no reason to stop waiting
-            log.warning("Cannot look into ClearML's queues for tasks that fell out: %s", error)
+            log.warning("Cannot read ClearML's queues for tasks that fell out: %s", error)
             return None
 
     def _hold_back(self, error: Exception) -> None:
-        """A server that says when to come again is not asked before."""
+        """A server that names a time to come again is not asked before."""
         seconds = getattr(error, "retry_after_s", None)
         if seconds:
             self._hold = (self._loop.time() + min(seconds, _LONGEST_HOLD_S), error)

@@ -1,4 +1,4 @@
-"""What must not leave ClearML in the words that are copied from it: keys, and what exceptions quote."""
+"""What must not leave ClearML in text that is copied from it: keys, and what exceptions quote."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def redactor(keys: Iterable[str] = ()) -> Callable[[str], str]:
     return redacted
 
 
-def shown_reason(words: str) -> str:
+def shown_reason(reason: str) -> str:
     """A task's ``status_reason`` or ``status_message``, as far as logs, XComs and errors may repeat it.
 
-    ClearML's own words are short sentences on one line. The SDK writes ``Exception …`` with the message of
+    ClearML's own reasons are short sentences on one line. The SDK writes ``Exception …`` with the message of
     what ended a job that no agent ran, and the message may quote the job's data: it stays in ClearML.
     """
-    lines = words.strip().splitlines()
+    lines = reason.strip().splitlines()
     if not lines:
         return ""
     first = "".join(char for char in lines[0] if char.isprintable()).strip()
@@ -70,11 +70,11 @@ def shown_url(url: str) -> str:
 
 
 def shown_value(where: Iterable[object], value: object) -> str | None:
-    """A wrong value for an error's message; None: its name says that it is secret.
+    """A wrong value for an error's message; None: by its name it is secret.
 
     Args:
         where: The names that lead to it.
-        value: Only the kind is told of what holds other values: some of them may be secret.
+        value: Of one that holds other values only the kind is shown: some of them may be secret.
     """
     if any(_SECRET_NAME.search(str(name)) for name in where):
         return None

@@ -26,7 +26,7 @@ FAILED_STATES = ("failed", "stopped")
 class ClearMLTaskSensor(ClearMLOperator, BaseSensorOperator):  # type: ignore[misc]  # both are BaseOperator
     """Wait for a task that is not ours: succeed in one set of states, fail at once in another.
 
-    It only looks: nothing is enqueued, retried or cancelled, whatever becomes of the Airflow task. For
+    It only reads: nothing is enqueued, retried or cancelled, whatever becomes of the Airflow task. For
     jobs of one's own there is `ClearMLWaitOperator`.
 
     Returns ``{"task_id", "status"}``.
@@ -35,8 +35,8 @@ class ClearMLTaskSensor(ClearMLOperator, BaseSensorOperator):  # type: ignore[mi
         clearml_task_id: The task.
         allowed_states: States to wait for; may be ``in_progress``, to wait for a start.
         failed_states: States that fail the sensor, without retry. In any other it waits on, until *timeout*.
-        deferrable: Wait in the triggerer, which looks at all tasks of a connection together, each
-            *poke_interval*; else as *mode* says. The default is Airflow's ``[operators] default_deferrable``.
+        deferrable: Wait in the triggerer, which polls all tasks of a connection together, each
+            *poke_interval*; else in *mode*. The default is Airflow's ``[operators] default_deferrable``.
         clearml_conn_id: The connection.
     """
 
@@ -77,7 +77,7 @@ class ClearMLTaskSensor(ClearMLOperator, BaseSensorOperator):  # type: ignore[mi
         return self._judge(self._found(self.clearml_task_id).status.value)
 
     def execute(self, context: Context) -> dict[str, str]:
-        """Wait, in the triggerer or as *mode* says."""
+        """Wait, in the triggerer or in *mode*."""
         if self.deferrable:
             return self._defer(context)
         return cast("dict[str, str]", super().execute(context))
@@ -86,13 +86,13 @@ class ClearMLTaskSensor(ClearMLOperator, BaseSensorOperator):  # type: ignore[mi
         from clearml_provider.triggers import ClearMLStatusTrigger
 
         try:
-            looked = self.poke(context)
+            poked = self.poke(context)
         except AirflowFailException as error:
             if self.soft_fail or self.never_fail:
                 raise AirflowSkipException(str(error)) from error
             raise
-        if looked:
-            return cast("dict[str, str]", looked.xcom_value)
+        if poked:
+            return cast("dict[str, str]", poked.xcom_value)
         self.hook.close()
         trigger = ClearMLStatusTrigger(
             clearml_task_id=self.clearml_task_id,

@@ -1,6 +1,6 @@
 """How ClearML's API is spoken: steps that flows yield, the envelope of answers, and when to try again.
 
-A *flow* is a generator that yields steps and returns its result. It holds what is said and in which order;
+A *flow* is a generator that yields steps and returns its result. It holds what is sent and in which order;
 the two transports of `clearml_provider.client` only carry it, one blocking, one awaiting.
 """
 
@@ -57,7 +57,7 @@ class Call:
     """One request: *endpoint* with a JSON *payload*.
 
     ``creates`` marks a call that makes something new each time: it is sent again only when it certainly
-    did not happen, else `ClearMLLostAnswerError` is raised, for the flow to look and decide.
+    did not happen, else `ClearMLLostAnswerError` is raised, for the flow to read the task and decide.
     """
 
     endpoint: str
@@ -125,7 +125,7 @@ class RetryPolicy:
         return elapsed + state.upcoming_sleep > self.budget_s
 
     def timeout_s(self, longest_s: float, *, spent_s: float) -> float:
-        """How long the next try may wait: never past the budget, but for a second to say anything at all."""
+        """How long the next try may wait: never past the budget, but for a second to send anything at all."""
         return longest_s if self.budget_s <= 0 else max(1.0, min(longest_s, self.budget_s - spent_s))
 
 
@@ -197,7 +197,7 @@ def read_answer(response: httpx.Response, request: Call) -> Answer:
 
     Raises:
         RetryableError: Overload, gateway trouble, or a body that is not the envelope.
-        ClearMLAPIError: The server refused, with its own words.
+        ClearMLAPIError: The server refused; its message is kept.
     """
     try:
         body = response.json()
@@ -207,9 +207,9 @@ def read_answer(response: httpx.Response, request: Call) -> Answer:
         meta, data = None, {}
     status = response.status_code
     subcode = int((meta or {}).get("result_subcode") or 0)
-    words = str((meta or {}).get("result_msg") or response.reason_phrase or "no message")
+    message = str((meta or {}).get("result_msg") or response.reason_phrase or "no message")
     error = ClearMLAPIError(
-        f"{request.endpoint}: HTTP {status}/{subcode}: {words}",
+        f"{request.endpoint}: HTTP {status}/{subcode}: {message}",
         status=status,
         subcode=subcode,
         endpoint=request.endpoint,
@@ -228,7 +228,7 @@ def read_answer(response: httpx.Response, request: Call) -> Answer:
             subcode=subcode,
             endpoint=request.endpoint,
         )
-    if meta is None:  # a proxy, the web UI, another program: its "not found" says nothing of tasks
+    if meta is None:  # a proxy, the web UI, another program: its "not found" is not about tasks
         location = response.headers.get("Location")
         redirected = f" (redirected to {shown_url(location)})" if location else ""
         raise ClearMLAPIError(

@@ -20,9 +20,9 @@ KILL_GRACE_S = 15.0
 LOST, DEADLINE, OVERTIME = "lost", "deadline", "overtime"
 SUPERSEDED, CHILD_ENDED = "superseded", "child_ended"
 FIRST_POLL_S = 60.0
-"""How long a deadline that is over already waits for the first look, which may show that the job is done."""
+"""How long a deadline that is over already waits for the first poll, which may show that the job is done."""
 _MISSED_POLLS = 2
-"""An agent that has just taken a task has not said so yet: only the second look into the queues counts."""
+"""An agent that has just taken a task has not reported it yet: only the second poll of the queues counts."""
 
 
 class ClearMLTaskTrigger(BaseTrigger):
@@ -31,18 +31,18 @@ class ClearMLTaskTrigger(BaseTrigger):
     All triggers of a triggerer that use one connection share one poller: 500 tasks a request. The event is
     ``{"task_id", "attempt", "status"}``; status is a ClearML status that ends a task, or
 
-    - ``created``: a person reset the task or took it out of its queue, and nobody will run it;
+    - ``created``: a person reset the task or took it out of its queue, and no agent will run it;
     - ``superseded``: another attempt is current;
     - ``lost``: no sign of life for *lost_after_s*;
     - ``overtime``: in progress for longer than *run_limit_s*;
     - ``deadline``: *deadline* has come;
     - ``child_ended``: a further node of a multi-node job failed, was stopped or lost while the master runs;
-      ``child_id`` and ``child_status`` (``failed``, ``stopped``, ``lost``) say which and how.
+      ``child_id`` and ``child_status`` (``failed``, ``stopped``, ``lost``) name it and how it ended.
 
     Args:
         clearml_task_id: The task. (Not ``task_id``: the triggerer sets that to Airflow's own.)
         attempt: The attempt waited for.
-        waiter: Token of the Airflow try that waits; on_kill cancels only while the task carries it.
+        waiter: Fencing token of the Airflow try that waits; on_kill cancels only while the task carries it.
         poll_interval: Seconds between polls.
         deadline: Absolute, in seconds since the epoch, because a restarted triggerer starts `run` from
             zero; None: wait for ever.
@@ -51,9 +51,9 @@ class ClearMLTaskTrigger(BaseTrigger):
         lost_after_s: Seconds in progress without a sign of life (task update or worker report, on the
             server's clock) after which the node counts as lost; None: never.
         watch_children: Whether the job is a multi-node one, whose further nodes are watched too.
-        queue_check_s: Seconds between looks into the queues for a task that is ``queued``. One that is in
-            none at two looks in a row (its agent died before it said that it started) is put back. None:
-            never looked for.
+        queue_check_s: Seconds between polls of the queues for a task that is ``queued``. One that is in
+            none at two polls in a row (its agent died before it reported that it started) is requeued. None:
+            never polled for.
         max_outage_s: Seconds that the API may be away before the trigger fails, and Airflow's retry goes on.
         clearml_conn_id: The connection.
     """
@@ -105,7 +105,7 @@ class ClearMLTaskTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait until there is something to tell; log each change of status once.
+        """Wait until there is something to report; log each change of status once.
 
         Raises:
             ClearMLUnavailableError: The API was away longer than *max_outage_s*.
@@ -176,7 +176,7 @@ class ClearMLTaskTrigger(BaseTrigger):
             )
         except ClearMLUnavailableError as error:
             self.log.warning(
-                "ClearML task %s is queued, but in no queue; it could not be put back yet: %s",
+                "ClearML task %s is queued, but in no queue; it could not be requeued yet: %s",
                 self.clearml_task_id,
                 error,
             )
@@ -184,7 +184,7 @@ class ClearMLTaskTrigger(BaseTrigger):
         if done:
             self.log.warning(
                 "ClearML task %s, attempt %d, was queued, but in no queue (its agent died before it started "
-                "it): put back",
+                "it): requeued",
                 self.clearml_task_id,
                 self.attempt,
             )
@@ -214,7 +214,7 @@ class ClearMLTaskTrigger(BaseTrigger):
             self.log.info("ClearML task %s, attempt %d: cancelled", self.clearml_task_id, self.attempt)
         else:
             self.log.info(
-                "ClearML task %s: nothing to cancel, attempt %d is over or another try waits for it",
+                "ClearML task %s: nothing to cancel, attempt %d is over or another try owns it",
                 self.clearml_task_id,
                 self.attempt,
             )
@@ -320,7 +320,7 @@ class Waiting:
             return self.event(SUPERSEDED)
         if task.status.is_terminal:
             return self.event(task.status.value)
-        if task.status is TaskStatus.CREATED:  # a person reset or dequeued it: nobody will run it
+        if task.status is TaskStatus.CREATED:  # a person reset or dequeued it: no agent will run it
             return self.event(task.status.value)
         if self._is_lost(task):
             return self.event(LOST)
@@ -348,7 +348,7 @@ class Waiting:
         elif in_queue is False:
             self._missed += 1
             if self._missed >= _MISSED_POLLS:
-                self._missed = 0  # should it fall out again, it is put back again
+                self._missed = 0  # should it fall out again, it is requeued again
                 return True
         return False
 
@@ -375,7 +375,7 @@ class ClearMLStatusTrigger(BaseTrigger):
     Args:
         clearml_task_id: The task.
         states: ClearML's names of the states waited for.
-        poll_interval: Seconds between looks, which all triggers of a connection share.
+        poll_interval: Seconds between polls, which all triggers of a connection share.
         max_outage_s: Seconds that the API may be away before the trigger fails.
         clearml_conn_id: The connection.
     """

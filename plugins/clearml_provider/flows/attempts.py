@@ -1,6 +1,6 @@
 """A task's numbered attempts: begun in two calls, waited for by one owner, their outcomes kept.
 
-One edit writes the number and everything else to the task, then the task is enqueued. Whoever dies in between
+One edit writes the number and everything else to the task, then the task is enqueued. A crash in between
 leaves the user property ``enqueue_intent`` behind: the number, the queue, and the moment when the task got
 the status that it still has. As long as that moment stands, the attempt was never enqueued, and the next try
 does just that; neither is the number raised again, nor the old outcome read as the new attempt's.
@@ -36,7 +36,7 @@ ENQUEUE_INTENT = "enqueue_intent"
 def start_attempt(task: TaskInfo, *, queue_id: str, edit: AttemptEdit, fresh: bool = False) -> Flow[int]:
     """Enqueue an ended task again as its next attempt and return that attempt's number.
 
-    Nodes of earlier attempts are put away first. Hyperparameters, attempt and the rest are then written in
+    Nodes of earlier attempts are archived first. Hyperparameters, attempt and the rest are then written in
     one edit, before the task is enqueued. A stopped or failed task keeps its metrics and artifacts; a
     completed one has to be reset, and loses them. An attempt that was begun but never enqueued keeps its
     number.
@@ -116,7 +116,7 @@ def _check_unmoved(task: TaskInfo) -> Flow[None]:
             f"attempt {now.attempt}. Somebody else goes on with it: read it again."
         )
     if "archived" in now.system_tags:
-        log.warning("ClearML task %s was archived by somebody: shown again, it is to run", task.id)
+        log.warning("ClearML task %s was archived by a person: shown again, it is to run", task.id)
         yield from api.unarchive(task.id)
 
 
@@ -136,7 +136,7 @@ def _reset_and_enqueue(task: TaskInfo, attempt: int, queue_id: str) -> Flow[None
 
 
 def enqueue(task: TaskInfo, queue_id: str) -> Flow[None]:
-    """Put *task* into a queue, and say so if nobody serves it."""
+    """Put *task* into a queue, and warn if no agent serves it."""
     if not (yield from api.enqueue(task.id, queue_id)):
         log.warning("ClearML task %s waits in a queue that no agent serves at the moment", task.id)
 

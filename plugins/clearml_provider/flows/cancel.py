@@ -92,7 +92,7 @@ def cancel(
 ) -> Flow[bool]:
     """Stop one attempt with all its nodes, and free what it holds: ask the agents, then declare it stopped.
 
-    ``tasks.stop`` is sent once: repeating it renews ``last_update``, and a dead node's job looks alive. Only
+    ``tasks.stop`` is sent once: repeating it renews ``last_update``, and a dead node's job seems alive. Only
     an agent that had just taken the task out of its queue is asked again: it starts it whatever its status.
     A job that completes meanwhile stays completed. Nodes that an ended master left running are stopped too.
 
@@ -101,9 +101,9 @@ def cancel(
         attempt: Nothing is done when another attempt is current.
         cause: Identifier kept in the user property ``stop_cause``.
         reason: Sentence kept in the user property ``stop_reason`` (ClearML overwrites its own).
-        waiter: Nothing is done when another try waits; None: whoever waits.
+        waiter: Fencing token of the try that waits; nothing is done if the task has another. None: any.
         grace_s: Seconds that the agents have, all of them together.
-        poll_s: Seconds between looks.
+        poll_s: Seconds between polls.
 
     Returns:
         Whether this call ended it; False: not ours, in no queue, deleted, or over already.
@@ -201,7 +201,7 @@ class _Cancelling:
 
 
 def adopt(task: TaskInfo, *, reason: str) -> Flow[TaskInfo]:
-    """Declare an attempt completed whose results are there, though its agent never said so.
+    """Declare an attempt completed whose results are there, though its agent never reported it.
 
     Args:
         task: As just read.
@@ -223,7 +223,7 @@ def adopt(task: TaskInfo, *, reason: str) -> Flow[TaskInfo]:
 
 
 def stop_for(event: Mapping[str, Any], task: TaskInfo, limits: Limits, *, grace_s: float) -> Flow[bool]:
-    """Stop *task*'s attempt for what the trigger's *event* says of it, and note why in words.
+    """Stop *task*'s attempt for what the trigger's *event* reports, and write the reason on the task.
 
     Returns:
         As `cancel`.
@@ -260,9 +260,9 @@ def flag(value: bool | str | None, name: str) -> bool:
     Raises:
         ClearMLConfigError: It is neither.
     """
-    words = {"true": True, "1": True, "false": False, "0": False, "": False, "none": False}
+    meanings = {"true": True, "1": True, "false": False, "0": False, "": False, "none": False}
     try:
-        return words[str(value).lower()]
+        return meanings[str(value).lower()]
     except KeyError:
         raise ClearMLConfigError(f"{name} is {value!r}, expected True or False.") from None
 
@@ -281,8 +281,8 @@ def _why_node(event: Mapping[str, Any], node: TaskInfo | None) -> str:
         return f"node {event.get('child_id')} is {status}, and is deleted"
     if status == "lost":
         return f"{nodes.describe(node)} is lost: {_silence(node)}"
-    words = node.user_properties.get(STOP_REASON) or node.reason
-    return f"{nodes.describe(node)} {status}: {words or 'no reason given'}"
+    reason = node.user_properties.get(STOP_REASON) or node.reason
+    return f"{nodes.describe(node)} {status}: {reason or 'no reason given'}"
 
 
 def _silence(task: TaskInfo) -> str:

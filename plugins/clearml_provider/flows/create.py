@@ -44,7 +44,7 @@ def find_by_key(key: str) -> Flow[TaskInfo | None]:
     """The one task of *key*; drafts that a lost answer or a rival left beside it are deleted.
 
     One that is queued or runs is preferred, then one that succeeded, then one that was enqueued at all, then
-    the oldest. After a deletion it looks again: a draft that could not be deleted was just enqueued by a
+    the oldest. After a deletion it lists them again: a draft that could not be deleted was just enqueued by a
     rival, and is the one. Copies of a task of the same key (a multi-node job's children, a person's clone)
     carry its tag too; they are neither chosen nor deleted.
     """
@@ -86,7 +86,7 @@ def create_once(spec: TaskSpec, *, key: str) -> Flow[TaskInfo]:
             problem = error
             yield Pause(_SETTLE_S)
     raise ClearMLUnavailableError(
-        f"Key {key}: no task could be settled on in {_TRIES} looks ({problem}). "
+        f"Key {key}: no task could be settled on in {_TRIES} tries ({problem}). "
         f"Look at the tasks tagged {key_tag(key)!r} in ClearML, then clear this task."
     ) from problem
 
@@ -165,7 +165,7 @@ def edit_task(task_id: str, edit: TaskEdit) -> Flow[None]:
         ClearMLNotFoundError: It does not exist.
         ClearMLAPIError: It is published, which nothing may change.
     """
-    yield from api.get_task(task_id)  # says what is wrong with the id
+    yield from api.get_task(task_id)  # raises the reason if the id is wrong
     fields = ["id", "hyperparams", "tags", "container"]
     rows = (yield from call("tasks.get_all", {"id": [task_id], "only_fields": fields})).data["tasks"]
     now = rows[0] if rows else {}
@@ -225,5 +225,5 @@ def _raw_hyperparams(task_id: str) -> Flow[RawHyperparams]:
     query = {"id": [task_id], "only_fields": ["id", "hyperparams"]}
     rows = (yield from call("tasks.get_all", query)).data["tasks"]
     if not task_id or not rows:
-        yield from get_task(task_id)  # says what is wrong
+        yield from get_task(task_id)  # raises the reason
     return rows[0].get("hyperparams") or {}

@@ -56,7 +56,7 @@ def enqueue_once(
     """See to it that exactly one task of *key* exists and is on its way; return it as it is then.
 
     A new one is created and enqueued. One that is queued, running or done is adopted; one that is queued but
-    in no queue (its agent died on taking it) is put back. One that failed, was stopped, or was reset by a
+    in no queue (its agent died on taking it) is requeued. One that failed, was stopped, or was reset by a
     person starts its next attempt, with the hyperparameters and user properties of *spec* and fresh budgets.
 
     Args:
@@ -64,7 +64,7 @@ def enqueue_once(
         queue: Its queue's name.
         key: What makes this job the same job.
         create_queue_if_missing: Else an unknown queue is an error.
-        requeue_after_s: How long a task must be queued in no queue before it is put back.
+        requeue_after_s: How long a task must be queued in no queue before it is requeued.
 
     Raises:
         ClearMLConfigError: There is no such queue or template, or the key is empty.
@@ -86,7 +86,7 @@ def enqueue_once(
                 log.warning("Key %s: %s Looking before trying again.", key, error)
                 problem = error
                 yield Pause(_SETTLE_S)
-            continue  # look again: the answer may be lost, or a rival may have been faster
+            continue  # poll again: the answer may be lost, or a rival may have been faster
         try:
             if _needs_new_attempt(task):
                 edit = AttemptEdit(
@@ -111,7 +111,7 @@ def enqueue_once(
             problem = error
         yield Pause(_SETTLE_S)
     raise ClearMLUnavailableError(
-        f"Key {key}: no task could be settled on in {_TRIES} looks ({problem}). "
+        f"Key {key}: no task could be settled on in {_TRIES} tries ({problem}). "
         f"Look at the tasks tagged {key_tag(key)!r} in ClearML, then clear this task."
     ) from problem
 
@@ -124,7 +124,7 @@ def _needs_new_attempt(task: TaskInfo) -> bool:
 
 
 def _requeue_if_nowhere(task: TaskInfo, queue_id: str, after_s: float) -> Flow[None]:
-    """Enqueue a task again that is queued, but in no queue's entries at two looks *after_s* apart."""
+    """Enqueue a task again that is queued, but in no queue's entries at two polls *after_s* apart."""
     if task.status is not TaskStatus.QUEUED or task.id in (yield from api.queued_task_ids()):
         return
     yield Pause(after_s)
@@ -137,7 +137,7 @@ def _requeue_if_nowhere(task: TaskInfo, queue_id: str, after_s: float) -> Flow[N
         try:
             yield from api.requeue(task.id, now.queue_id or queue_id)
         except ClearMLLostAnswerError as error:
-            raise ClearMLMovedError(f"ClearML task {task.id} may have been put back: {error}") from error
+            raise ClearMLMovedError(f"ClearML task {task.id} may have been requeued: {error}") from error
 
 
 def enqueue_task(task_id: str, *, queue: str, create_queue_if_missing: bool = False) -> Flow[TaskInfo]:
@@ -177,16 +177,16 @@ def enqueue_task(task_id: str, *, queue: str, create_queue_if_missing: bool = Fa
 
 
 def requeue(task_id: str, *, attempt: int, waiter: str) -> Flow[bool]:
-    """Enqueue a task that is ``queued`` but in no queue: its agent died before it said that it started.
+    """Enqueue a task that is ``queued`` but in no queue: its agent died before it reported that it started.
 
     Looks once more before, because an agent that has just taken it is as invisible.
 
     Returns:
-        False when there was nothing to do: it is in a queue, moved on, or is another waiter's.
+        False when there was nothing to do: it is in a queue, moved on, or has another owner.
 
     Raises:
         ClearMLNotFoundError: Its queue was deleted, or the task.
-        ClearMLUnavailableError: It is not known whether the server did it; look again later.
+        ClearMLUnavailableError: It is not known whether the server did it; poll again later.
     """
     task = yield from api.get_task(task_id)
     ours = task.attempt == attempt and task.user_properties.get("waiter") == waiter
@@ -194,7 +194,7 @@ def requeue(task_id: str, *, attempt: int, waiter: str) -> Flow[bool]:
         return False
     if task.queue_id is None:
         raise ClearMLNotFoundError(
-            f"ClearML task {task_id} is queued, but in no queue, and does not say in which it was. "
+            f"ClearML task {task_id} is queued, but in no queue, and does not name the one that it was in. "
             f"Enqueue it in ClearML's web UI.",
             status=400,
             endpoint="tasks.enqueue",

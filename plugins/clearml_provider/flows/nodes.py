@@ -1,7 +1,7 @@
 """The other nodes of a multi-node job: found, stopped and deleted together with their master.
 
 ``launch_multi_node`` clones the running master once a node. The clones ("children") have it as parent, carry
-a system tag, and inherit its tags and user properties, the attempt's number among them: so a child says
+a system tag, and inherit its tags and user properties, the attempt's number among them: so a child tells
 itself to which attempt it belongs. ClearML leaves the rest to the caller: a child's failure does not fail the
 master, stopping the master leaves the children, and a re-run clones again.
 """
@@ -175,8 +175,9 @@ def _past_rows(properties: Mapping[str, str], children: Iterable[TaskInfo]) -> s
     known = {row[2] for row in rows if len(row) > 2}
     for child in children:
         if child.id not in known:
-            words = child.user_properties.get(STOP_REASON) or child.reason
-            rows.append([child.attempt, child.node_rank, child.id, child.status.value, words[:_REASON_CHARS]])
+            reason = child.user_properties.get(STOP_REASON) or child.reason
+            status = child.status.value
+            rows.append([child.attempt, child.node_rank, child.id, status, reason[:_REASON_CHARS]])
     return json.dumps(rows[-_PAST_ROWS:])
 
 

@@ -28,9 +28,9 @@ POLL_FIELDS = (
     "last_update", "last_worker", "last_worker_report", "execution.queue",
     f"hyperparams.{PROPERTIES}.attempt", f"hyperparams.{PROPERTIES}.waiter",
 )  # fmt: skip
-"""``only_fields`` of a look: what a waiting trigger judges, and no more."""
+"""``only_fields`` of a poll: what a waiting trigger judges, and no more."""
 TaskOrError = TaskInfo | ClearMLError
-"""A task, or why this one task cannot be told: it is no reason to stop waiting for the others."""
+"""A task, or why this one task cannot be read: it is no reason to stop waiting for the others."""
 SINGLE_VALUES = "Summary"
 """Metric under which the SDK's ``report_single_value`` files them."""
 LOG_PAGE_EVENTS = 1000

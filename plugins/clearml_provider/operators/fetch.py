@@ -110,7 +110,7 @@ class ClearMLFetchLogOperator(ClearMLOperator):
         destination: URL (as `ClearMLFetchArtifactOperator` takes it) or path of a text file, replaced when
             it exists; None: the last *lines* are returned.
         lines: How many, without a destination.
-        max_bytes: Stop there, with a destination, and say so in its last line.
+        max_bytes: Stop there, with a destination; its last line then names the limit.
         show_line: Function or dotted path, line → the line, a shortened one, or None to withhold it; the
             withheld are counted in a last line. None: every line. Keys are taken out of lines either way.
         clearml_conn_id: The connection.
@@ -152,7 +152,7 @@ class ClearMLFetchLogOperator(ClearMLOperator):
         task = self._found(self.clearml_task_id)
         if self.destination is None:
             return console.shown(self.hook.log_tail(task.id, lines=self.lines), show)
-        destinations.local_path(self.destination)  # an empty one is told before anything is fetched
+        destinations.local_path(self.destination)  # an empty one is refused before anything is fetched
         with tempfile.TemporaryDirectory(prefix="clearml-") as name:
             file = Path(name, "console.txt")
             count = console.write(self.hook.log_lines(task.id), file, show=show, max_bytes=self.max_bytes)

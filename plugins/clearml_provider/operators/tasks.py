@@ -124,7 +124,7 @@ class ClearMLCloneTaskOperator(ClearMLOperator):
         """
         from clearml_provider.models import TaskSpec
 
-        # Checked first, so that a wrong argument is told without asking the server for the name.
+        # Checked first, so that a wrong argument is refused without asking the server for the name.
         given = {
             "project": self.project,
             "template_task_id": self.template_task_id,
@@ -270,7 +270,7 @@ class ClearMLEnqueueOperator(ClearMLOperator):
 
     Running again (retry, clear, another DAG run, an answer that got lost) finds the task by its key: one that
     is queued, running or done is adopted; one that failed or was stopped starts its next attempt; one that is
-    queued but in no queue, because its agent died on taking it, is put back.
+    queued but in no queue, because its agent died on taking it, is requeued.
 
     Returns the ClearML task's id.
 

@@ -71,7 +71,7 @@ class ClearMLWaitOperator(ClearMLOperator):
         next_attempt: Function or dotted path, (`Termination`, `AttemptOutcome`) → `AttemptEdit`, or None to
             give up; the default changes nothing.
         on_outcome: Function or dotted path, (`Termination`, `AttemptOutcome`) → None: called with each new
-            outcome before Airflow learns of it, again if a try dies in between. None: nobody else keeps it.
+            outcome before Airflow learns of it, again if a try dies in between. None: nothing is called.
         classify_log_lines: How many of the console's last lines *classify* gets to see after a failure.
         log_tail: How many of them are copied to Airflow's log after a failure. 0 by default: consoles may
             quote data that must not leave.
@@ -143,7 +143,7 @@ class ClearMLWaitOperator(ClearMLOperator):
         return self._resume(context, task)
 
     def _resume(self, context: Context, task: TaskInfo) -> dict[str, Any]:
-        """Go on from what the last try left: a half-begun attempt, an outcome nobody knows, a live job."""
+        """Go on from what the last try left: a half-begun attempt, an unhandled outcome, a live job."""
         from clearml_provider.flows import attempts
 
         if (queue_id := attempts.intended_queue(task)) is not None:
@@ -167,7 +167,7 @@ class ClearMLWaitOperator(ClearMLOperator):
 
         if task.status is TaskStatus.CREATED:
             raise AirflowFailException(
-                f"ClearML task {task.id}, attempt {task.attempt}, is a draft and in no queue: somebody reset "
+                f"ClearML task {task.id}, attempt {task.attempt}, is a draft and in no queue: a person reset "
                 f"or dequeued it in ClearML. Enqueue it by clearing the task before this one."
             )
         limits = self._limits(task)
@@ -249,7 +249,7 @@ class ClearMLWaitOperator(ClearMLOperator):
         return self._enqueued(context, begin, note=edit.note)
 
     def _enqueued(self, context: Context, begin: Flow[int], *, note: str = "") -> TaskInfo:
-        """Carry out *begin*, unless somebody else began an attempt in this moment."""
+        """Carry out *begin*, unless another process began an attempt in this moment."""
         try:
             attempt = self.hook.run(begin)
         except ClearMLMovedError as moved:

@@ -154,7 +154,7 @@ async def test_queues_that_cannot_be_looked_into_stop_nobody(clearml, task_ids, 
     async with all_watching(watcher):
         await until(lambda: len(watcher.looks) >= 3)
     assert set(watcher.statuses) == {"queued"}
-    assert "Cannot look into ClearML's queues" in caplog.text
+    assert "Cannot read ClearML's queues" in caplog.text
 
 
 async def test_a_mistake_in_judging_is_raised_to_the_one_who_waits(clearml, task_ids):

@@ -143,11 +143,11 @@ async def test_a_task_that_fell_out_of_its_queue_is_put_back_and_waited_for(clea
     await asyncio.to_thread(
         clearml.call, "queues.get_next_task", queue=clearml.queue_id
     )  # and the agent dies
-    await _seen(caplog, "put back")
+    await _seen(caplog, "requeued")
     assert await asyncio.to_thread(clearml.entries) == [task_id]
     await asyncio.to_thread(clearml.complete)
     assert (await outcome)["status"] == "completed"
-    assert caplog.text.count("put back") == 1
+    assert caplog.text.count("requeued") == 1
 
 
 async def test_a_task_in_its_queue_is_left_there(clearml, task_id):
@@ -163,7 +163,7 @@ async def test_a_task_whose_putting_back_got_no_answer_is_put_back_later(clearml
     await asyncio.to_thread(clearml.call, "queues.get_next_task", queue=clearml.queue_id)
     clearml.faults.lose("tasks.enqueue", after_effect=False)
     outcome = asyncio.create_task(first_event(waiting))
-    await _seen(caplog, "could not be put back yet")
+    await _seen(caplog, "could not be requeued yet")
     await _seen(caplog, "its agent died")
     await asyncio.to_thread(clearml.complete)
     assert (await outcome)["status"] == "completed"

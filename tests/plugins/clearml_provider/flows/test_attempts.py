@@ -161,7 +161,7 @@ def test_a_draft_is_not_waited_for(clearml, how):
     task_id = clearml.enqueue()
     clearml.call(how, task=task_id)
     with pytest.raises(
-        AirflowFailException, match="attempt 1, is a draft and in no queue: somebody reset or"
+        AirflowFailException, match="attempt 1, is a draft and in no queue: a person reset or"
     ):
         wait(task_id).execute({})
     clearml.enqueue()

@@ -1,4 +1,4 @@
-"""Looks at many tasks at once: how the answers are read, and when a task is put back into its queue."""
+"""Polls of many tasks at once: how the answers are read, and when a task is requeued."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def test_a_server_that_loses_every_answer_is_given_up_after_a_few_looks(clearml)
 
     for _ in range(4):
         clearml.faults.lose("tasks.create", after_effect=False)
-    with pytest.raises(ClearMLUnavailableError, match="no task could be settled on in 4 looks"):
+    with pytest.raises(ClearMLUnavailableError, match="no task could be settled on in 4 tries"):
         clearml.hook.run(flow())
     assert clearml.of_key() == []
 
