@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from palmares.hub.failures import translated
+from palmares.hub.private_client import always_sent, pages
 from palmares.leaderboard.errors import HubRefusedError, HubUnavailableError, StaleCommitError
 
 if TYPE_CHECKING:
@@ -87,12 +88,8 @@ def find_commit(api: HfApi, repo_id: str, mark: str, *, since: str) -> str | Non
 
     Not `list_repo_commits`, which reads the whole history, and that may be long.
     """
-    from huggingface_hub.utils._headers import build_hf_headers
-    from huggingface_hub.utils._pagination import paginate
-
     address = f"{api.endpoint}/api/datasets/{repo_id}/commits/main"
-    commits = paginate(address, params={}, headers=build_hf_headers(token=api.token))
-    for commit in islice(commits, _COMMITS_LOOKED_AT):
+    for commit in islice(pages(address, token=api.token), _COMMITS_LOOKED_AT):
         if commit["id"] == since:
             return None
         if f"{MARK}{mark}" in f"{commit['title']}\n{commit['message']}":
@@ -115,23 +112,10 @@ def _split(message: str) -> tuple[str, str]:
 
 
 def _addition(path: str, content: bytes) -> CommitOperationAdd:
-    """Return an addition that is always sent.
-
-    The client leaves out files that equal those of the branch's *newest* commit, and sends nothing if none
-    is left: then nobody checks the parent, and a writer who came too late hears of success.
-    """
-    from huggingface_hub import CommitOperationAdd
-
     if path.startswith("/"):
         # The client would take the slash off.
         raise HubRefusedError(f"{path!r} cannot be written to the Hub: it is absolute", code="content")
-
-    class Addition(CommitOperationAdd):
-        @property
-        def _local_oid(self) -> str | None:
-            return None
-
     try:
-        return Addition(path_in_repo=path, path_or_fileobj=content)
+        return always_sent(path, content)
     except ValueError as error:
         raise HubRefusedError(f"{path!r} cannot be written to the Hub: {error}", code="content") from error

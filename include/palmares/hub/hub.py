@@ -12,6 +12,7 @@ from urllib.parse import quote
 from palmares.hub.blobs import Blobs, BlobsInMemory, git_hash
 from palmares.hub.failures import translated
 from palmares.hub.model_facts import facts_of
+from palmares.hub.private_client import auth_headers
 from palmares.hub.session import bounded, retrying
 from palmares.hub.writing import HubWriter, sha_of
 from palmares.leaderboard.errors import HubNotFoundError, HubUnavailableError
@@ -202,14 +203,12 @@ class Hub(HubWriter):
         return content
 
     def _download(self, repo_id: str, path: str, *, commit: str, repo_type: str) -> bytes:
-        from huggingface_hub import get_session, hf_hub_url
-        from huggingface_hub.utils._headers import build_hf_headers
-        from huggingface_hub.utils._http import hf_raise_for_status
+        from huggingface_hub import get_session, hf_hub_url, hf_raise_for_status
 
         def get(_api: HfApi) -> bytes:
             # Not hf_hub_download: it fills a cache of three inodes a file, and falls back to it unseen.
             url = hf_hub_url(repo_id, path, repo_type=repo_type, revision=commit, endpoint=self._endpoint)
-            response = get_session().get(url, headers=build_hf_headers(token=self._token or False))
+            response = get_session().get(url, headers=auth_headers(self._token))
             hf_raise_for_status(response)
             content: bytes = response.content
             return content

@@ -21,6 +21,7 @@ from tenacity import (
 from tenacity.stop import stop_base
 
 from palmares.hub.failures import BUSY_STATUSES, HubBusyError, HubUnreachableError
+from palmares.hub.private_client import prepare_request
 from palmares.leaderboard.errors import HubUnavailableError
 
 if TYPE_CHECKING:
@@ -85,10 +86,8 @@ def _retry_after_s(response: httpx2.Response) -> float | None:
 
 
 def _new_client() -> httpx2.Client:
-    from huggingface_hub.utils._http import hf_request_event_hook
-
     return _client_class()(
-        event_hooks={"request": [hf_request_event_hook]},
+        event_hooks={"request": [prepare_request]},
         follow_redirects=True,
         timeout=None,
         # A proxy of the environment knows nothing of this machine's own services.

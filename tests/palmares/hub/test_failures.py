@@ -142,7 +142,7 @@ def test_no_signed_address_is_in_an_error_or_its_traceback(failing, status, code
 def _ask(url: str) -> None:
     """What the Hub's client does with an answer."""
     import httpx2
-    from huggingface_hub.utils._http import hf_raise_for_status
+    from huggingface_hub import hf_raise_for_status
 
     hf_raise_for_status(httpx2.get(url))
 
