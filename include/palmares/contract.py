@@ -71,6 +71,9 @@ class StopCause(StrEnum):
     """No run waited for the job."""
 
 
+TASK_KEY: Final = r"[\w.-]+\|[\w.+:-]+\|\d+"
+"""A task's key, as a regular expression: source, name, number of examples. lighteval's names hold ``:``."""
+
 # --- The ClearML task -----------------------------------------------------------------------------------
 
 
@@ -84,7 +87,7 @@ class Hyperparameter(StrEnum):
     GPUS_PER_NODE = "nb_gpus_per_node"
     GPU_MEMORY_UTILIZATION = "gpu_memory_utilization"
     TASKS = "tasks"
-    """Comma-separated keys, e.g. ``community|bac-fr|0``."""
+    """Comma-separated keys (`TASK_KEY`), e.g. ``community|bac-fr|0``."""
     MAX_MODEL_LENGTH = "max_model_length"
     USE_CHAT_TEMPLATE = "use_chat_template"
     WALLTIME = "walltime"

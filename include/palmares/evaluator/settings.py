@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from palmares.benchmarks import registry
 from palmares.benchmarks.benchmark import Benchmark
 from palmares.benchmarks.errors import BenchmarkError
+from palmares.contract import TASK_KEY
 from palmares.evaluator.failures import EvaluationFailure
 
 _HUB_ID = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}/)?[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}")
@@ -24,7 +25,7 @@ class TaskKey(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    key: str = Field(pattern=r"^[\w.-]+\|[\w.-]+\|\d+(\|\d+)?$")
+    key: str = Field(pattern=rf"^{TASK_KEY}(\|\d+)?$")
 
     @model_validator(mode="after")
     def _is_known(self) -> Self:

@@ -13,6 +13,7 @@ from palmares.benchmarks import lm_eval, registry
 from palmares.benchmarks.benchmark import Benchmark
 from palmares.benchmarks.errors import BenchmarkError
 from palmares.benchmarks.statistics import normalize
+from palmares.contract import TASK_KEY
 from palmares.leaderboard.checks.limits import SanitySettings, limits_for
 from palmares.leaderboard.groups import Group, GroupScore, Value, check_groups, in_order, score_groups
 
@@ -42,7 +43,7 @@ class SuiteTask(BaseModel):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][\w.+-]*$", max_length=150)
     """Short name: of a benchmark (``bac-fr``) or of a task of lm-eval's (``gsm8k``)."""
-    key: str = Field(pattern=r"^[\w.-]+\|[\w.+-]+\|\d+$")
+    key: str = Field(pattern=f"^{TASK_KEY}$")
     """Name in results JSON and hyperparameters, e.g. ``community|bac-fr|0``."""
     lm_eval_task: str
     title: str

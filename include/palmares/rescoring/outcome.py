@@ -38,6 +38,9 @@ class GradedFile:
         }
 
 
+ScoresState = Literal["updated", "unchanged", "would_update", "left_out"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoresOutcome:
     """One results file."""
@@ -46,7 +49,9 @@ class ScoresOutcome:
     model: str
     time: str
     """Of the evaluation, digits only."""
-    state: Literal["updated", "unchanged", "would_update"]
+    state: ScoresState
+    """``unchanged``: it holds all these scores already. ``left_out``: it stays as it was and lacks some, for
+    the reasons among the run's problems."""
     changes: tuple[Change, ...]
     before: dict[str, tuple[float, float | None]]
     """Score and its error of every task that the leaderboard shows, by short name, before."""

@@ -32,7 +32,7 @@ from palmares.rescoring.files import (
     display_name,
 )
 from palmares.rescoring.grading import Inspected, Inspection, Part, grade_part, inspect_file
-from palmares.rescoring.outcome import GradedFile, Outcome, ScoresOutcome
+from palmares.rescoring.outcome import GradedFile, Outcome, ScoresOutcome, ScoresState
 from palmares.rescoring.pool import Pool
 from palmares.rescoring.records import Mark, read_mark, sha256_of, write_mark
 from palmares.rescoring.sanity import SanityBaselines
@@ -67,6 +67,8 @@ class Evaluation:
     """Files not yet done with."""
     graded: list[tuple[Path, GradedFile, str | None]] = field(default_factory=list)
     """Results file, graded details, filter of samples."""
+    is_whole: bool = True
+    """Whether every file so far could be graded."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -316,7 +318,7 @@ class Rescoring:
         for path in dict.fromkeys(path for path, _, _ in job.evaluation.graded):
             own = [(graded, of) for scores, graded, of in job.evaluation.graded if scores == path]
             try:
-                update_scores(path, own, self.outcome, self._options.baselines, self._options.dry_run)
+                update_scores(path, own, self.outcome, self._options, is_whole=job.evaluation.is_whole)
             except OSError as error:
                 self._report(cannot_write(path, error), error.errno)
             except ResultsError as error:
@@ -326,6 +328,7 @@ class Rescoring:
         if job.failed:
             return
         job.failed = True
+        job.evaluation.is_whole = False
         self._drop(job)
         path = job.file.path
         if isinstance(error, Problem):
@@ -398,10 +401,18 @@ def update_scores(
     path: Path,
     graded: Sequence[tuple[GradedFile, str | None]],
     outcome: Outcome,
-    baselines: Mapping[str, float],
-    dry_run: bool,
+    options: Options,
+    *,
+    is_whole: bool,
 ) -> None:
     """Carry new scores into a results file, and count what came of it.
+
+    Args:
+        path: The results file.
+        graded: Its graded details, each with the filter of its samples.
+        outcome: Where it is counted.
+        options: The run's.
+        is_whole: Whether all details of the evaluation could be graded.
 
     Raises:
         ResultsFormatError: The file cannot be read any more, or its JSON cannot be edited.
@@ -410,15 +421,18 @@ def update_scores(
     scores = read_results_file(path)
     new = [_new_score(one, samples_filter) for one, samples_filter in graded]
     try:
-        update = updated(scores, new, baselines)
+        update = updated(scores, new, options.baselines)
     except ValueError as error:
         raise ResultsFormatError(f"{path.name}: cannot be edited: {error}. It was left as it is.") from error
     outcome.problems += update.problems
     outcome.notes += update.notes
     changed = update.text != scores.text
-    if changed and not dry_run:
+    if changed and not options.dry_run:
         with atomic.replacing(path) as file:
             file.write(update.text.encode())
+    state: ScoresState = "unchanged" if is_whole and not update.problems else "left_out"
+    if changed:
+        state = "would_update" if options.dry_run else "updated"
     before = _shown(scores) | {
         short_name(one.task_key): (one.before, one.before_stderr)
         for one in update.changes
@@ -429,7 +443,7 @@ def update_scores(
             path=path,
             model=graded[0][0].model,
             time=graded[0][0].file.time,
-            state="unchanged" if not changed else "would_update" if dry_run else "updated",
+            state=state,
             changes=update.changes,
             before=before,
             after=before

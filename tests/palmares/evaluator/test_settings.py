@@ -59,6 +59,7 @@ def test_parallelism_comes_from_the_plan_and_else_from_the_shape():
     ("name", "value", "said"),
     [
         ("tasks", "community|sornette|0", "unknown task 'community|sornette|0'"),
+        ("tasks", "lighteval|mmlu:anatomy|0", "unknown task 'lighteval|mmlu:anatomy|0'"),
         ("tasks", "bac-fr", "String should match pattern"),
         ("tasks", "community|bac-fr|5", "zero-shot"),
         ("tasks", "community|bac-fr|0,lighteval|bac-fr|0", "holds one twice"),

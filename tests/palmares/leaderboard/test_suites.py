@@ -35,6 +35,19 @@ def test_shots_metric_and_filter_are_what_is_written():
     assert task.metric.name == "exact_match,flexible-extract"
 
 
+@pytest.mark.parametrize("key", ["lighteval|mmlu:anatomy|5", "community|okapi_mmlu:fr+en|0"])
+def test_a_key_may_hold_what_other_writers_names_hold(key: str):
+    (task,) = suite({"name": "gsm8k", "key": key}).tasks
+
+    assert task.key == key
+
+
+@pytest.mark.parametrize("key", ["gsm8k", "a|b", "a|b/../c|0", "a|b c|0", "a|b|five", "a|b|0\n"])
+def test_a_key_that_is_none_is_refused(key: str):
+    with pytest.raises(ValueError, match=r"key\n  String should match pattern"):
+        suite({"name": "gsm8k", "key": key})
+
+
 @pytest.mark.parametrize(
     ("task", "message"),
     [

@@ -91,7 +91,7 @@ def test_a_run_that_was_broken_off_before_the_results_file_is_taken_up_there(tre
     assert tree.read_scores()["results"][TASK]["bac-fr-qem"] == AFTER
 
 
-def _broken_off(*_):
+def _broken_off(*_, **__):
     raise KeyboardInterrupt
 
 
@@ -234,6 +234,18 @@ def test_a_broken_file_is_named_and_the_rest_goes_on(tree):
     assert list(broken.parent.iterdir()) == [broken]
 
 
+def test_a_results_file_of_which_one_task_cannot_be_graded_is_not_up_to_date(tree):
+    whole = tree.add()
+    tree.rescore()
+    broken = whole.with_name(whole.name.replace("bac-fr", "gpqa-fr"))
+    broken.write_bytes(whole.read_bytes()[:100])
+
+    outcome = tree.rescore()
+
+    assert [problem.path for problem in outcome.problems] == [broken]
+    assert [one.state for one in outcome.scores] == ["left_out"]
+
+
 def test_a_missing_column_is_named_with_its_file(tree):
     details = tree.add()
     pq.write_table(pq.read_table(details).drop(["predictions"]), details)
@@ -330,6 +342,7 @@ def test_rows_that_the_results_file_counts_otherwise_are_named_and_its_score_lef
     outcome = tree.rescore()
 
     assert [one.kind for one in outcome.problems] == ["mismatch"]
+    assert [one.state for one in outcome.scores] == ["left_out"]
     assert "has 600 rows, but" in outcome.problems[0].message
     assert tree.read_scores() == scores
 

@@ -100,7 +100,8 @@ def _sentences(outcome: Outcome, *, dry_run: bool) -> list[str]:
         sentences.append(f"Dry run: nothing was written; {_count(would, 'results file')} would change.")
     else:
         updated, same = states.count("updated"), states.count("unchanged")
-        sentences.append(f"Results files: {updated:,} updated, {same:,} already up to date.")
+        left_out = f", {states.count('left_out'):,} left out" if "left_out" in states else ""
+        sentences.append(f"Results files: {updated:,} updated, {same:,} already up to date{left_out}.")
     if outcome.without_scorer:
         listed = ", ".join(f"{task} ({count:,})" for task, count in sorted(outcome.without_scorer.items()))
         sentences.append(f"Left as they are, since no scorer reads their generations: {listed}.")
