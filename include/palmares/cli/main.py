@@ -18,6 +18,7 @@ COMMANDS = (
     "palmares.cli.commands.evaluate",
     "palmares.cli.commands.plan",
     "palmares.cli.commands.results",
+    "palmares.cli.commands.compare",
     "palmares.cli.commands.requests",
     "palmares.cli.commands.models",
     "palmares.cli.commands.rescore",

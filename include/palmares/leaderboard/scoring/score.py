@@ -229,6 +229,26 @@ def _graded(
     return scored, records, rates
 
 
+def row_scores(task: SuiteTask, rows: Sequence[DetailsRow], scorer: Scorer | None) -> list[float]:
+    """What each row counts in a task's score: their mean is the score, a fraction.
+
+    Args:
+        task: Says which metrics make the score, and who grades.
+        rows: All rows of the task.
+        scorer: Of this task; needed where stored generations are graded.
+
+    Raises:
+        GateError: A value is no fraction, or there is no scorer.
+        ResultsFormatError: A row lacks a metric.
+    """
+    if task.metric.graded_by == "scorer":
+        if scorer is None:
+            raise GateError(f"{task.key}: no scorer is registered. Set graded_by: evaluator, or add one.")
+        return [float(scorer.grade(row).correct) for row in rows]
+    pulls = [ratio_influences(_row_values(rows, metric, task)) for metric in task.metric.of]
+    return [mean(row) for row in zip(*pulls, strict=True)]
+
+
 def _response_rates(
     task: SuiteTask,
     rows: Sequence[DetailsRow],

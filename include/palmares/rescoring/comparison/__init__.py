@@ -8,8 +8,6 @@ from palmares.rescoring.comparison.changes import (
     ScoreAt,
     VerdictChanges,
     compare,
-    holm,
-    mcnemar,
     overall,
 )
 from palmares.rescoring.comparison.drawing import chart
@@ -23,9 +21,7 @@ __all__ = [
     "VerdictChanges",
     "chart",
     "compare",
-    "holm",
     "markdown",
-    "mcnemar",
     "overall",
     "to_json",
     "write_texts",

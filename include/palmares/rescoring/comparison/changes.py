@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from palmares.benchmarks.statistics import mean, normalize
 from palmares.leaderboard.publishing.ranking import rank
+from palmares.leaderboard.statistics.significance import holm, mcnemar
 from palmares.rescoring.engine import VerdictCounts, share_stderr
 
 
@@ -88,32 +89,6 @@ def compare(model: str, task: str, rows: Iterable[tuple[str, bool | None, bool]]
     for row_id, before, after in rows:
         counts.add(row_id, before=before, after=after)
     return VerdictChanges.of(counts, model=model, task=task)
-
-
-def mcnemar(to_right: int, to_wrong: int) -> float:
-    """McNemar's test, exact and two-sided: the binomial test of the changed rows against a fair coin.
-
-    Exact at every size, where the usual chi-squared form wants some 25 changed rows
-    (McNemar 1947, doi:10.1007/BF02295996). It tells whether the change has a direction, not which scorer
-    is right.
-
-    Returns:
-        The p-value; 1 if nothing changed.
-    """
-    from scipy.stats import binomtest  # type: ignore[import-untyped]
-
-    changed = to_right + to_wrong
-    return float(binomtest(to_right, changed, 0.5).pvalue) if changed else 1.0
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values for their number, in their order (Holm 1979, the step-down form of Bonferroni's)."""
-    adjusted = [0.0] * len(p_values)
-    largest = 0.0
-    for place, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        largest = max(largest, min(1.0, p_values[index] * (len(p_values) - place)))
-        adjusted[index] = largest
-    return adjusted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,7 +271,7 @@ def overall(
             p_value=p_value,
             p_holm=corrected,
         )
-        for changes, p_value, corrected in zip(models, p_values, holm(p_values), strict=True)
+        for changes, p_value, corrected in zip(models, p_values, holm(p_values).tolist(), strict=True)
     ]
     lines.sort(key=_order)
     tasks = sorted({changes.task for changes in models})

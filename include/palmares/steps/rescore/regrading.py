@@ -9,8 +9,8 @@ from typing import Any
 from palmares.benchmarks.registry import text_scorers
 from palmares.leaderboard.errors import ClaimLostError, GateError, StoreError
 from palmares.leaderboard.scoring import ScoredResults, score_results
+from palmares.leaderboard.statistics.significance import mcnemar
 from palmares.leaderboard.submissions.submission import Submission
-from palmares.rescoring.comparison import mcnemar
 from palmares.rescoring.engine import VerdictCounts
 from palmares.steps.rescore.selection import present_scorers
 from palmares.steps.services import Services

@@ -4,7 +4,8 @@ import json
 import math
 
 import pytest
-from palmares.rescoring.comparison import ScoreAt, compare, mcnemar, overall, to_json
+from palmares.leaderboard.statistics.significance import mcnemar
+from palmares.rescoring.comparison import ScoreAt, compare, overall, to_json
 
 
 def changes(model, to_right=(), to_wrong=(), *, task="bac-fr", same=10):

@@ -3,7 +3,7 @@ from __future__ import annotations
 from math import comb
 
 import pytest
-from palmares.rescoring.comparison import holm, mcnemar
+from palmares.leaderboard.statistics.significance import holm, mcnemar
 
 
 @pytest.mark.parametrize(("to_right", "to_wrong"), [(0, 1), (5, 0), (8, 2), (2, 8), (121, 59)])
@@ -24,6 +24,6 @@ def test_rows_that_did_not_change_do_not_count():
 
 
 def test_holm_corrects_stepwise_and_keeps_the_order():
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert holm([0.5, 0.9]) == [1, 1]
-    assert holm([]) == []
+    assert holm([0.01, 0.04, 0.03]).tolist() == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.9]).tolist() == [1, 1]
+    assert holm([]).tolist() == []
