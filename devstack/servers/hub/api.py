@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
@@ -408,6 +408,16 @@ def _bounds(header: str | None, size: int) -> tuple[int, int] | None:
     return start, stop
 
 
+PICTURES: Final = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "gif": "image/gif",
+    "webp": "image/webp",
+}
+"""Media types by suffix; whatever else is served as text."""
+
+
 def resolve(request: Request) -> Response:
     """Answer a file's content at a revision. HEAD describes it; the client caches it under its ETag."""
     hub = hub_of(request)
@@ -420,24 +430,25 @@ def resolve(request: Request) -> Response:
     if entry is None or entry.is_directory:
         raise entry_not_found(path, commit=commit.oid)
     size = hub.objects.sizes([entry.oid])[entry.oid]
+    media_type = PICTURES.get(path.rpartition(".")[2].lower(), "text/plain")
     headers = {
         "X-Repo-Commit": commit.oid,
         "ETag": f'"{entry.oid}"',
         "Accept-Ranges": "bytes",
         "Access-Control-Expose-Headers": "X-Repo-Commit, ETag",
-        # Uploads are untrusted: a browser shows them as text and runs nothing.
+        # Uploads are untrusted: a browser shows them as text or as pictures, and runs nothing.
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "default-src 'none'; sandbox",
     }
     bounds = _bounds(request.headers.get("range"), size)
     if request.method == "HEAD":
-        return Response(headers={**headers, "Content-Length": str(size)}, media_type="text/plain")
+        return Response(headers={**headers, "Content-Length": str(size)}, media_type=media_type)
     if bounds is not None:
         start, stop = bounds
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
         data = hub.objects.read(entry.oid, start=start, length=stop - start)
-        return Response(data, status_code=206, headers=headers, media_type="text/plain")
-    return Response(hub.objects.read(entry.oid), headers=headers, media_type="text/plain")
+        return Response(data, status_code=206, headers=headers, media_type=media_type)
+    return Response(hub.objects.read(entry.oid), headers=headers, media_type=media_type)
 
 
 _REPO = "/api/{kind:kind}/{ns}/{name}"

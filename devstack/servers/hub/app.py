@@ -25,6 +25,13 @@ def _health(_request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
+def _lost(request: Request, error: Exception) -> Response:
+    """Answer a path or a method that no route has: a page for a browser, else as the API does."""
+    if "text/html" in request.headers.get("accept", ""):
+        return pages.missing(404, "There is no such page.")
+    return lost(request, error)
+
+
 def create_app(state_dir: Path, *, tokens: Mapping[str, str]) -> Starlette:
     """Make the application.
 
@@ -48,7 +55,7 @@ def create_app(state_dir: Path, *, tokens: Mapping[str, str]) -> Starlette:
     app = Starlette(
         routes=[Route("/healthz", _health), *api.ROUTES, *pages.ROUTES],
         middleware=[Middleware(RawPath)],
-        exception_handlers={Refusal: refused, Renamed: passed_on, 404: lost, 405: lost},
+        exception_handlers={Refusal: refused, Renamed: passed_on, 404: _lost, 405: _lost},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
