@@ -157,8 +157,7 @@ def _markdown(text: str, *, root: str, commit: Commit) -> Markup:
             elif child.type == "link_open":
                 child.attrs["href"] = _own(str(child.attrs["href"]), f"{root}/blob/{commit.oid}/")
                 child.attrs["rel"] = "nofollow noopener"
-    # Every character of the text was escaped by the renderer.
-    return Markup(parser.renderer.render(tokens, parser.options, {}))  # noqa: S704
+    return Markup(parser.renderer.render(tokens, parser.options, {}))  # noqa: S704 - the renderer escapes every character of the text
 
 
 def _own(address: str, folder: str) -> str:
