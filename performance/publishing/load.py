@@ -31,7 +31,7 @@ class Load:
     away_s: float = 3.0
     """How long the Hub is away, once."""
     retry_s: float | None = None
-    """``hub.gather_at_most_s``, and the longest pause of a task; None: as in production."""
+    """``hub.longest_linger_s``, and the longest pause of a task; None: as in production."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ def run(load: Load, *, hub: FaultyHub, store_url: str, scratch: Path) -> Outcome
             ),
             range(load.models),
             workers=load.workers,
-            retry_s=settings.hub.gather_at_most_s,
+            retry_s=settings.hub.longest_linger_s,
         )
         duration_s = time.monotonic() - started
     hub.plan([])
@@ -118,7 +118,7 @@ def _settings(load: Load) -> Settings:
     settings = load_settings()
     if load.retry_s is None:
         return settings
-    hub = settings.hub.model_copy(update={"gather_at_most_s": load.retry_s})
+    hub = settings.hub.model_copy(update={"longest_linger_s": load.retry_s})
     return settings.model_copy(update={"hub": hub})
 
 

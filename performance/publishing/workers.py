@@ -40,7 +40,7 @@ def publish(services: Services, number: int) -> None:
     entries = entries_of(number, hub)
     services.store.outbox.add(entries)
     for repo_id in (hub.details_repo, hub.results_repo, hub.requests_repo):
-        write_out(services, repo_id, with_siblings=True)
+        write_out(services, repo_id, shares_commits=True)
     check_written(services, [entry.key for entry in entries])
 
 

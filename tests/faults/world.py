@@ -85,12 +85,12 @@ class World:
 
 
 def unhurried_configuration(folder: Path) -> Path:
-    """Ours, but an hour has commits for every scenario, and a publication waits for no siblings."""
+    """Ours, but an hour has commits for every scenario, and a publication waits for no other."""
     shutil.copytree(DEFAULT_CONFIG_DIR, folder)
     path = folder / "leaderboard.yaml"
     text, changed = re.subn(r"commits_per_hour: \d+", "commits_per_hour: 100000", path.read_text("utf-8"))
-    text, quiet = re.subn(r"gather_quiet_s: \d+", "gather_quiet_s: 0", text)
-    assert (changed, quiet) == (1, 1), "leaderboard.yaml no longer says how commits are gathered"
+    text, quiet = re.subn(r"linger_s: \d+", "linger_s: 0", text)
+    assert (changed, quiet) == (1, 1), "leaderboard.yaml no longer says how long a commit lingers"
     path.write_text(text, "utf-8")
     return folder
 

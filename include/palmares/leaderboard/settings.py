@@ -40,9 +40,9 @@ class HubSettings(BaseModel):
     """Commits that we make at most, over all datasets and workers; the Hub takes 128."""
     files_per_commit: PositiveInt = 99
     """The Hub advises fewer than a hundred."""
-    gather_quiet_s: NonNegativeFloat = 2.0
-    """A publication waits until no other one was queued for so long: siblings share commits."""
-    gather_at_most_s: NonNegativeFloat = 30.0
+    linger_s: NonNegativeFloat = 2.0
+    """A publication waits until no other one was queued for so long: several share a commit."""
+    longest_linger_s: NonNegativeFloat = 30.0
     """… but not longer than this, unless the hour's commits are nearly used up."""
 
 

@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 
 WRITER_PATIENCE_S = 20.0
 """Wait for another task that writes to the same repository: it may carry ours."""
-SIBLING_PATIENCE_S = 0.05
-"""The same where siblings share commits: a worker does other work meanwhile, and comes again."""
+SHARING_PATIENCE_S = 0.05
+"""The same where several tasks share commits: a worker does other work meanwhile, and comes again."""
 LEAST_WAIT_S = 5.0
 
 
@@ -73,12 +73,12 @@ def outbox_limits(services: Services) -> OutboxLimits:
     return OutboxLimits(
         files_per_commit=hub.files_per_commit,
         commits_per_hour=hub.commits_per_hour,
-        quiet_s=hub.gather_quiet_s,
-        at_most_s=hub.gather_at_most_s,
+        linger_s=hub.linger_s,
+        longest_linger_s=hub.longest_linger_s,
     )
 
 
-def write_out(services: Services, repo_id: str, *, with_siblings: bool = False) -> list[str]:
+def write_out(services: Services, repo_id: str, *, shares_commits: bool = False) -> list[str]:
     """Commit what waits for a repository; return the new commits, oldest first.
 
     Whatever the Hub says, nothing is raised for it: what is not written waits, the next one writes it, and
@@ -87,23 +87,23 @@ def write_out(services: Services, repo_id: str, *, with_siblings: bool = False) 
     Args:
         services: Open handles.
         repo_id: The dataset.
-        with_siblings: Many do this at the same time: wait a moment for others, or leave it to one of them.
+        shares_commits: Many do this at the same time: wait a moment for others, or leave it to one of them.
 
     Raises:
         StoreError: Our database is unreachable.
     """
-    drain = drain_when_due if with_siblings else drain_outbox
+    drain = drain_when_due if shares_commits else drain_outbox
     try:
         report = drain(
             services.store,
             services.hub,
             repo_id,
             limits=outbox_limits(services),
-            lock_timeout_s=SIBLING_PATIENCE_S if with_siblings else WRITER_PATIENCE_S,
+            lock_timeout_s=SHARING_PATIENCE_S if shares_commits else WRITER_PATIENCE_S,
         )
     except LockHeldError as held:
         log.log(
-            logging.INFO if with_siblings else logging.WARNING,
+            logging.INFO if shares_commits else logging.WARNING,
             "%s: another task writes, and takes ours along: %s",
             repo_id,
             held,
@@ -157,7 +157,7 @@ def check_written(services: Services, keys: Sequence[str]) -> None:
         raise OutboxWaitError(
             f"{len(waiting)} of {len(keys)} files wait for {', '.join(repositories)}, to share a commit with "
             "others. Nothing is lost.",
-            retry_after_s=max(LEAST_WAIT_S, services.settings.hub.gather_at_most_s),
+            retry_after_s=max(LEAST_WAIT_S, services.settings.hub.longest_linger_s),
         )
     raise OutboxWaitError(
         f"{len(waiting)} of {len(keys)} files wait for {', '.join(repositories)}. "

@@ -31,6 +31,6 @@ def services(
     with Services.at(
         hub_endpoint=demo_hub.endpoint, hub_token=demo_hub.token, store_url=store_url
     ) as services:
-        alone = services.settings.hub.model_copy(update={"gather_quiet_s": 0})  # no siblings to wait for
+        alone = services.settings.hub.model_copy(update={"linger_s": 0})  # nobody to wait for
         settings = services.settings.model_copy(update={"hub": alone})
         yield dataclasses.replace(services, settings=settings)

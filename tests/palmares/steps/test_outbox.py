@@ -16,8 +16,8 @@ from palmares.store.outbox.queue import OutboxEntry
 
 @pytest.fixture
 def services(services):
-    """The same, with one commit an hour to spend and no long waits for siblings."""
-    hub = services.settings.hub.model_copy(update={"gather_quiet_s": 0.1, "gather_at_most_s": 1.0})
+    """The same, with one commit an hour to spend and no long waits for others."""
+    hub = services.settings.hub.model_copy(update={"linger_s": 0.1, "longest_linger_s": 1.0})
     settings = services.settings.model_copy(update={"hub": hub})
     return Services(settings=settings, store=services.store, hub=services.hub, raw=services.raw)
 
@@ -40,7 +40,7 @@ def put(services, path, *, key=None, private=False):
 
 def test_what_is_committed_is_written(services):
     repo_id = put(services, "a/x.json")
-    assert write_out(services, repo_id, with_siblings=True) == [services.hub.head(repo_id)]
+    assert write_out(services, repo_id, shares_commits=True) == [services.hub.head(repo_id)]
     check_written(services, ["a/x.json"])
 
 
@@ -51,10 +51,10 @@ def test_everything_that_waits_is_written_to_every_repository(services):
     assert write_everything(services) == {}
 
 
-def test_a_task_that_left_its_files_to_a_sibling_is_told_to_come_again(services):
+def test_a_task_that_left_its_files_to_another_is_told_to_come_again(services):
     repo_id = put(services, "a/x.json")
     with services.store.database.advisory_lock(f"outbox:{repo_id}", timeout_s=1):
-        assert write_out(services, repo_id, with_siblings=True) == []
+        assert write_out(services, repo_id, shares_commits=True) == []
     with pytest.raises(OutboxWaitError, match=r"1 of 1 files wait for .*, to share a commit") as waits:
         check_written(services, ["a/x.json"])
     assert waits.value.retry_after_s == 5
@@ -109,4 +109,4 @@ def test_an_entry_that_can_never_be_written_is_told_with_its_reason(services):
 
 def test_the_limits_are_the_settings(services):
     limits = outbox_limits(with_hub(services, commits_per_hour=7, files_per_commit=3))
-    assert (limits.commits_per_hour, limits.files_per_commit, limits.quiet_s) == (7, 3, 0.1)
+    assert (limits.commits_per_hour, limits.files_per_commit, limits.linger_s) == (7, 3, 0.1)

@@ -55,7 +55,7 @@ class PublishingSettings(_Section):
     """Of the card, the leaderboard's own first."""
     card_rows: PositiveInt = 20
     """Models in the card's table and charts."""
-    quiet_s: float = Field(default=30, ge=0)
+    linger_s: float = Field(default=30, ge=0)
     """A rebuild waits until no result came for so long …"""
     patience_s: float = Field(default=300, ge=0)
     """… but no longer than this."""

@@ -43,7 +43,7 @@ def is_quiet(services: Services, *, waited_s: float) -> bool:
     """
     publishing = services.settings.publishing
     last_s = services.store.results.last_published_s()
-    return last_s is None or last_s >= publishing.quiet_s or waited_s >= publishing.patience_s
+    return last_s is None or last_s >= publishing.linger_s or waited_s >= publishing.patience_s
 
 
 def read_contents(services: Services) -> Contents:

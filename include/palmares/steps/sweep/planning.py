@@ -68,7 +68,7 @@ def plan_resources(
             reason=error.refusal.message_en,
         )
         refuse(services, error.refusal, submission=submission, dag_run_id=dag_run_id)
-        write_out(services, settings.hub.requests_repo, with_siblings=True)
+        write_out(services, settings.hub.requests_repo, shares_commits=True)
         raise
     services.store.evaluations.update(
         submission.job_key, state=EvaluationState.PLANNED, held_by=dag_run_id, plan=plan.to_json()

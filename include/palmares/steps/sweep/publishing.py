@@ -73,7 +73,7 @@ def publish(services: Services, submission_json: dict[str, Any], *, dag_run_id: 
         )
     # Details first, the status last: a reader who sees FINISHED finds everything.
     commits = {
-        repo_id: write_out(services, repo_id, with_siblings=True)
+        repo_id: write_out(services, repo_id, shares_commits=True)
         for repo_id in (settings.hub.details_repo, settings.hub.results_repo, settings.hub.requests_repo)
     }
     check_written(services, keys)

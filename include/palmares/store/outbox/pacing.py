@@ -44,9 +44,9 @@ class OutboxLimits:
     """Contents are in memory together; one file may have more."""
     commits_per_hour: int = 90
     """Over all repositories of an endpoint and all workers."""
-    quiet_s: float = 2.0
+    linger_s: float = 2.0
     """A commit waits until nothing was queued for so long …"""
-    at_most_s: float = 30.0
+    longest_linger_s: float = 30.0
     """… but no entry waits longer, unless commits are short."""
     retry_least_s: float = 15.0
     """First pause after an outage; it grows with the outage …"""
@@ -211,9 +211,9 @@ def is_due(queue: QueueState, limits: OutboxLimits, *, spacing: float = 0.0) -> 
         return False
     if queue.paths >= limits.files_per_commit or queue.content_bytes >= limits.bytes_per_commit:
         return True
-    if queue.oldest_s >= max(limits.at_most_s, spacing):
+    if queue.oldest_s >= max(limits.longest_linger_s, spacing):
         return True
-    return spacing == 0.0 and queue.held == 0 and queue.newest_s >= limits.quiet_s
+    return spacing == 0.0 and queue.held == 0 and queue.newest_s >= limits.linger_s
 
 
 def wait_until_due(
@@ -225,7 +225,7 @@ def wait_until_due(
     *,
     deadline: float,
 ) -> bool:
-    """Wait for siblings until a commit is due.
+    """Wait for other entries until a commit is due.
 
     Args:
         deadline: Of `time.monotonic`: when to give up.
@@ -242,4 +242,4 @@ def wait_until_due(
             return True
         if queue.entries == 0 or spacing:
             return False
-        time.sleep(min(_POLL_S, max(0.0, limits.quiet_s - queue.newest_s) + 0.005))
+        time.sleep(min(_POLL_S, max(0.0, limits.linger_s - queue.newest_s) + 0.005))

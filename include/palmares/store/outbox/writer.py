@@ -100,7 +100,7 @@ def drain_when_due(
     limits: OutboxLimits = _LIMITS,
     lock_timeout_s: float = LOCK_TIMEOUT_S,
 ) -> DrainReport:
-    """Write what waits for *repo_id* in as few commits as siblings allow.
+    """Write what waits for *repo_id* in few commits.
 
     Of many who publish at once, one waits here, and commits for all when a commit is full, when nobody has
     come for a while, or when an entry has waited for long (`OutboxLimits`). The others are told that the
@@ -116,8 +116,8 @@ def drain_when_due(
     """
     if not store.outbox.state(repo_id).entries:
         return DrainReport()
-    # No worker leads for ever while siblings keep coming: the next one goes on.
-    deadline = time.monotonic() + max(limits.quiet_s, limits.at_most_s) + 1
+    # No worker leads for ever while entries keep coming: the next one goes on.
+    deadline = time.monotonic() + max(limits.linger_s, limits.longest_linger_s) + 1
     with _writing(store, committer, repo_id, limits=limits, lock_timeout_s=lock_timeout_s) as drain:
         while wait_until_due(
             store.outbox, store.commit_log, committer.endpoint, repo_id, limits, deadline=deadline

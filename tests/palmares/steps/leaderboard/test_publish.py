@@ -41,9 +41,9 @@ EVERY_TARGET = {
 
 @pytest.fixture
 def services(services: Services) -> Services:
-    """The same, without waiting for siblings to share a commit with."""
+    """The same, without waiting for others to share a commit with."""
     settings = services.settings
-    hub = settings.hub.model_copy(update={"gather_quiet_s": 0.0})
+    hub = settings.hub.model_copy(update={"linger_s": 0.0})
     return dataclasses.replace(services, settings=settings.model_copy(update={"hub": hub}))
 
 

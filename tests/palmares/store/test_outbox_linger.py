@@ -16,7 +16,7 @@ from palmares.store.store import Store
 from tests.palmares.store.entries import REPO, put
 from tests.palmares.store.fake_committer import FakeCommitter
 
-LIMITS = OutboxLimits(files_per_commit=99, bytes_per_commit=1000, quiet_s=2, at_most_s=30)
+LIMITS = OutboxLimits(files_per_commit=99, bytes_per_commit=1000, linger_s=2, longest_linger_s=30)
 
 
 def queue(**changed):
@@ -89,8 +89,8 @@ def wait_until_held(store):
     raise AssertionError("nobody leads")
 
 
-def test_siblings_that_come_in_time_share_one_commit(store, store_url, hub):
-    limits = OutboxLimits(quiet_s=2, at_most_s=60)
+def test_entries_that_come_in_time_share_one_commit(store, store_url, hub):
+    limits = OutboxLimits(linger_s=2, longest_linger_s=60)
     store.outbox.add([put("0")])
     reports = []
 
@@ -115,13 +115,13 @@ def test_siblings_that_come_in_time_share_one_commit(store, store_url, hub):
 
 
 def test_a_full_commit_waits_for_nobody(store, hub):
-    limits = OutboxLimits(files_per_commit=3, quiet_s=60, at_most_s=0.2)
+    limits = OutboxLimits(files_per_commit=3, linger_s=60, longest_linger_s=0.2)
     store.outbox.add([put(str(number)) for number in range(7)])
     assert len(drain_when_due(store, hub, REPO, limits=limits).commits) == 3
 
 
-def test_an_old_entry_is_written_though_siblings_keep_coming(store, store_url, hub):
-    limits = OutboxLimits(quiet_s=1, at_most_s=0.5)
+def test_an_old_entry_is_written_though_others_keep_coming(store, store_url, hub):
+    limits = OutboxLimits(linger_s=1, longest_linger_s=0.5)
     store.outbox.add([put("first")])
     stopped = threading.Event()
 
@@ -132,19 +132,19 @@ def test_an_old_entry_is_written_though_siblings_keep_coming(store, store_url, h
                     return
                 own.outbox.add([put(f"more-{number}")])
 
-    sibling = threading.Thread(target=keep_coming)
-    sibling.start()
+    other = threading.Thread(target=keep_coming)
+    other.start()
     try:
         report = drain_when_due(store, hub, REPO, limits=limits)
     finally:
         stopped.set()
-        sibling.join(timeout=20)
+        other.join(timeout=20)
     assert "first" in hub.files(REPO)
     assert len(report.commits) <= 6  # nor does it lead for ever
 
 
 def test_when_commits_are_short_a_drain_leaves_the_rest_to_a_later_one(store, hub):
-    limits = OutboxLimits(commits_per_hour=3, files_per_commit=2, quiet_s=0, at_most_s=0)
+    limits = OutboxLimits(commits_per_hour=3, files_per_commit=2, linger_s=0, longest_linger_s=0)
     store.outbox.add([put(str(number)) for number in range(5)])
     report = drain_when_due(store, hub, REPO, limits=limits)
     assert (report.committed, len(report.commits)) == (4, 2)
