@@ -46,7 +46,7 @@ def step_services() -> Iterator[Services]:
 
     Raises:
         AirflowSkipException: The model was refused, or another run holds it by now.
-        AirflowFailException: A gate parked it: a person decides.
+        AirflowFailException: A gate quarantined it: a person decides.
     """
     from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
     from palmares.leaderboard.errors import ClaimLostError, GateError, RefusedError
@@ -56,5 +56,5 @@ def step_services() -> Iterator[Services]:
             yield services
     except (ClaimLostError, RefusedError) as decided:
         raise AirflowSkipException(str(decided)) from decided
-    except GateError as parked:
-        raise AirflowFailException(str(parked)) from parked
+    except GateError as quarantined:
+        raise AirflowFailException(str(quarantined)) from quarantined

@@ -8,7 +8,7 @@ LeaderboardError
 ├── ResultsError              what the evaluator left behind cannot be used
 │   ├── ResultsFormatError        a file is missing, malformed, or its hash differs
 │   ├── ResultsIncompleteError    a task or rows are missing
-│   └── GateError                 the numbers look wrong (sanity baseline, cross-check): parked for a person
+│   └── GateError                 the numbers look wrong (sanity baseline, cross-check): quarantined
 ├── HubError                  the Hub answered something unexpected
 │   ├── HubUnavailableError       outage, time-out, rate limit: try again later, nobody's fault
 │   │   └── OutboxWaitError           what is to be written waits in the outbox, and why
@@ -89,7 +89,7 @@ class ResultsIncompleteError(ResultsError):
 
 
 class GateError(ResultsError):
-    """The numbers look wrong; parked for a person, never published."""
+    """The numbers look wrong; quarantined for a person, never published."""
 
 
 class HubError(LeaderboardError):

@@ -9,7 +9,7 @@ from palmares.leaderboard.publishing.status import (
     cancelled_changes,
     failed_changes,
     finished_changes,
-    parked_changes,
+    on_hold_changes,
     pending_changes,
 )
 from palmares.leaderboard.submissions.submission import Submission
@@ -32,8 +32,8 @@ def settled_changes(evaluation: Evaluation) -> dict[str, Any] | None:
         case EvaluationState.REFUSED:
             code = evaluation.reason_code or "refused"
             return failed_changes(Refusal(code=code, message_en=reason, message_fr=reason))
-        case EvaluationState.PARKED:
-            return parked_changes(reason)
+        case EvaluationState.QUARANTINED:
+            return on_hold_changes(reason)
         case EvaluationState.CANCELLED:
             return None if evaluation.is_replaced else cancelled_changes(reason)
         case EvaluationState.FAILED:

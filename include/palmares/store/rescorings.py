@@ -41,7 +41,7 @@ class RescoringOutcome(StrEnum):
     PUBLISHED = "published"
     UNCHANGED = "unchanged"
     """No verdict and no score differs; nothing was published."""
-    PARKED = "parked"
+    QUARANTINED = "parked"
     """A gate stopped the new scores; the old ones stand."""
     LEFT_ALONE = "left_alone"
     """The model is being evaluated, or waits for it."""

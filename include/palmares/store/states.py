@@ -25,7 +25,7 @@ class EvaluationState(StrEnum):
     """The model's fault."""
     FAILED = "failed"
     """Infrastructure: a later run may claim it anew."""
-    PARKED = "parked"
+    QUARANTINED = "parked"  # the word of the database, which stays
     """A gate stopped it: a person decides."""
     CANCELLED = "cancelled"
 
@@ -42,7 +42,7 @@ class ClaimOutcome(StrEnum):
     HELD = "held"
     """Another run holds it, or another request file of this run asks for the same thing."""
     CANCELLED = "cancelled"
-    PARKED = "parked"
+    QUARANTINED = "parked"
 
 
 _WAY = (
@@ -82,17 +82,17 @@ def may_follow(new: EvaluationState, current: EvaluationState, *, reached: Evalu
         return False
     if new in STOPPED:
         # A refusal and a cancellation are decisions: a late "failed" must not undo them.
-        return current in LIVE or current in {EvaluationState.FAILED, EvaluationState.PARKED}
+        return current in LIVE or current in {EvaluationState.FAILED, EvaluationState.QUARANTINED}
     return _WAY.index(new) <= _WAY.index(reached) + 1
 
 
 def reached_after(new: EvaluationState, *, reached: EvaluationState) -> EvaluationState:
     """The last state on the way once *new* is entered.
 
-    A parked evaluation loses "scored": only another look at its numbers leads to publishing.
+    A quarantined evaluation loses "scored": only another look at its numbers leads to publishing.
     """
     if new in _WAY:
         return new
-    if new is EvaluationState.PARKED:
+    if new is EvaluationState.QUARANTINED:
         return min(reached, EvaluationState.FETCHED, key=_WAY.index)
     return reached

@@ -119,7 +119,7 @@ def _failures(services: Services) -> dict[str, Any]:
 
     evaluations = services.store.evaluations.find()
     attempts = services.store.evaluations.all_attempts()
-    held = [one for one in evaluations if one.state is EvaluationState.PARKED]
+    held = [one for one in evaluations if one.state is EvaluationState.QUARANTINED]
     return {
         "failures": [asdict(row) for row in failure_rows(evaluations, attempts)],
         "on_hold": [asdict(row) for row in model_rows(held, attempts, _links(services))],

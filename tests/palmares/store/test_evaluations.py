@@ -111,7 +111,7 @@ def test_two_requests_of_one_run_for_the_same_thing_get_one_group(store, submiss
         ([S.PLANNED, S.ENQUEUED, S.FETCHED, S.SCORED], ClaimOutcome.HELD),
         ([S.PLANNED, S.ENQUEUED, S.FETCHED, S.SCORED, S.PUBLISHED], ClaimOutcome.PUBLISHED),
         ([S.REFUSED], ClaimOutcome.REFUSED),
-        ([S.PARKED], ClaimOutcome.PARKED),
+        ([S.QUARANTINED], ClaimOutcome.QUARANTINED),
         ([S.CANCELLED], ClaimOutcome.CANCELLED),
         ([S.FAILED], ClaimOutcome.CLAIMED),
     ],

@@ -40,7 +40,7 @@ def test_without_a_noted_attempt_the_evaluations_plan_counts(store, submission):
     assert record.plan == PLAN
 
 
-@pytest.mark.parametrize("state", [EvaluationState.SCORED, EvaluationState.PARKED])
+@pytest.mark.parametrize("state", [EvaluationState.SCORED, EvaluationState.QUARANTINED])
 def test_what_is_not_published_is_not_among_them(store, submission, state):
     key = submission["job_key"]
     store.evaluations.claim(submission, dag_run_id="run")

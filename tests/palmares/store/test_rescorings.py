@@ -147,7 +147,7 @@ def test_a_model_that_is_claimed_anew_meanwhile_is_left_alone(store, submission)
 
 def test_grading_again_in_the_same_run_replaces_until_it_is_settled(store, submission):
     key = published(store, submission)
-    graded(store, key, outcome=RescoringOutcome.PARKED, scores=None, reason="canary")
+    graded(store, key, outcome=RescoringOutcome.QUARANTINED, scores=None, reason="canary")
     again = graded(store, key)
 
     assert (again.outcome, again.reason, again.scores) == (RescoringOutcome.GRADED, None, NEW)
@@ -165,7 +165,7 @@ def test_what_was_left_alone_may_be_graded_again(store, submission):
 
 def test_stopped_scores_are_never_adopted(store, submission):
     key = published(store, submission)
-    stopped = graded(store, key, outcome=RescoringOutcome.PARKED, scores=None, reason="canary")
+    stopped = graded(store, key, outcome=RescoringOutcome.QUARANTINED, scores=None, reason="canary")
 
     with pytest.raises(StoreError, match="no scores"):
         store.rescorings.adopt(stopped)

@@ -52,9 +52,9 @@ def test_published_was_scored_and_every_step_before_was_taken(wishes):
 @given(WISHES)
 def test_what_was_parked_is_scored_again_before_it_is_published(wishes):
     passed, _ = walk(wishes)
-    if S.PUBLISHED in passed and S.PARKED in passed:
-        last_parked = max(i for i, state in enumerate(passed) if state is S.PARKED)
-        assert S.SCORED in passed[last_parked:]
+    if S.PUBLISHED in passed and S.QUARANTINED in passed:
+        last_quarantined = max(i for i, state in enumerate(passed) if state is S.QUARANTINED)
+        assert S.SCORED in passed[last_quarantined:]
 
 
 @given(WISHES)
@@ -82,7 +82,7 @@ def test_a_cleared_task_may_take_an_earlier_step_again(earlier, stop):
 
 @pytest.mark.parametrize("then", [[], [S.FAILED], [S.FETCHED], [S.FAILED, S.FETCHED]])
 def test_what_was_parked_after_scoring_is_not_published_as_it_was(then):
-    passed, _ = walk([*WAY[:5], S.PARKED, *then, S.PUBLISHED])
+    passed, _ = walk([*WAY[:5], S.QUARANTINED, *then, S.PUBLISHED])
     assert S.PUBLISHED not in passed
 
 

@@ -91,7 +91,7 @@ def test_failures_are_grouped_by_cause_and_what_is_on_hold_says_what_to_do(
     fail(services, petit, attempt=1, cause="node_lost", reason="First.")
     fail(services, petit, attempt=2, cause="node_lost", reason="Second.")
     services.store.evaluations.update(
-        petit.job_key, state=EvaluationState.PARKED, reason_code="gate", reason="Too good to be true."
+        petit.job_key, state=EvaluationState.QUARANTINED, reason_code="gate", reason="Too good to be true."
     )
 
     answer = pages.get("/palmares/api/failures").json()

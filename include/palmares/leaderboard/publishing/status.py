@@ -54,7 +54,7 @@ def pending_changes(failure_class: str, reason: str) -> Changes:
     return {"status": RequestStatus.PENDING.value, "error_msg": _short(f"{failure_class}: {reason}")}
 
 
-def parked_changes(reason: str) -> Changes:
+def on_hold_changes(reason: str) -> Changes:
     """The numbers look wrong: RUNNING until a person decides."""
     return {"status": RequestStatus.RUNNING.value, "error_msg": _short(f"parked: {reason}")}
 

@@ -35,8 +35,8 @@ PENDING, RUNNING, FINISHED, FAILED, CANCELLED, RERUN, PENDING_NEW_EVAL = (
 )
 ASKS_AGAIN: Final = frozenset({RERUN, PENDING_NEW_EVAL})
 WAITS: Final = frozenset(status for status in RequestStatus if status.waits)
-PARKED_MARK: Final = "parked:"
-"""How the ``error_msg`` of a parked request begins."""
+ON_HOLD_PREFIX: Final = "parked:"
+"""How the ``error_msg`` of a request on hold begins."""
 
 
 class Actor(StrEnum):
@@ -53,7 +53,7 @@ class TransitionKind(StrEnum):
     """What happens to a request."""
 
     CLAIM = "claim"
-    PARK = "park"
+    HOLD = "hold"
     FINISH = "finish"
     REFUSE = "refuse"
     GIVE_BACK = "give back"
@@ -89,7 +89,7 @@ TRANSITIONS: Final = (
         when="a run takes it; one that is settled only when it may have cured itself, or by force",
     ),
     Transition(
-        kind=TransitionKind.PARK,
+        kind=TransitionKind.HOLD,
         before=frozenset({PENDING, RUNNING}),
         after=frozenset({RUNNING}),
         by=frozenset({Actor.BACK_END}),
@@ -114,7 +114,7 @@ TRANSITIONS: Final = (
         before=frozenset({PENDING, RUNNING}),
         after=frozenset({PENDING}),
         by=frozenset({Actor.BACK_END, Actor.OPERATOR}),
-        when="the machines failed, or a parked one is looked at again",
+        when="the machines failed, or one on hold is looked at again",
     ),
     Transition(
         kind=TransitionKind.CANCEL,
@@ -152,8 +152,8 @@ def transition_of(changes: Mapping[str, Any]) -> TransitionKind | None:
         return None
     match parse_status(changes["status"]):
         case RequestStatus.RUNNING:
-            is_parked = str(changes.get("error_msg") or "").startswith(PARKED_MARK)
-            return TransitionKind.PARK if is_parked else TransitionKind.CLAIM
+            is_held = str(changes.get("error_msg") or "").startswith(ON_HOLD_PREFIX)
+            return TransitionKind.HOLD if is_held else TransitionKind.CLAIM
         case RequestStatus.FINISHED:
             return TransitionKind.FINISH
         case RequestStatus.FAILED:

@@ -171,7 +171,7 @@ def lost_statuses(sources: SourcesOfTruth) -> Iterator[Action]:
             reason = "the request said RUNNING and nobody evaluated it; it waits again."
             yield Action(kind=ActionKind.UNTRACKED, subject=path, reason=reason, path=path)
         elif (
-            latest.state not in LIVE | {EvaluationState.PARKED}
+            latest.state not in LIVE | {EvaluationState.QUARANTINED}
             and not _speaks(sources, latest)
             and _age_s(sources, latest) >= sources.grace_s
         ):

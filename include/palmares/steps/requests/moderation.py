@@ -150,7 +150,7 @@ def _renaming(services: Services, decision: Moderation) -> dict[str, OutboxEntry
 
 def _close(services: Services, decision: Moderation, names: frozenset[str]) -> list[str]:
     closed: list[str] = []
-    open_states = LIVE | {EvaluationState.FAILED, EvaluationState.PARKED}
+    open_states = LIVE | {EvaluationState.FAILED, EvaluationState.QUARANTINED}
     for evaluation in services.store.evaluations.find(state=open_states):
         if evaluation.model_id not in names:
             continue

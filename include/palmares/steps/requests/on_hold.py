@@ -19,15 +19,15 @@ UNPARKED = "unparked"
 """Reason code of an evaluation that goes on because a person said so."""
 
 
-def find_parked(services: Services, name: str) -> Sequence[Evaluation]:
+def find_on_hold(services: Services, name: str) -> Sequence[Evaluation]:
     """Parked evaluations of a model (under any of its names) or of a request file."""
     names = all_names(name, services.store.moderation.current())
-    parked = services.store.evaluations.find(state=EvaluationState.PARKED)
-    return [one for one in parked if one.model_id in names or one.request_path == name]
+    quarantined = services.store.evaluations.find(state=EvaluationState.QUARANTINED)
+    return [one for one in quarantined if one.model_id in names or one.request_path == name]
 
 
 def unpark(services: Services, name: str, *, by: str) -> Sequence[Evaluation]:
-    """Let the next run go on with a model's parked evaluations: fetch, grade, pass the gates, publish.
+    """Let the next run go on with a model's quarantined evaluations: fetch, grade, pass the gates, publish.
 
     Nothing is computed again on the cluster: the run adopts the finished job, and the outputs that were
     accepted are graded anew. A gate that still objects parks it again.
@@ -38,16 +38,16 @@ def unpark(services: Services, name: str, *, by: str) -> Sequence[Evaluation]:
         by: Who decided.
 
     Returns:
-        Those that go on; empty when none is parked.
+        Those that go on; empty when none is quarantined.
     """
     going_on: list[Evaluation] = []
-    for evaluation in find_parked(services, name):
+    for evaluation in find_on_hold(services, name):
         reason = f"looked at again, as {by} decided; it was parked: {evaluation.reason or 'no reason given'}"
         submission = Submission.from_json(dict(evaluation.submission))
         entries = []
         if submission.limit_samples is None:
             changes = pending_changes(UNPARKED, "its results are looked at again by the next run")
-            # The moment is part of the key: it may be parked and unparked again.
+            # The moment is part of the key: it may be quarantined and released again.
             writer = f"{UNPARKED}-{evaluation.updated_at:%Y%m%dT%H%M%S%f}"
             entries.append(
                 request_edit(

@@ -194,7 +194,7 @@ def _why(
     said = str(request.raw.get("error_msg") or "")
     if request.status is RequestStatus.RUNNING and evaluation is not None and not said:
         said = f"{evaluation.state} by run {evaluation.dag_run_id}"
-        if evaluation.state is EvaluationState.PARKED:
+        if evaluation.state is EvaluationState.QUARANTINED:
             said = f"parked: {evaluation.reason}"
     is_said = held is None or said.startswith(f"{held.action}: ")
     words = (

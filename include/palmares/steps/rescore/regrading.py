@@ -46,7 +46,7 @@ def grade_again(
 
     Raises:
         ClaimLostError: The model is being evaluated.
-        GateError: The new numbers look wrong; they are parked with the evidence, the old ones stand.
+        GateError: The new numbers look wrong; they are quarantined with the evidence, the old ones stand.
         ResultsError: The stored outputs cannot be used.
     """
     evaluation = published_evaluation(services, job_key)
@@ -65,7 +65,7 @@ def grade_again(
                 services.store.rescorings.record(
                     job_key,
                     dag_run_id=dag_run_id,
-                    outcome=RescoringOutcome.PARKED,
+                    outcome=RescoringOutcome.QUARANTINED,
                     scorers=present,
                     previous_scores=previous,
                     reason=str(error),

@@ -58,7 +58,7 @@ def republish(services: Services, job_key: str, *, dag_run_id: str) -> dict[str,
     try:
         files = _file_entries(services, evaluation, submission, rescoring)
     except GateError as error:
-        services.store.rescorings.finalize(rescoring, RescoringOutcome.PARKED, reason=str(error))
+        services.store.rescorings.finalize(rescoring, RescoringOutcome.QUARANTINED, reason=str(error))
         raise
     entries = [
         *files,

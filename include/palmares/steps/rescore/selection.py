@@ -109,7 +109,7 @@ def _is_wanted(services: Services, one: Rescorable, options: RescoreOptions) -> 
     present = present_scorers(services, suite, one.evaluation.scores or {})
     if not differing(present, one.evaluation.scores or {}):
         return False
-    was_stopped = one.last is not None and one.last.outcome is RescoringOutcome.PARKED
+    was_stopped = one.last is not None and one.last.outcome is RescoringOutcome.QUARANTINED
     if was_stopped and one.last is not None and one.last.scorers == present and not options.models:
         log.info("%s was stopped with these scorers: %s", submission.model_id, one.last.reason)
         return False

@@ -1,4 +1,4 @@
-"""What a gate stops is parked: kept for a person, with the evidence."""
+"""What a gate stops is quarantined: kept for a person, with the evidence."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def parking(services: Services, job_key: str, *, dag_run_id: str | None) -> Iterator[None]:
-    """Park the evaluation when the block raises `GateError`, and let the error through."""
+def quarantining(services: Services, job_key: str, *, dag_run_id: str | None) -> Iterator[None]:
+    """Quarantine the evaluation when the block raises `GateError`, and let the error through."""
     try:
         yield
     except GateError as error:
         log.error("parked: %s", error)  # noqa: TRY400 - evidence, and the traceback follows
         services.store.evaluations.update(
             job_key,
-            state=EvaluationState.PARKED,
+            state=EvaluationState.QUARANTINED,
             held_by=dag_run_id,
             reason_code="parked",
             reason=str(error),

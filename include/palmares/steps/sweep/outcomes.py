@@ -221,7 +221,7 @@ def record_outcome(
     settled = {"skip": EvaluationState.REFUSED, "cancelled": EvaluationState.CANCELLED}.get(decision)
     failures = _evaluator_errors_in_a_row(store.evaluations.attempts(job_key))
     if decision == "fail" and failures >= services.settings.limits.evaluator_errors_in_a_row:
-        settled = EvaluationState.PARKED
+        settled = EvaluationState.QUARANTINED
         reason = (
             f"{failures} attempts in a row ended as evaluator_error. The last: {reason} A person decides."
         )

@@ -19,7 +19,7 @@ from palmares.leaderboard.suites import Suite
 from palmares.steps.outbox import check_written, request_edit, write_out
 from palmares.steps.services import Services
 from palmares.steps.stored_results import accepted_outputs, accepted_results, stored_results
-from palmares.steps.sweep.gates import parking
+from palmares.steps.sweep.gates import quarantining
 from palmares.store.outbox.queue import OutboxEntry
 from palmares.store.store import Evaluation, EvaluationState, OutboxStatus
 
@@ -37,7 +37,7 @@ def publish(services: Services, submission_json: dict[str, Any], *, dag_run_id: 
 
     Raises:
         ClaimLostError: Another run holds the model by now; nothing was queued.
-        GateError: A public file would quote a hidden row; parked for a person.
+        GateError: A public file would quote a hidden row; quarantined for a person.
         HubError: An entry can never be written.
         HubUnavailableError: The Hub is out of reach; all entries stay queued, a retry writes them.
         ResultsError: The accepted outputs were altered.
@@ -139,7 +139,7 @@ def _entries(
     accepted = accepted_results(services, submission.job_key)
     with (
         accepted_outputs(services, accepted) as (folder, manifest),
-        parking(services, submission.job_key, dag_run_id=dag_run_id),
+        quarantining(services, submission.job_key, dag_run_id=dag_run_id),
     ):
         scored = stored_results(
             services, accepted.raw_url, evaluation.scores or {}, settings.suite(submission.suite)

@@ -13,7 +13,7 @@ from palmares.leaderboard.scoring import score_results
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.steps.services import Services
 from palmares.steps.stored_results import accepted_outputs, accepted_results, keep_graded
-from palmares.steps.sweep.gates import parking
+from palmares.steps.sweep.gates import quarantining
 from palmares.store.store import EvaluationState
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def post_process(
     Raises:
         ClaimLostError: Another run than *dag_run_id* holds the model by now.
         GateError: The numbers look wrong, or a sanity baseline is beyond its limit; the evaluation is
-            parked for a person.
+            quarantined for a person.
         ResultsError: The accepted outputs were altered, or lack a task.
         StoreError: Nothing was accepted.
     """
@@ -89,7 +89,7 @@ def post_process(
     accepted = accepted_results(services, submission.job_key)
     with (
         accepted_outputs(services, accepted) as (folder, manifest),
-        parking(services, submission.job_key, dag_run_id=dag_run_id),
+        quarantining(services, submission.job_key, dag_run_id=dag_run_id),
     ):
         scored = score_results(folder, manifest, suite, scorers=text_scorers(services.settings.grading))
     keep_graded(services, accepted.raw_url, scored)

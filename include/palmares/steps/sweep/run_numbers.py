@@ -51,7 +51,7 @@ def _wants_new_run(known: Evaluation, submission: Submission, *, force: bool, re
         return known.failure_class == RESULTS_INCOMPLETE
     if known.state in {EvaluationState.REFUSED, EvaluationState.CANCELLED}:
         return again or (is_resubmitted and known.failure_class not in MAY_CURE_ITSELF)
-    return again and known.state in {EvaluationState.PUBLISHED, EvaluationState.PARKED}
+    return again and known.state in {EvaluationState.PUBLISHED, EvaluationState.QUARANTINED}
 
 
 def replace_older(

@@ -25,7 +25,7 @@ def record_failure(
     task_id: str,
     error: BaseException | str | None,
 ) -> None:
-    """Note why a model's group stopped; a decision that a step stored itself (parked, refused) stays.
+    """Note why a model's group stopped; a decision that a step stored itself (quarantined, refused) stays.
 
     The reason reaches the public request file: a stranger's exception, which may quote data, is named only.
     """
@@ -61,7 +61,7 @@ SETTLED = frozenset(
     {
         EvaluationState.PUBLISHED,
         EvaluationState.REFUSED,
-        EvaluationState.PARKED,
+        EvaluationState.QUARANTINED,
         EvaluationState.CANCELLED,
     }
 )

@@ -307,7 +307,7 @@ def test_a_failed_request_waits_again_once_it_is_added(palmares: Palmares, servi
 def test_a_parked_evaluation_goes_on(palmares: Palmares, services: Services) -> None:
     petit = claimed(admit(services, models=["palmares-demo/petit"]))["petit"]
     services.store.evaluations.update(
-        petit.job_key, state=EvaluationState.PARKED, reason_code="parked", reason="The canary failed."
+        petit.job_key, state=EvaluationState.QUARANTINED, reason_code="parked", reason="The canary failed."
     )
 
     found = answer(palmares("requests", "unpark", "palmares-demo/petit", "--by", "amelie", "--json"))

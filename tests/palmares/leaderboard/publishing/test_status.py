@@ -11,7 +11,7 @@ from palmares.leaderboard.publishing.status import (
     cancelled_changes,
     failed_changes,
     finished_changes,
-    parked_changes,
+    on_hold_changes,
     pending_changes,
     running_changes,
 )
@@ -47,7 +47,7 @@ def test_every_other_ending_says_why():
 
     assert failed_changes(refusal) == {"status": "FAILED", "error_msg": "gated: Ask for access."}
     assert pending_changes("node_lost", "gone") == {"status": "PENDING", "error_msg": "node_lost: gone"}
-    assert parked_changes("odd") == {"status": "RUNNING", "error_msg": "parked: odd"}
+    assert on_hold_changes("odd") == {"status": "RUNNING", "error_msg": "parked: odd"}
     assert cancelled_changes("by hand")["status"] == "CANCELLED"
 
 

@@ -16,7 +16,7 @@ from palmares.leaderboard.publishing.status import (
     cancelled_changes,
     failed_changes,
     finished_changes,
-    parked_changes,
+    on_hold_changes,
     pending_changes,
     running_changes,
 )
@@ -72,7 +72,7 @@ def test_what_the_back_end_writes_is_each_one_turn(make_submission):
     refusal = Refusal(code="gated", message_en="Ask.", message_fr="Demandez.")
 
     assert transition_of(running_changes(make_submission(), started_at=started)) is TransitionKind.CLAIM
-    assert transition_of(parked_changes("odd")) is TransitionKind.PARK
+    assert transition_of(on_hold_changes("odd")) is TransitionKind.HOLD
     assert transition_of(finished_changes(make_submission())) is TransitionKind.FINISH
     assert transition_of(failed_changes(refusal)) is TransitionKind.REFUSE
     assert transition_of(pending_changes("node_lost", "gone")) is TransitionKind.GIVE_BACK
@@ -100,7 +100,7 @@ def file(status: str | None) -> bytes:
     "changes",
     [
         {"status": "FINISHED", "error_msg": None},
-        parked_changes("the canary failed"),
+        on_hold_changes("the canary failed"),
         pending_changes("node_lost", "gone"),
     ],
 )

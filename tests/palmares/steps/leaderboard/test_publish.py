@@ -195,7 +195,7 @@ def test_what_a_person_wrote_in_the_card_stays_even_while_a_rebuild_waits(
     assert "palmares-demo/grand" in card
 
 
-@pytest.mark.parametrize("stopped", [EvaluationState.PARKED, EvaluationState.FAILED, None])
+@pytest.mark.parametrize("stopped", [EvaluationState.QUARANTINED, EvaluationState.FAILED, None])
 def test_what_was_not_published_is_no_number(
     services: Services,
     publish_model: Callable[..., Path],
@@ -228,7 +228,7 @@ def test_a_failed_canary_parks_the_model_and_publishes_nothing_of_it(
 
     evaluation = services.store.evaluations.get(submissions["petit"].job_key)
     assert evaluation is not None
-    assert evaluation.state is EvaluationState.PARKED
+    assert evaluation.state is EvaluationState.QUARANTINED
     with pytest.raises(HubNotFoundError):
         services.hub.head(services.settings.hub.results_repo)
     assert read_contents(services).rows == ()
@@ -250,7 +250,7 @@ def test_a_stored_score_that_its_verdicts_contradict_is_not_published(
 
     evaluation = services.store.evaluations.get(petit.job_key)
     assert evaluation is not None
-    assert evaluation.state is EvaluationState.PARKED
+    assert evaluation.state is EvaluationState.QUARANTINED
     with pytest.raises(HubNotFoundError):
         services.hub.head(services.settings.hub.results_repo)
 

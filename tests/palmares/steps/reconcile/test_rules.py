@@ -105,7 +105,7 @@ def test_a_job_that_was_just_enqueued_is_not_shot(young: dict[str, Any]) -> None
     assert "orphan" not in kinds(one, jobs=young.get("jobs", (job(),)), run=DELETED)
 
 
-@pytest.mark.parametrize("state", [S.PUBLISHED, S.REFUSED, S.PARKED, S.CANCELLED])
+@pytest.mark.parametrize("state", [S.PUBLISHED, S.REFUSED, S.QUARANTINED, S.CANCELLED])
 def test_a_live_job_of_a_settled_evaluation_is_cancelled(state: EvaluationState) -> None:
     assert kinds(evaluation(state), jobs=(job(),)) == ["orphan"]
 
@@ -203,7 +203,7 @@ def test_a_status_that_was_lost_is_written_again(state: EvaluationState) -> None
 
 
 def test_a_parked_request_says_running_rightly() -> None:
-    assert kinds(evaluation(S.PARKED), running=(PATH,)) == []
+    assert kinds(evaluation(S.QUARANTINED), running=(PATH,)) == []
 
 
 def test_a_request_that_nobody_ever_ran_waits_again() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from palmares.leaderboard.errors import GateError
 from palmares.leaderboard.submissions.submission import Submission
-from palmares.steps.requests.on_hold import find_parked, unpark
+from palmares.steps.requests.on_hold import find_on_hold, unpark
 from palmares.steps.services import Services
 from palmares.steps.sweep.outcomes import record_enqueued
 from palmares.steps.sweep.planning import plan_resources
@@ -27,7 +27,7 @@ def parked(services: Services) -> Submission:
     for state in ("planned", "enqueued", "fetched"):
         services.store.evaluations.update(petit.job_key, state=EvaluationState(state))
     services.store.evaluations.update(
-        petit.job_key, state=EvaluationState.PARKED, reason_code="parked", reason="The canary failed."
+        petit.job_key, state=EvaluationState.QUARANTINED, reason_code="parked", reason="The canary failed."
     )
     summarize(services, dag_run_id="night-1")
     assert request(services, PETIT)["error_msg"].startswith("parked: ")
@@ -62,11 +62,11 @@ def test_it_may_be_parked_and_unparked_again(services: Services) -> None:
     unpark(services, PETIT, by="amelie")
     claimed(admit(services, run="night-2", models=["palmares-demo/petit"]))
     services.store.evaluations.update(
-        petit.job_key, state=EvaluationState.PARKED, reason_code="parked", reason="Still."
+        petit.job_key, state=EvaluationState.QUARANTINED, reason_code="parked", reason="Still."
     )
     summarize(services, dag_run_id="night-2")
 
-    assert [one.job_key for one in find_parked(services, PETIT)] == [petit.job_key]
+    assert [one.job_key for one in find_on_hold(services, PETIT)] == [petit.job_key]
     assert len(unpark(services, PETIT, by="amelie")) == 1
     assert request(services, PETIT)["status"] == "PENDING"
 

@@ -233,7 +233,7 @@ def test_a_gate_parks_the_new_scores_and_the_old_ones_stand(services, petit, mon
         grade_again(services, petit.job_key, dag_run_id=AGAIN)
 
     (parked,) = services.store.rescorings.find()
-    assert parked.outcome is RescoringOutcome.PARKED
+    assert parked.outcome is RescoringOutcome.QUARANTINED
     assert parked.reason
     assert CANARY not in parked.reason
     evaluation = services.store.evaluations.get(petit.job_key)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from palmares.leaderboard.errors import GateError, ResultsFormatError
 from palmares.steps.services import Services
-from palmares.steps.sweep.gates import parking
+from palmares.steps.sweep.gates import quarantining
 from palmares.store.store import EvaluationState
 
 from tests.palmares.steps.sweeping import admit, claimed
@@ -16,13 +16,13 @@ def test_what_a_gate_stops_is_parked_with_the_evidence_in_the_store_and_in_the_l
 ) -> None:
     petit = claimed(admit(services, run=RUN))["petit"]
 
-    with pytest.raises(GateError), parking(services, petit.job_key, dag_run_id=RUN):
+    with pytest.raises(GateError), quarantining(services, petit.job_key, dag_run_id=RUN):
         raise GateError("bac-fr: empty: 3 of 48, at most 0 (rows a, b, c)")
 
     evaluation = services.store.evaluations.get(petit.job_key)
     assert evaluation is not None
     assert (evaluation.state, evaluation.reason_code, evaluation.reason) == (
-        EvaluationState.PARKED,
+        EvaluationState.QUARANTINED,
         "parked",
         "bac-fr: empty: 3 of 48, at most 0 (rows a, b, c)",
     )
@@ -33,7 +33,7 @@ def test_what_a_gate_stops_is_parked_with_the_evidence_in_the_store_and_in_the_l
 def test_another_error_parks_nothing(services: Services) -> None:
     petit = claimed(admit(services, run=RUN))["petit"]
 
-    with pytest.raises(ResultsFormatError), parking(services, petit.job_key, dag_run_id=RUN):
+    with pytest.raises(ResultsFormatError), quarantining(services, petit.job_key, dag_run_id=RUN):
         raise ResultsFormatError("details.parquet: not parquet")
 
     evaluation = services.store.evaluations.get(petit.job_key)

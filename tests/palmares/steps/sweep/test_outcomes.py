@@ -240,7 +240,7 @@ def test_an_evaluator_that_fails_night_after_night_waits_for_a_person(services: 
     assert ends(1, "node_lost", "retry") is EvaluationState.CLAIMED
     for attempt in range(2, most + 1):
         assert ends(attempt, "evaluator_error", "fail") is EvaluationState.CLAIMED
-    assert ends(most + 1, "evaluator_error", "fail") is EvaluationState.PARKED
+    assert ends(most + 1, "evaluator_error", "fail") is EvaluationState.QUARANTINED
     evaluation = services.store.evaluations.get(petit.job_key)
     assert evaluation is not None
     assert evaluation.reason == (

@@ -260,7 +260,7 @@ def test_numbers_that_contradict_the_rows_are_parked(
     evaluation = services.store.evaluations.get(petit.job_key)
     assert evaluation is not None
     assert (evaluation.state, evaluation.reason) == (
-        EvaluationState.PARKED,
+        EvaluationState.QUARANTINED,
         "gpqa-fr: the rows say 0.5, the manifest says 0.9",
     )
 
@@ -284,7 +284,7 @@ def test_a_broken_scorer_parks_the_model_before_anything_is_published(
 
     evaluation = services.store.evaluations.get(petit.job_key)
     assert evaluation is not None
-    assert (evaluation.state, evaluation.reason_code) == (EvaluationState.PARKED, "parked")
+    assert (evaluation.state, evaluation.reason_code) == (EvaluationState.QUARANTINED, "parked")
     assert evaluation.reason is not None
     assert re.search(r"right on \d of \d, at most 0 \(rows bac\d", evaluation.reason)
     assert evaluation.reason in caplog.text

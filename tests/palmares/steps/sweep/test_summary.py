@@ -173,7 +173,7 @@ def test_a_job_that_was_cancelled_from_airflow_is_cancelled_not_tried_again(serv
 def test_a_parked_model_stays_running_with_the_evidence(services: Services) -> None:
     petit = claimed(admit(services, run=RUN, models=["palmares-demo/petit"]))["petit"]
     services.store.evaluations.update(
-        petit.job_key, state=EvaluationState.PARKED, reason_code="parked", reason="0.5 is not 0.9"
+        petit.job_key, state=EvaluationState.QUARANTINED, reason_code="parked", reason="0.5 is not 0.9"
     )
 
     summary = summarize(services, dag_run_id=RUN)
