@@ -26,12 +26,15 @@ from devstack.servers.clearml.protocol import ApiError
 _TEMPLATES = Path(__file__).with_name("templates")
 _MAX_TASKS = 1000
 _MAX_LOG_EVENTS = 2000
+_TAIL_EVENTS = 20
+"""Of the console, on a task's own page."""
 _MAX_POINTS = 300
 _LISTED = ("id", "name", "project", "status", "status_reason", "last_worker", "last_update")
 _LIVE = ("created", "queued", "in_progress")
 _HEADERS = {
     # Names and console lines come from strangers: even if one were not escaped, no script would run.
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; "
+    "form-action 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
@@ -60,7 +63,7 @@ class LogLine:
 
 
 def _time(value: str | None) -> str:
-    return "" if not value else datetime.fromisoformat(value).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return "" if not value else f"{datetime.fromisoformat(value).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _size(value: Any) -> str:
@@ -98,7 +101,7 @@ def _drawn(metric: str, variant: str, ys: Sequence[float]) -> Series:
     )
 
 
-def _log(db: sqlite3.Connection, task_id: str) -> tuple[list[LogLine], int]:
+def _log(db: sqlite3.Connection, task_id: str, *, most: int) -> tuple[list[LogLine], int]:
     """The end of the console, oldest first, and how many events it has in all."""
     total = db.execute("SELECT count(*) FROM events WHERE task = ? AND type = 'log'", (task_id,)).fetchone()[
         0
@@ -106,7 +109,7 @@ def _log(db: sqlite3.Connection, task_id: str) -> tuple[list[LogLine], int]:
     rows = db.execute(
         "SELECT timestamp, doc FROM events WHERE task = ? AND type = 'log'"
         " ORDER BY timestamp DESC, seq DESC LIMIT ?",
-        (task_id, _MAX_LOG_EVENTS),
+        (task_id, most),
     ).fetchall()
     lines = []
     for timestamp, doc in reversed(rows):
@@ -172,15 +175,16 @@ class _Pages:
     def task(self, request: Request) -> Response:
         """One task; every tab of the real page leads here, ``output/log`` to the console alone."""
         task_id = request.path_params["task"]
+        only_log = request.path_params.get("rest", "").strip("/") == "output/log"
         with self._database.transaction(write=False) as db:
             try:
                 task = load_task(db, task_id)
             except ApiError:
-                return self._render("missing.html", status=404, task_id=task_id)
+                message = f"The task {task_id} does not exist, or was deleted."
+                return self._render("missing.html", status=404, message=message)
             row = db.execute("SELECT name FROM projects WHERE id = ?", (task.get("project"),)).fetchone()
-            lines, total = _log(db, task_id)
+            lines, total = _log(db, task_id, most=_MAX_LOG_EVENTS if only_log else _TAIL_EVENTS)
             values, series = single_values(db, task_id), _series(db, task_id)
-        only_log = request.path_params.get("rest", "").strip("/") == "output/log"
         return self._render(
             "log.html" if only_log else "task.html",
             refresh_s=5 if task["status"] in _LIVE else 0,
@@ -191,6 +195,10 @@ class _Pages:
             lines=lines,
             cut=total - len(lines),
         )
+
+    def missing(self, _: Request, __: Exception) -> Response:
+        """An address that no page has."""
+        return self._render("missing.html", status=404, message="There is no such page.")
 
 
 def _to_index(_: Request) -> Response:
@@ -232,4 +240,5 @@ def create_web_app(
             *tasks,
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts))],
+        exception_handlers={404: pages.missing},
     )

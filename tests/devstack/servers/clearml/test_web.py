@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 import pytest
 
@@ -90,6 +92,30 @@ def test_an_unknown_task_is_a_404_with_a_page(stack: Stack) -> None:
     answer = httpx.get(f"{stack.web_host}/projects/*/experiments/<b>")
     assert answer.status_code == 404
     assert "&lt;b&gt;" in answer.text
+
+
+def test_an_unknown_address_is_a_404_with_a_page(stack: Stack) -> None:
+    answer = httpx.get(f"{stack.web_host}/no/such/page")
+
+    assert answer.status_code == 404
+    assert "<h1>Not here</h1>" in answer.text
+    assert answer.headers["content-type"].startswith("text/html")
+
+
+def test_a_task_begins_with_its_state_and_the_end_of_its_console(stack: Stack, api: Api) -> None:
+    parameter = {"section": "General", "name": "model", "value": "org/m"}
+    task = api.new_task(name="long console", hyperparams={"General": {"model": parameter}})
+    api.call("tasks.started", task=task)
+    for number in range(30):
+        api.call("events.add", type="log", task=task, msg=f"line {number:02}", timestamp=1000 + number)
+    text = httpx.get(f"{stack.web_host}/projects/*/experiments/{task}").text
+
+    assert text.index("in_progress") < text.index("line 29") < text.index("Hyperparameters")
+    assert "line 09" not in text
+    assert "10 earlier lines are not shown here." in text
+    assert re.search(r"<dt>Started</dt><dd>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC</dd>", text)
+    log = httpx.get(f"{stack.web_host}/projects/*/experiments/{task}/output/log").text
+    assert "line 00" in log
 
 
 def test_a_project_shows_only_its_tasks(stack: Stack, api: Api) -> None:
