@@ -18,7 +18,7 @@ from palmares.leaderboard.scoring.score import graded_record
 
 def scorer_of(task: str, policy: GradingPolicy = DEFAULT) -> Scorer | None:
     """The scorer of a short task name under a policy, if there is one that reads what the model wrote."""
-    # A policy that another process sent equals the default, but is another object; scorers may look at which.
+    # A policy that another process sent equals the default, but is another object; scorers may compare those.
     return registry.text_scorers(DEFAULT if policy == DEFAULT else policy).get(task)
 
 

@@ -54,7 +54,7 @@ class Problem:
 
 
 def cannot_write(path: Path, error: OSError) -> Problem:
-    """A place that takes no file: full, read-only, or somebody else's."""
+    """A place that takes no file: full, read-only, or of another user."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         then = "Free some space and run again: what is done is kept."
     else:
@@ -90,7 +90,7 @@ class DetailsFile:
 
     @property
     def mark(self) -> Path:
-        """What says that the graded records are complete, and of what."""
+        """The file that marks the graded records as complete, and names their details."""
         return self.graded.with_suffix(".mark.json")
 
 
@@ -102,11 +102,11 @@ class ScoresFile:
     time: str
     models: tuple[str, ...]
     is_named: bool = True
-    """False: its name says a time, and not that it is a results file."""
+    """False: its name holds a time, but not ``results``."""
 
 
 def details_file(path: Path) -> DetailsFile | None:
-    """What a details file's path says; None: its name is not that of one."""
+    """What a details file's path means; None: its name is not that of one."""
     match = _DETAILS.fullmatch(path.name) or _SAMPLES.fullmatch(path.name)
     if match is None:
         return None
@@ -116,7 +116,7 @@ def details_file(path: Path) -> DetailsFile | None:
 
 
 def scores_file(path: Path) -> ScoresFile | None:
-    """What a results file's path says; None: its name is not that of one."""
+    """What a results file's path means; None: its name is not that of one."""
     match = _RESULTS.fullmatch(path.name)
     if match is None:
         return None
@@ -266,7 +266,7 @@ class Matcher:
 
 def display_name(scores: ResultsFile | None, file: DetailsFile) -> str:
     """What to call a model: as its results file does, unless that is a path on some machine."""
-    said = scores.model if scores else None
-    if said and not said.startswith(("/", ".", "__")):
-        return said
+    own = scores.model if scores else None
+    if own and not own.startswith(("/", ".", "__")):
+        return own
     return file.models[0] if file.models else file.path.name

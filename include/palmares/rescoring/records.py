@@ -44,7 +44,7 @@ def write_mark(file: DetailsFile, mark: Mark) -> None:
 
 
 def read_mark(file: DetailsFile) -> Mark | None:
-    """The mark of a file's graded records; None: there is none that says what it should."""
+    """The mark of a file's graded records; None: there is none, or it is malformed."""
     try:
         found = json.loads(file.mark.read_bytes())
         return Mark(

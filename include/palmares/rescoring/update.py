@@ -57,7 +57,7 @@ class Change:
     after_stderr: float | None
     rows: int
     already: bool
-    """The file said so before: a second run."""
+    """The file had it before: a second run."""
     rows_of_dataset: int | None = None
     """Rows of the data set, by the file; None: it does not say."""
 
@@ -115,7 +115,8 @@ def updated(
         notes += unscored_rows(scores, score, task_key)
     moved = [change for change in changes if not change.already]
     edits |= _averages(scores, moved, notes)
-    edits |= own_block_changes(scores.data, [(change, _of(new, change)) for change in moved], baselines or {})
+    own = [(change, _of(new, change)) for change in moved]
+    edits |= own_block_changes(scores, own, baselines or {}, notes)
     text = set_members(scores.text, edits) if edits else scores.text
     return Update(text=text, changes=tuple(changes), problems=tuple(problems), notes=tuple(notes))
 
@@ -291,7 +292,7 @@ def stale_groups(scores: ResultsFile, task_key: str, at: MetricAt) -> list[str]:
 
 
 def unscored_rows(scores: ResultsFile, score: NewScore, task_key: str) -> list[str]:
-    """Rows of the data set that no details hold, where nobody asked for fewer."""
+    """Rows of the data set that no details hold, though no limit was asked for."""
     of = scores.rows_of_dataset(task_key)
     if of is None or of <= score.rows or scores.limit is not None:
         return []
@@ -315,23 +316,26 @@ def other_before(scores: ResultsFile, score: NewScore, change: Change) -> list[s
 
 
 def own_block_changes(
-    data: Mapping[str, Any],
+    scores: ResultsFile,
     changes: Sequence[tuple[Change, NewScore]],
     baselines: Mapping[str, float],
+    notes: list[str],
 ) -> dict[Keys, Any]:
     """Edits of ``palmares.scores`` and ``palmares.average``; none for files of other programs.
 
     Args:
-        data: The results file.
+        scores: The results file.
         changes: What changes in its ``results``.
         baselines: What guessing scores, by short task name.
+        notes: Gets a sentence where the average is left as it is.
     """
-    block = data.get("palmares")
+    block = scores.data.get("palmares")
     own = block.get("scores") if isinstance(block, dict) else None
     if not isinstance(block, dict) or not isinstance(own, dict):
         return {}
     edits: dict[Keys, Any] = {}
     shown = {task: score.get("shown") for task, score in own.items() if isinstance(score, dict)}
+    before = _mean_of_all(shown, len(own))
     for change, score in changes:
         task = short_name(change.task_key)
         entry = own.get(task)
@@ -354,8 +358,20 @@ def own_block_changes(
         }
         if isinstance(entry.get("parts"), dict) and change.metric in entry["parts"]:
             edits["palmares", "scores", task, "parts", change.metric] = score.value
-    if edits and isinstance(block.get("average"), int | float):
-        known = [value for value in shown.values() if isinstance(value, int | float)]
-        if len(known) == len(own):
-            edits["palmares", "average"] = mean([float(value) for value in known])
+    stands, after = number(block.get("average")), _mean_of_all(shown, len(own))
+    if not edits or stands is None or after is None:
+        return edits
+    if before is None or abs(before - stands) > _SAME:
+        notes.append(
+            f"{scores.path.name}: palmares.average is no plain mean of the tasks: the suite has groups "
+            "or weights. It was left as it is; the DAG rescore_details computes it anew."
+        )
+        return edits
+    edits["palmares", "average"] = after
     return edits
+
+
+def _mean_of_all(shown: Mapping[str, Any], tasks: int) -> float | None:
+    """The plain mean of the shown values; None: a task has none."""
+    known = [value for one in shown.values() if (value := number(one)) is not None]
+    return mean(known) if known and len(known) == tasks else None

@@ -28,7 +28,7 @@ _RESCORINGS = schema.rescorings
 _SCORERS = schema.scorers
 
 _OVER = (EvaluationState.REFUSED.value, EvaluationState.CANCELLED.value)
-"""A newer evaluation that ended so says nothing about the older one."""
+"""A newer evaluation that ended so does not replace the older one."""
 
 
 class RescoringOutcome(StrEnum):
@@ -37,7 +37,7 @@ class RescoringOutcome(StrEnum):
     GRADED = "graded"
     """New scores are here, and nowhere else yet."""
     QUEUED = "queued"
-    """New scores stand, and what tells of them is in the outbox."""
+    """New scores stand, and the files that hold them are in the outbox."""
     PUBLISHED = "published"
     UNCHANGED = "unchanged"
     """No verdict and no score differs; nothing was published."""
@@ -85,11 +85,11 @@ class Rescorings:
         self._database = database
 
     def note_scorer(self, task: str, *, name: str, version: str, code_hash: str, dag_run_id: str) -> bool:
-        """Remember who grades *task*, and say whether that is news.
+        """Store who grades *task* if that is another scorer than the one before.
 
         Returns:
             True if another scorer was seen last; for the run that saw it first also when it asks again, so
-            that a retry after a crash tells the same.
+            that a retry after a crash gets the same answer.
         """
         row = {"name": name, "version": version, "code_hash": code_hash, "dag_run_id": dag_run_id}
         with self._database.transaction() as connection:
@@ -214,7 +214,7 @@ class Rescorings:
             return [_rescoring(row._mapping) for row in connection.execute(query)]
 
     def adopt(self, rescoring: Rescoring, *, entries: Sequence[OutboxEntry] = ()) -> bool:
-        """Make its scores the evaluation's, and queue what tells of them: both or neither.
+        """Make its scores the evaluation's, and queue the files that hold them: both or neither.
 
         Returns:
             False: the evaluation's scores are others than those it started from, or something newer counts

@@ -224,6 +224,17 @@ def test_a_baseline_raises_what_is_shown(update):
     assert after["palmares"]["average"] == pytest.approx(2 / 3)
 
 
+def test_an_average_that_is_no_plain_mean_is_left_and_noted(update):
+    own = {"bac-fr": {"value": 0.6, "shown": 0.6}, "gpqa-fr": {"value": 0.25, "shown": 0.0}}
+    document = leaderboard_scores() | {"palmares": {"average": 0.5, "scores": own}}
+
+    after, found = update(document, new_score())
+
+    assert after["palmares"]["scores"]["bac-fr"]["value"] == 0.75
+    assert after["palmares"]["average"] == 0.5
+    assert "palmares.average is no plain mean of the tasks" in found.notes[-1]
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"results": []}', b"\xff\xfe", b"[" * 100_000])
 def test_what_is_no_results_file_is_named(tmp_path, content):
     path = tmp_path / "results_x.json"

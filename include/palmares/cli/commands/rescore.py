@@ -29,7 +29,9 @@ def rescore(
     task: Annotated[
         list[str] | None, typer.Option(help="Only this one, e.g. bac-fr; may be repeated.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Grade and tell; write nothing there.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Grade and report; write nothing there.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Grade again what is done.")] = False,
     report: Annotated[
         Path | None,

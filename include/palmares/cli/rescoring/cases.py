@@ -34,7 +34,7 @@ class GradedCase:
     problem: str | None
     """What is wrong with the line."""
     label: bool | None
-    """What the line says the verdict should be."""
+    """The verdict that the line expects."""
 
 
 def graded_cases(stream: BinaryIO, pool: Pool, policy: GradingPolicy = DEFAULT) -> Iterator[GradedCase]:
@@ -59,7 +59,7 @@ def graded_cases(stream: BinaryIO, pool: Pool, policy: GradingPolicy = DEFAULT) 
 
 def grade_lines(lines: Sequence[Line], policy: GradingPolicy = DEFAULT) -> list[GradedCase]:
     """Grade lines; a bad one does not stop the others."""
-    # One that was sent here equals the default, but is another object: graders may look at which.
+    # One that was sent here equals the default, but is another object; graders may compare objects.
     policy = DEFAULT if policy == DEFAULT else policy
     return [_graded(number, content, policy) for number, content in lines]
 
@@ -94,7 +94,7 @@ def _parsed(content: bytes) -> dict[str, Any]:
     """Read one case.
 
     Raises:
-        ValueError: It is none; the message says why, and quotes nothing of it.
+        ValueError: It is none; the message gives the reason, and quotes nothing of it.
     """
     if len(content) >= LONGEST_LINE:
         raise ValueError(f"longer than {LONGEST_LINE:,} bytes")

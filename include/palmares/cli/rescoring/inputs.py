@@ -1,4 +1,4 @@
-"""Turns what a person gave `palmares rescore` into files, or says in one line what is wrong."""
+"""Turns what a person gave `palmares rescore` into files, or raises one line on what is wrong."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def details_of(path: Path, scores_dir: Path, tasks: Sequence[str]) -> Found:
 def leaderboard() -> tuple[dict[str, float], dict[str, SanitySettings], GradingPolicy]:
     """Read from the settings: guessing's score and sanity limits by short task name, and the grading policy.
 
-    Of a task that several suites have, the default suite's word counts.
+    Of a task that several suites have, the default suite's values count.
 
     Raises:
         SettingsError: The settings cannot be read.

@@ -51,7 +51,7 @@ class GradingProgress:
         return self
 
     def advance(self, file: DetailsFile, share: float) -> None:
-        """Be told that a share of a file is done."""
+        """Count a further share of a file as done."""
         reached = self._shares.pop(file.path, 0.0) + share
         if reached > 1 - 1e-9:
             self._done += 1

@@ -16,7 +16,7 @@ def refuse_breaches(rates: Mapping[str, Sequence[Rate]], scorers: Mapping[str, s
         scorers: Name and version of each task's scorer.
 
     Raises:
-        GateError: One is not; all that are not are told, with counts, limits and up to five row ids each.
+        GateError: One is not; all that are not are named, with counts, limits and up to five row ids each.
     """
     sentences = [
         sentence for task, of_task in rates.items() for sentence in _sentences(task, of_task, scorers[task])
@@ -26,20 +26,21 @@ def refuse_breaches(rates: Mapping[str, Sequence[Rate]], scorers: Mapping[str, s
 
 
 def _sentences(task: str, rates: Sequence[Rate], scorer: str) -> Iterator[str]:
-    told = {
+    breaches = {
         side: "; ".join(rate.sentence for rate in rates if rate.breached and rate.of == side)
         for side in ("scorer", "answers")
     }
-    if told["scorer"]:
-        # What a broken scorer makes of the answers says nothing about the model.
+    if breaches["scorer"]:
+        # What a broken scorer makes of the answers is no evidence against the model.
         yield (
-            f"{task}: scorer {scorer} fails its sanity baselines: {told['scorer']}. "
+            f"{task}: scorer {scorer} fails its sanity baselines: {breaches['scorer']}. "
             "Correct the scorer or the data set, then re-score; nothing needs to run again."
         )
-    elif told["answers"]:
+    elif breaches["answers"]:
         yield (
-            f"{task}: the model's answers look wrong: {told['answers']}. Look at these rows in the private "
-            "details. If the job is at fault (chat template, token limit), correct it and evaluate again; "
+            f"{task}: the model's answers look wrong: {breaches['answers']}. Look at these rows in "
+            "the private details. If the job is at fault (chat template, token limit), correct it and "
+            "evaluate again; "
             f"if the answers are the model's own, raise the limit under {task}'s sanity_baselines.answers in "
             "leaderboard.yaml, and unpark the model."
         )

@@ -50,9 +50,9 @@ class Predictor:
 
 def certainly_wrong(text: str, row: DetailsRow) -> bool:
     """Whether none of the row's accepted answers may be meant by *text*: no answer, no letter of a choice."""
-    said, expected = letter(text), expected_letter(row)
-    if said is not None and (row.choices or expected is not None):
-        return expected is not None and said != expected
+    given, expected = letter(text), expected_letter(row)
+    if given is not None and (row.choices or expected is not None):
+        return expected is not None and given != expected
     accepted = list(row.gold)
     if expected is not None and ord(expected) - ord("A") < len(row.choices):
         accepted.append(row.choices[ord(expected) - ord("A")])
@@ -62,8 +62,8 @@ def certainly_wrong(text: str, row: DetailsRow) -> bool:
 def expected_letter(row: DetailsRow) -> str | None:
     """The right choice's letter; None: not a multiple choice, or the row does not tell."""
     for gold in row.gold:
-        if (said := letter(gold)) is not None:
-            return said
+        if (found := letter(gold)) is not None:
+            return found
         if gold in row.choices:
             return chr(ord("A") + row.choices.index(gold))
     return None
@@ -152,8 +152,8 @@ def _hedged(known: Known) -> str | None:
 
 
 def _next_letter(known: Known) -> str | None:
-    said = letter(known.gold)
-    return None if said is None else "BCDA"["ABCD".index(said)] if said in "ABCD" else "A"
+    right = letter(known.gold)
+    return None if right is None else "BCDA"["ABCD".index(right)] if right in "ABCD" else "A"
 
 
 def _every_choice(known: Known) -> str | None:

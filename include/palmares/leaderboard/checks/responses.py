@@ -51,10 +51,10 @@ def answer_rates(
 
     Args:
         rows: Details of one task.
-        grades: Of these rows, in their order; None: nobody graded them here.
+        grades: Of these rows, in their order; None: they are not graded here.
         settings: Limits; with fewer rows than ``min_rows`` none of them holds.
         scorer: Who graded; grades what a second extraction takes for the answer, on a sample of the rows.
-        kind: Choices by log-likelihood are no texts: only their constancy is looked at.
+        kind: Choices by log-likelihood are no texts: only their constancy is counted.
         max_generated_tokens: Of the task; 0: not known.
 
     Returns:
@@ -82,16 +82,16 @@ def answer_rates(
 
 
 def _rate(name: str, seen: Seen, settings: SanitySettings) -> Rate:
-    told = [(row.row_id, has) for row, has in seen if has is not None]
-    against = [row_id for row_id, has in told if has]
-    share = getattr(settings.answers, name) if len(told) >= settings.min_rows else None
+    known = [(row.row_id, has) for row, has in seen if has is not None]
+    against = [row_id for row_id, has in known if has]
+    share = getattr(settings.answers, name) if len(known) >= settings.min_rows else None
     return Rate(
         name=name,
         says=_SAYS[name],
         of="answers",
         count=len(against),
-        rows=len(told),
-        most=ceiling(share, len(told)),
+        rows=len(known),
+        most=ceiling(share, len(known)),
         row_ids=first_ids(against),
     )
 
@@ -99,19 +99,19 @@ def _rate(name: str, seen: Seen, settings: SanitySettings) -> Rate:
 def _constant(rows: Sequence[DetailsRow], grades: Sequence[Grade] | None) -> Seen:
     """The most frequent answer, on the rows where it is wrong: many may rightly expect it."""
     judged: Sequence[Grade | None] = [None] * len(rows) if grades is None else grades
-    said = [_said(row, grade) for row, grade in zip(rows, judged, strict=True)]
-    counted = Counter(answer for answer in said if answer)
+    answers = [_answer(row, grade) for row, grade in zip(rows, judged, strict=True)]
+    counted = Counter(answer for answer in answers if answer)
     if not counted:
         return
     common = min(counted.items(), key=lambda item: (-item[1], item[0]))[0]
-    for row, answer in zip(rows, said, strict=True):
+    for row, answer in zip(rows, answers, strict=True):
         expected = None if row.generated or not row.gold else _place(row.gold[0], row)
         wrong = expected != common if expected else not row.gold or certainly_wrong(common, row)
         if wrong:
             yield row, answer == common
 
 
-def _said(row: DetailsRow, grade: Grade | None) -> str:
+def _answer(row: DetailsRow, grade: Grade | None) -> str:
     if grade is not None and grade.extracted is not None:
         return fold(grade.extracted)
     text = row.predictions[0] if row.predictions else ""

@@ -190,7 +190,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangedRow:
-    """A row whose verdict changes for several models: the first to look at."""
+    """A row whose verdict changes for several models: the first to inspect."""
 
     row_id: str
     to_right: int

@@ -1,4 +1,4 @@
-"""The comparison report as a picture: how many rows turned, which way, and what the scores became."""
+"""The comparison report as a picture: how many verdicts changed, which way, and what the scores became."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def markdown(report: ComparisonReport, *, chart_name: str | None = None) -> str:
 
 
 def plain_name(text: str) -> str:
-    """A name that somebody else chose, safe inside a Markdown table: no markup, no control characters."""
+    """A name that a stranger chose, safe inside a Markdown table: no markup, no control characters."""
     return _SPECIAL.sub(r"\\\1", _CONTROL.sub(" ", text))
 
 

@@ -1,4 +1,4 @@
-"""Writes the texts of changed rows, when somebody asks for them, where nobody else can read them."""
+"""Writes the texts of changed rows, on request, where only their owner can read them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def write_texts(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
         How many lines were written.
 
     Raises:
-        ReportError: Others can look into the folder, or the file cannot be written.
+        ReportError: Others can read the folder, or the file cannot be written.
     """
     try:
         folder = _private_folder(path.parent)

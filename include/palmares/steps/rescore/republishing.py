@@ -27,11 +27,11 @@ _SHOWN = ("value", "stderr", "n", "scorer", "scorer_version", "scorer_hash")
 
 
 def republish(services: Services, job_key: str, *, dag_run_id: str) -> dict[str, Any]:
-    """Make a run's new scores those that stand, and publish them with all that tells of them.
+    """Make a run's new scores those that stand, and publish them in every file that holds them.
 
     Results go into a new file beside the old ones, graded records likewise; the pointer beside the details
-    names the present ones; the request's status is said again. The store takes the scores and the outbox in
-    one transaction. Where nothing changed that a reader would see, nothing is committed.
+    names the present ones; the request's status is written again. The store takes scores and outbox entries
+    in one transaction. Where nothing changed that a reader would see, nothing is committed.
 
     Returns:
         ``outcome``, and ``commits``: repository → commits that this call made.
@@ -88,7 +88,7 @@ def _adopt(services: Services, rescoring: Rescoring, entries: list[OutboxEntry])
 
 
 def _check_request(services: Services, submission: Submission, rescoring: Rescoring) -> None:
-    """Only a finished request is told of new scores: one that waits gets a new evaluation anyway."""
+    """Only a finished request gets new scores: one that waits gets a new evaluation anyway."""
     repo_id = services.settings.hub.requests_repo
     content = services.hub.read_file(repo_id, submission.request_path, commit=services.hub.head(repo_id))
     if content is None:
@@ -152,7 +152,7 @@ def _replacement(
     rescoring: Rescoring,
     graded: Mapping[str, str],
 ) -> dict[str, Any]:
-    """What the results JSON says of the scores that these replaced."""
+    """What the results JSON holds of the scores that these replaced."""
     return {
         "at": rescoring.created_at.isoformat(),
         "evaluated": manifest.timestamp,

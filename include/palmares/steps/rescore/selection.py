@@ -51,16 +51,16 @@ class Selected:
 
 
 def note_scorer(services: Services, task: str, *, dag_run_id: str) -> bool:
-    """Say whether the scorer of *task* is another than the one that was seen last, and remember it."""
+    """Store the scorer of *task*, and return whether it is another than the one before."""
     scorer = all_scorers(services.settings.grading)[task]
-    is_news = services.store.rescorings.note_scorer(
+    is_new = services.store.rescorings.note_scorer(
         task, name=scorer.name, version=scorer.version, code_hash=scorer.code_hash, dag_run_id=dag_run_id
     )
     log.info(
         "%s is graded by version %s, %s%s",
-        task, scorer.version, scorer.code_hash[:12], ": a new scorer" if is_news else ", as before",
+        task, scorer.version, scorer.code_hash[:12], ": a new scorer" if is_new else ", as before",
     )  # fmt: skip
-    return is_news
+    return is_new
 
 
 def select_models(services: Services, *, options: RescoreOptions) -> Selected:
@@ -117,12 +117,12 @@ def _is_wanted(services: Services, one: Rescorable, options: RescoreOptions) -> 
 
 
 def present_scorers(services: Services, suite: Suite, scores: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Who would grade each task of *suite* now; tasks whose verdicts are the evaluator's have nobody.
+    """Who would grade each task of *suite* now; tasks whose verdicts are the evaluator's are left out.
 
     Args:
         services: Their settings hold the grading policy, which is part of a scorer's hash.
         suite: Says who grades which task.
-        scores: As stored; they tell which averages were made by an averager of ours.
+        scores: As stored; they name the scorer of each average.
     """
     known = all_scorers(services.settings.grading)
     found = {}
