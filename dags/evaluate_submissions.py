@@ -27,7 +27,7 @@ from palmares_airflow.assets import RESULTS
 from palmares_airflow.backlog import run_next
 from palmares_airflow.callbacks import note_enqueued, note_failure
 from palmares_airflow.common import DEFAULTS, START, dag_docs
-from palmares_airflow.forms import choice, clusters, suites
+from palmares_airflow.forms import choice, clusters, filled, number, suites, switch
 from palmares_airflow.policy import RETRIES, SPARE_TRIES, classify, keep_outcome, next_attempt, show_line
 from palmares_airflow.services import form_errors, open_services, step_services
 from palmares_airflow.waiting import FORM_POLICY, WAITING_TRIES, OutboxRetryPolicy
@@ -55,8 +55,12 @@ PARAMS = {
         title="Cluster",
         description="Empty: of those with the default cluster's backend, the one that should end first.",
     ),
-    "max_models": Param(
-        MODELS_PER_RUN, type="integer", minimum=1, maximum=MODELS_PER_RUN, title="Models in this run"
+    "max_models": number(
+        MODELS_PER_RUN,
+        title="Models in this run",
+        description="The rest waits for the next run.",
+        least=1,
+        most=MODELS_PER_RUN,
     ),
     "limit_samples": Param(
         None,
@@ -65,22 +69,17 @@ PARAMS = {
         title="Rows a task",
         description="For a trial: such results are preliminary and never published as scores.",
     ),
-    "force": Param(
-        False,
-        type="boolean",
-        title="Evaluate again",
-        description="Also models named above that already have a result.",
+    "force": switch(
+        title="Evaluate again", description="Also models named above that already have a result."
     ),
-    "dry_run": Param(
-        False, type="boolean", title="Dry run", description="Say what would be done; claim and write nothing."
-    ),
+    "dry_run": switch(title="Dry run", description="Say what would be done; claim and write nothing."),
 }
 
 
 def takes_everything(run_type: str, params: Mapping[str, Any]) -> bool:
     """Whether a run is a sweep of all that waits: a backfill, a trial and a choice end where they end."""
     is_chosen = params["models"] or params["limit_samples"] or params["force"] or params["dry_run"]
-    return run_type != "backfill" and not is_chosen and params["max_models"] == MODELS_PER_RUN
+    return run_type != "backfill" and not is_chosen and params["max_models"] in {None, MODELS_PER_RUN}
 
 
 @task(multiple_outputs=False, retry_policy=FORM_POLICY)
@@ -88,7 +87,7 @@ def list_requests() -> dict[str, Any]:
     """Check the form, pin the requests dataset to one commit, and count what waits there."""
     from palmares.steps.sweep.admission import SweepOptions, check_form, list_requests
 
-    options = SweepOptions.model_validate(get_current_context()["params"])
+    options = SweepOptions.model_validate(filled(get_current_context()["params"]))
     with open_services() as services, form_errors():
         listing = list_requests(services)
         check_form(services, listing["commit"], options)
@@ -106,7 +105,7 @@ def admit_submissions(listing: dict[str, Any]) -> list[dict[str, Any]]:
     is_backfill = run.run_type == "backfill"
     options = SweepOptions.model_validate(
         {
-            **context["params"],
+            **filled(context["params"]),
             "submitted_after": run.data_interval_start if is_backfill else None,
             "submitted_before": run.data_interval_end if is_backfill else None,
         }

@@ -10,19 +10,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import Param, dag, get_current_context, task
+from airflow.sdk import dag, get_current_context, task
 from palmares_airflow.assets import RESULTS
 from palmares_airflow.common import DEFAULTS, START, dag_docs
+from palmares_airflow.forms import switch
 from palmares_airflow.services import open_services
 from palmares_airflow.waiting import WAITING_TRIES, OutboxRetryPolicy
 
 PARAMS = {
-    "at_once": Param(
-        False,
-        type="boolean",
-        title="At once",
-        description="Do not wait until the results of a burst are all in.",
-    ),
+    "at_once": switch(title="At once", description="Do not wait until the results of a burst are all in."),
 }
 
 

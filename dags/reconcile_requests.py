@@ -7,20 +7,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import Param, dag, get_current_context, task
+from airflow.sdk import dag, get_current_context, task
 from palmares_airflow.common import DEFAULTS, START, dag_docs
+from palmares_airflow.forms import number, switch
 from palmares_airflow.services import open_services
 
+GRACE_S = 600
 PARAMS = {
-    "dry_run": Param(
-        False, type="boolean", title="Dry run", description="Report what would be done; change nothing."
-    ),
-    "grace_s": Param(
-        600,
-        type="integer",
-        minimum=0,
+    "dry_run": switch(title="Dry run", description="Report what would be done; change nothing."),
+    "grace_s": number(
+        GRACE_S,
         title="Grace (s)",
         description="What changed less than this ago is left alone: it may be under way.",
+        least=0,
     ),
 }
 
@@ -44,8 +43,8 @@ def reconcile() -> dict[str, Any]:
             ClearMLJobs(ClearMLHook()),
             partial(runs_of, context["ti"]),
             dag_run_id=context["dag_run"].run_id,
-            grace_s=params["grace_s"],
-            dry_run=params["dry_run"],
+            grace_s=GRACE_S if params["grace_s"] is None else params["grace_s"],
+            dry_run=bool(params["dry_run"]),
             before=before,
         )
 

@@ -24,7 +24,7 @@ from airflow.sdk import (
 from palmares_airflow.assets import RESULTS, scorer_assets
 from palmares_airflow.backlog import run_next
 from palmares_airflow.common import DEFAULTS, START, dag_docs
-from palmares_airflow.forms import choice, suites
+from palmares_airflow.forms import choice, filled, number, suites, switch
 from palmares_airflow.services import open_services, step_services
 from palmares_airflow.waiting import WAITING_TRIES, OutboxRetryPolicy
 
@@ -42,25 +42,25 @@ PARAMS = {
         description="Only these models, one a line (organisation/name). Empty: all that are stale.",
     ),
     "suite": choice(suites(), title="Suite", description="Only models evaluated with it. Empty: any."),
-    "max_models": Param(
-        MODELS_PER_RUN, type="integer", minimum=1, maximum=MODELS_PER_RUN, title="Models in this run"
+    "max_models": number(
+        MODELS_PER_RUN,
+        title="Models in this run",
+        description="The rest waits for the next run.",
+        least=1,
+        most=MODELS_PER_RUN,
     ),
-    "force": Param(
-        False,
-        type="boolean",
+    "force": switch(
         title="Grade again",
         description="Also what the present scorers have graded; what does not change is not published.",
     ),
-    "dry_run": Param(
-        False, type="boolean", title="Dry run", description="Say what would change; write nothing."
-    ),
+    "dry_run": switch(title="Dry run", description="Say what would change; write nothing."),
 }
 
 
 def takes_everything(run_type: str, params: Mapping[str, Any]) -> bool:
     """Whether a run goes on with the rest: a backfill, a trial and a choice end where they end."""
     is_chosen = params["models"] or params["suite"] or params["force"] or params["dry_run"]
-    return run_type != "backfill" and not is_chosen and params["max_models"] == MODELS_PER_RUN
+    return run_type != "backfill" and not is_chosen and params["max_models"] in {None, MODELS_PER_RUN}
 
 
 def note_scorer(name: str) -> None:
@@ -83,7 +83,7 @@ def select_models() -> list[dict[str, str]]:
     is_backfill = run.run_type == "backfill"
     options = RescoreOptions.model_validate(
         {
-            **context["params"],
+            **filled(context["params"]),
             "accepted_after": run.data_interval_start if is_backfill else None,
             "accepted_before": run.data_interval_end if is_backfill else None,
         }
@@ -113,7 +113,7 @@ def grade_again(model: dict[str, str]) -> dict[str, Any]:
     from palmares.steps.rescore.regrading import grade_again
 
     context = get_current_context()
-    run_id, dry_run = context["dag_run"].run_id, context["params"]["dry_run"]
+    run_id, dry_run = context["dag_run"].run_id, bool(context["params"]["dry_run"])
     with step_services() as services:
         return grade_again(services, model["job_key"], dag_run_id=run_id, dry_run=dry_run)
 

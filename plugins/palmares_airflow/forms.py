@@ -1,9 +1,9 @@
-"""Fields of the run forms whose choices are the names in the configuration's YAML files."""
+"""Fields of the run forms. Airflow marks a field with ``*`` unless it may be empty, so all of ours may."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,23 @@ def choice(names: Sequence[str], *, title: str, description: str) -> Param:
     """An optional choice among *names*; free text where there are none to choose from."""
     schema: dict[str, Any] = {"enum": [None, *names]} if names else {}
     return Param(None, type=["null", "string"], title=title, description=description, **schema)
+
+
+def switch(*, title: str, description: str) -> Param:
+    """A field that is off unless a person switches it on."""
+    return Param(False, type=["null", "boolean"], title=title, description=description)
+
+
+def number(default: int, *, title: str, description: str, least: int, most: int | None = None) -> Param:
+    """A whole number; empty: *default*."""
+    bounds: dict[str, Any] = {"minimum": least} | ({} if most is None else {"maximum": most})
+    text = f"{description} Empty: {default}."
+    return Param(default, type=["null", "integer"], title=title, description=text, **bounds)
+
+
+def filled(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The form's fields that are not empty: whoever reads them has defaults of its own for the others."""
+    return {name: value for name, value in params.items() if value is not None}
 
 
 def suites() -> list[str]:

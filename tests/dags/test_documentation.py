@@ -25,6 +25,7 @@ print("\\n" + json.dumps({name: {
     "docs": dag.doc_md,
     "zone": str(dag.timezone),
     "params": {key: dag.params.get_param(key).description for key in dag.params},
+    "starred": [key for key in dag.params if "null" not in dag.params.get_param(key).schema.get("type", [])],
     "assets": sorted(asset.uri for task in dag.tasks for asset in task.outlets),
 } for name, dag in bag.dags.items()}))
 """
@@ -81,6 +82,10 @@ def test_descriptions_of_form_fields_are_plain_text(dags: dict[str, dict[str, An
     texts = [text for dag in dags.values() for text in dag["params"].values() if text]
     assert len(texts) > 5
     assert not [text for text in texts if "`" in text]
+
+
+def test_no_field_of_a_form_is_marked_as_required(dags: dict[str, dict[str, Any]]) -> None:
+    assert {name: dag["starred"] for name, dag in dags.items()} == {name: [] for name in DAG_IDS}
 
 
 def test_the_sweep_says_that_a_backfill_goes_by_dates_of_submission(dags: dict[str, dict[str, Any]]) -> None:
