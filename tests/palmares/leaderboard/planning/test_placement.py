@@ -44,7 +44,7 @@ def broken_rules(facts, tp):
         (MOE, {"moe_intermediate_size": 772}, 8, ["T5"]),
         (MOE, {"num_experts": 4}, 8, []),
         (MLA, {}, 8, []),
-        (MLA, {"num_attention_heads": 12}, 8, ["T1", "T6"]),
+        (MLA, {"num_attention_heads": 12, "num_key_value_heads": 12}, 8, ["T1", "T6"]),
         (MLA, {"num_key_value_heads": 3}, 8, []),
         (MAMBA, {}, 8, []),
         (MAMBA, {"n_groups": 4}, 8, ["T7"]),
