@@ -99,7 +99,9 @@ def _interval_of_words(found: re.Match[str]) -> str:
     return f"$]-∞;{found['end']}{']' if equal else '['}$"
 
 
-def find_value(gold: str, text: str, asked: str | None, policy: GradingPolicy) -> Finding | None:
+def find_value(
+    gold: str, text: str, asked: str | None, policy: GradingPolicy, question: str | None
+) -> Finding | None:
     """Judge the values that a generation concludes with.
 
     Returns:
@@ -118,9 +120,12 @@ def find_value(gold: str, text: str, asked: str | None, policy: GradingPolicy) -
         return _fits(expected, value, candidate, labelled=labelled)
 
     statements = read_statements(text)
-    order = conclusions(statements)
+    order = conclusions(statements, question=question)
+    if labelled and value is not None:
+        label = _label(gold)
+        order = sorted(order, key=lambda one: label not in _label(one.text, whole=True))
     if _YEAR.fullmatch(gold):
-        found = find_date(dates.Date(year=int(gold)), text, policy)
+        found = find_date(dates.Date(year=int(gold)), text, policy, question)
         if found is not None and found.correct and not _offers_another(found.text, fits):
             return found
     if statements and is_unfinished(text) and order[0].strength < 3:
@@ -135,9 +140,17 @@ def find_value(gold: str, text: str, asked: str | None, policy: GradingPolicy) -
             return Finding(correct=False, text=statement.text, unsure="Two values are given.")
         if concludes_words(statement.text):
             continue
-        clause, rest = main_clause(_with_regions(readable(statement.text)))
+        clause, rest = main_clause(_without_remarks(_with_regions(readable(statement.text))))
         found = _judged(
-            clause, rest, statement, value, fits, expected, order[place:], asks_number=asks_number
+            clause,
+            rest,
+            statement,
+            value,
+            fits,
+            expected,
+            order[place:],
+            asks_number=asks_number,
+            named=_LETTERS_OF.search(gold) is not None and not isinstance(value, Region),
         )
         if found is not None:
             alternatives = isinstance(value, Members) and not value.ordered
@@ -147,6 +160,25 @@ def find_value(gold: str, text: str, asked: str | None, policy: GradingPolicy) -
     return None
 
 
+_LETTERS_OF = re.compile(r"(?<![A-Za-z\\])[a-z](?![A-Za-z])")
+_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉ₙ", "0123456789n", " _{}$\\")
+
+
+def _label(text: str, *, whole: bool = False) -> str:
+    """What stands before an equality's sign, or the whole text, in one spelling."""
+    return (text if whole else text.partition("=")[0] + "=").translate(_SUBSCRIPTS)
+
+
+_REMARK = re.compile(r"\s\((?=[^()$]*[^\W\d_]{4})[^()]*\)")
+
+
+def _without_remarks(text: str) -> str:
+    """Take remarks in parentheses off, where a value stands outside: « 4 (racine double x = -2) »."""
+    bare = _REMARK.sub("", text)
+    return bare if bare != text and candidates(bare) and not _EQUIVALENT_INSIDE.search(text) else text
+
+
+_EQUIVALENT_INSIDE = re.compile(r"\((?:soit|ou|environ|c'est|i\.e|≈|en)\b", re.IGNORECASE)
 _OR = re.compile(r"\bou\b(?!\s+(?:encore|[ée]ga))", re.IGNORECASE)
 
 
@@ -169,6 +201,7 @@ def _judged(
     order: Sequence[Statement],
     *,
     asks_number: bool,
+    named: bool,
 ) -> Finding | None:
     given = [one for one in given_values(clause) if asks_number or not _NUMBER_OF.match(clause, one.start)]
     if isinstance(value, Scalar) and value.unit is not None:
@@ -184,7 +217,16 @@ def _judged(
         return _members(statement, expected, order, len(value.items), fits)
     if not given:
         return None
+    stressed = _STRESSED.search(statement.text)
+    if stressed is not None:
+        given = [one for one in given if one.texts[-1] in stressed[1]] or given
     matches = [one for one in given if fits(one)]
+    if matches and len(matches) < len(given):
+        given = [one for one in given if one in matches or not any(_equal(one, same) for same in matches)]
+    if matches and any(_equal(one, matches[-1]) for one in candidates(rest)[:1]):
+        rest = ""
+    if named and all(_INTERVAL.match(one.texts[0].lstrip("$ ")) for one in given):
+        return None
     if not matches:
         if _EQUIVALENT.match(rest) and any(fits(one) for one in candidates(rest)[:1]):
             return Finding(correct=True, text=statement.text)
@@ -203,6 +245,24 @@ def _judged(
             return Finding(correct=False, text=statement.text, unsure="Two values are given.")
         return Finding(correct=True, text=statement.text)
     return _among_rivals(clause, given, matches, statement)
+
+
+_STRESSED = re.compile(r"[^\s*]\s+\*\*(?!\s)([^*\n]{1,80})(?<![:\s])\*\*(?!\s*:)")
+
+
+def _literal(one: Candidate) -> tuple[str, bool]:
+    """A candidate's value as written, and whether it has a unit."""
+    for way in one.texts[:-1]:
+        said = _read(way) if len(way) <= MAX_VALUE else None
+        if isinstance(said, Scalar) and said.unit is not None:
+            return way, True
+    return one.texts[-1], False
+
+
+def _equal(one: Candidate, other: Candidate) -> bool:
+    """Tell the same value in two forms or units: « 45 min, soit 0,75 h »."""
+    (way, unit), (same, other_unit) = _literal(one), _literal(other)
+    return unit == other_unit and len(way + same) <= MAX_VALUE and Expected(way).compare(same).equal
 
 
 _THING = re.compile(r"\S+\s+[^\W\d_]{4,}")
@@ -332,7 +392,16 @@ def _fits(expected: Expected, value: Value | None, candidate: Candidate, *, labe
                 break
     if labelled and any("=" in way for way in ways):
         ways = tuple(way for way in ways if "=" in way)
-    return any(expected.compare(way).equal for way in ways[:8] if len(way) <= MAX_VALUE)
+    if any(expected.compare(way).equal for way in ways[:8] if len(way) <= MAX_VALUE):
+        return True
+    if not candidate.members or len(ways[-1]) > MAX_VALUE or (isinstance(value, Scalar) and value.unit):
+        return False
+    said = Expected(ways[-1])
+    return any(
+        expected.compare(way).equal and said.compare(way).equal
+        for way in candidate.members[-4:]
+        if len(way) <= MAX_VALUE
+    )
 
 
 _MULTIPLIED = re.compile(
@@ -361,7 +430,7 @@ _DATE = re.compile(
 _DENIED_BEFORE = re.compile(
     r"\b(?:pas|non|ni|au lieu d[eu]|plut[ôo]t que|contrairement [àa]u?x?|distingue[rz]? (?:de|du|d')"
     r"|confond\w*(?: \w+)? avec|diff[èe]re d[eu]|ne sont|n'est|autre que|sauf|except[ée]"
-    r"|opposition [àa]u?)\s*(?:pas\s+)?"
+    r"|opposition [àa]u?|au contraire d[eu]?'?|[àa] l'inverse d[eu]?'?)\s*(?:pas\s+)?"
     r"(?:(?:de|du|d'|[àa]|au|en|dans|le|la|l'|les|un|une|des|celui|celle|dite?|l'ion|bien|par|avec"
     r"|\()\s*)*$",
     re.IGNORECASE,
@@ -375,9 +444,9 @@ _BEFORE_DATE = re.compile(
 )
 
 
-def find_date(gold: dates.Date, text: str, policy: GradingPolicy) -> Finding | None:
+def find_date(gold: dates.Date, text: str, policy: GradingPolicy, question: str | None) -> Finding | None:
     """Judge the dates that a generation concludes with."""
-    for statement in conclusions(read_statements(text), of_words=True):
+    for statement in conclusions(read_statements(text), of_words=True, question=question):
         clause = obey_corrections(without_markup(readable(statement.text)))
         start = max(
             (
@@ -412,10 +481,10 @@ def find_date(gold: dates.Date, text: str, policy: GradingPolicy) -> Finding | N
 _NOT_THAT = re.compile(r"\W*(?:ce|il|elle|cela) n'est (?:donc |alors )?pas\b(?!.*\bmais\b)", re.IGNORECASE)
 
 
-def find_period(gold: str, text: str) -> Finding | None:
+def find_period(gold: str, text: str, question: str | None) -> Finding | None:
     """Judge the two years that a generation concludes with."""
     expected = dates.read_period(gold)
-    for statement in conclusions(read_statements(text)):
+    for statement in conclusions(read_statements(text), question=question):
         if _NOT_THAT.match(statement.text):
             return Finding(correct=False, text=statement.text)
         said = dates.read_period(readable(statement.text))
@@ -439,9 +508,9 @@ def _bare_formula(text: str) -> str:
     return text[1:-1] if text[:1] == "(" and text[-1:] == ")" else text
 
 
-def find_formula(gold: str, text: str, policy: GradingPolicy) -> Finding | None:
+def find_formula(gold: str, text: str, policy: GradingPolicy, question: str | None) -> Finding | None:
     """Judge the chemical formulas that a generation concludes with."""
-    for statement in conclusions(read_statements(text), of_words=True):
+    for statement in conclusions(read_statements(text), of_words=True, question=question):
         clause = obey_corrections(readable(statement.text)).replace("$", " ")
         start = max(
             (
@@ -481,7 +550,7 @@ _CUT = frozenset("()[],;:.!?«»\"/${}|=–—-") | {
 }  # fmt: skip
 """Words and signs after which an expected word's meaning is not narrowed any more."""
 _WIDENING = re.compile(
-    r"[^\W_]+ment|anti|non|pas|ni|presque|quasi|faux|fausse|pseudo|aucune?|sans"
+    r"(?!strictement)[^\W_]+ment|anti|non|pas|ni|presque|quasi|faux|fausse|pseudo|aucune?|sans"
     r"|jamais|sous|sur|semi|demi|ex|vice|premi[èe]re?|seconde?|deuxi[èe]me|nouvelle?|nouveau"
     r"|ancienne?",
     re.IGNORECASE,
@@ -499,20 +568,30 @@ _VERB = re.compile(
 _BUT_IT_IS = re.compile(r",\s*mais\s+(?=(?:c'est|il s'agit|bien)\b)", re.IGNORECASE)
 
 
-def find_words(gold: str, text: str, policy: GradingPolicy) -> Finding | None:
+def find_words(gold: str, text: str, policy: GradingPolicy, question: str | None) -> Finding | None:
     """Judge whether a generation concludes with the expected words."""
     expected = wording.tokens(gold)
+    capital = re.search(r"\b[A-ZÀ-Ý]", gold) is not None
     if not expected or len(gold) < 2:
         return None
-    for statement in conclusions(read_statements(text), of_words=True)[:3]:
+    for statement in conclusions(read_statements(text), of_words=True, question=question):
         clause = without_hedge(obey_corrections(without_markup(readable(statement.text))))
         clause = _BUT_IT_IS.split(clause)[-1]
         verdict = _names(expected, gold, clause, policy)
         if verdict is not None:
             return Finding(correct=verdict, text=statement.text)
-        if statement.strength >= 1:
+        goes_on = question and not (capital and _new_names(clause, question))
+        if statement.strength >= (2 if goes_on else 1):
             return Finding(correct=False, text=statement.text)
     return None
+
+
+_PROPER = re.compile(r"(?<=[\w,;:('] )[A-ZÀ-Ý][^\W\d_]+|(?<=')[A-ZÀ-Ý][^\W\d_]+")
+
+
+def _new_names(clause: str, question: str) -> bool:
+    """Tell a sentence with a name that the question does not have."""
+    return any(found.group() not in question for found in _PROPER.finditer(clause))
 
 
 def _names(
@@ -588,7 +667,7 @@ def _same_token(expected: str, word: str) -> bool:
     given = wording.tokens(word)
     if not given:
         return False
-    one, other = expected, given[0]
+    one, other = wording.ordinal(expected), wording.ordinal(given[0])
     return one == other or (len(one) > 3 and len(other) > 3 and wording.stem(one) == wording.stem(other))
 
 
@@ -633,6 +712,8 @@ _AUTHOR = re.compile(
 )
 _FIRST_NAME = re.compile(r"\s*[A-ZÀ-Ý][^\W\d_]+\s+(?:de|d'|du)\s*(?:La |Le |Les )?")
 """« Jean de »: what follows is the name of the same person."""
+_RIVAL_NAME = re.compile(r"(?!.*\bnoms? d[e']\W*$).*[\s'][A-ZÀ-Ý][^\W\d_]+\s*,\s.*[^\W\d_]{2}\W*$")
+"""« Marc Antoine, allié à »: another name is given before."""
 _AND = re.compile(r"\s*(?:et|puis)\s+(?:[^\W\d_]+\W*){1,3}$")
 _THEN = re.compile(r"[^\W\d_]\s+puis\s+$")
 _IDENTIFIED = re.compile(r"\s*(?:est|sont|[ée]tait|fut)\s+(?:donc |bien )?(?:le|la|les|l'|un|une)\b")
@@ -646,6 +727,8 @@ def _alone(before: str, after: str, *, capital: bool) -> bool:
     head = re.split(r"[,;(«\"]", before[verb:])[-1]
     words = re.findall(r"[^\W\d_]+", head)
     if any(_WIDENING.fullmatch(word) for word in words[-3:]) or len(words) > 7 or _AFAR.search(before):
+        return False
+    if capital and verb and _RIVAL_NAME.match(before[verb:]):
         return False
     narrowed = _NARROWED.search(head)
     if (
@@ -746,10 +829,10 @@ _CLAUSE_STARTS = (". ", " ; ", ", et ", ", mais ", " et l'affirmation")
 _ANSWERS = frozenset({"oui", "non", "yes", "no"})
 
 
-def find_truth(gold: str, text: str) -> Finding | None:
+def find_truth(gold: str, text: str, question: str | None) -> Finding | None:
     """Judge whether a generation concludes that something is true or false; a double negation affirms."""
     expected = truth.value_of(gold)
-    order = conclusions(read_statements(text))
+    order = conclusions(read_statements(text), question=question)
     first = _LEADING.match(text)
     if order and first is not None and not _TAKEN_BACK.search(text):
         last = _POLARITY.fullmatch(order[0].text.strip("*_ .!"))
@@ -817,18 +900,20 @@ _REFUSED_LETTER = re.compile(
 )
 
 
-def find_choice(gold: str, text: str, choices: Sequence[str], policy: GradingPolicy) -> Finding | None:
+def find_choice(
+    gold: str, text: str, choices: Sequence[str], policy: GradingPolicy, question: str | None
+) -> Finding | None:
     """Judge the letter, or the choice's text, that a generation concludes with."""
     expected = _letters_of(gold, choices)
     if not expected:
         return None
     if choices and all(truth.value_of(_bare(choice)) is not None for choice in choices):
         place = ord(min(expected)) - ord("A")
-        found = find_truth(_bare(choices[place]), text) if place < len(choices) else None
+        found = find_truth(_bare(choices[place]), text, question) if place < len(choices) else None
         if found is not None:
             return found
     of_words = not any(character.isdigit() for choice in choices for character in choice)
-    for statement in conclusions(read_statements(text), of_words=of_words):
+    for statement in conclusions(read_statements(text), of_words=of_words, question=question):
         clause = obey_corrections(readable(statement.text))
         finding = _chosen(gold, expected, clause, choices, policy)
         if finding is not None:

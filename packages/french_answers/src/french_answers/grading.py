@@ -83,7 +83,9 @@ def grade_answer(
         kind,
         needed,
         gold,
-        concluding_text(text, of_words=kind in {"words", "choice", "letters", "date", "formula"}),
+        concluding_text(
+            text, of_words=kind in {"words", "choice", "letters", "date", "formula"}, question=question
+        ),
         instruction,
         choices,
         instruction or question,
@@ -91,7 +93,7 @@ def grade_answer(
     )
     if grade.correct or not text:
         return grade
-    finding = _found(kind, gold, text, instruction, choices, instruction or question, policy)
+    finding = _found(kind, gold, text, instruction, choices, question, policy)
     if finding is None:
         return replace(grade, unsure=grade.method == "no_answer" and len(text) > GOES_ON)
     return Grade(
@@ -119,26 +121,29 @@ def _found(
     text: str,
     instruction: str | None,
     choices: Sequence[str],
-    asked: str | None,
+    question: str | None,
     policy: GradingPolicy,
 ) -> Finding | None:
     """Look for the expected answer in what the text concludes."""
+    asked = instruction or question
     if kind == "truth":
-        return directed.find_truth(gold, text)
+        return directed.find_truth(gold, text, question)
     if kind in {"letters", "choice"}:
-        return directed.find_choice(gold, text, choices, policy)
+        return directed.find_choice(gold, text, choices, policy, question)
     if kind == "value":
-        return directed.find_value(gold, text, asked, policy)
+        return directed.find_value(gold, text, asked, policy, question)
     if kind == "date":
         date = dates.is_date(gold)
-        return None if date is None else directed.find_date(date, text, policy)
+        return None if date is None else directed.find_date(date, text, policy, question)
     if kind == "formula":
-        found = directed.find_formula(gold, text, policy)
-        return found or (directed.find_words(gold, text, policy) if _ACRONYM.fullmatch(gold) else None)
+        found = directed.find_formula(gold, text, policy, question)
+        return found or (
+            directed.find_words(gold, text, policy, question) if _ACRONYM.fullmatch(gold) else None
+        )
     if kind == "period":
-        found = directed.find_period(gold, text)
-        return found or (directed.find_value(gold, text, asked, policy) if " et " in gold else None)
-    return directed.find_words(gold, text, policy)
+        found = directed.find_period(gold, text, question)
+        return found or (directed.find_value(gold, text, asked, policy, question) if " et " in gold else None)
+    return directed.find_words(gold, text, policy, question)
 
 
 def _strictly(

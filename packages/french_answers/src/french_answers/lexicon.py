@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """A closed list of words, from a text that lists them."""
     return frozenset(text.split())
 
 
-LEADS = _words(
+LEADS = words(
     """
     a au aux en dans vers chez ville pays fleuve ile roi reine empereur imperatrice general marechal
     president premier ministre chancelier consul duc comte prince princesse pape saint sainte
@@ -23,19 +24,19 @@ LEADS = _words(
     """
 )
 """Places, titles and general nouns before an answer: without accents, they add nothing to it."""
-GENERIC = _words(
+GENERIC = words(
     """
     suite fonction courbe mouvement reaction triangle nombre phenomene famille gaz element molecule
     """
 )
 """Nouns that an expected adjective may go without: « suite géométrique » is « géométrique »."""
-NAMED_AFTER = _words(
+NAMED_AFTER = words(
     """
     theoreme loi principe formule relation inegalite identite regle constante effet lemme
     """
 )
 """What is called by the name of a person: « Pythagore » is the theorem."""
-NO_PERSON = _words(
+NO_PERSON = words(
     """
     bataille traite prise guerre revolution mer mont monts ocean ile iles tour chateau palais cap
     golfe republique royaume new los san santa la le les etats union afrique amerique europe asie
@@ -44,7 +45,7 @@ NO_PERSON = _words(
     """
 )
 """First words of names that are no persons: their last word alone names something else."""
-ELEMENTS = _words(
+ELEMENTS = words(
     """
     H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br
     Kr Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er
@@ -52,7 +53,7 @@ ELEMENTS = _words(
     """
 )
 """Symbols of the chemical elements, deuterium and tritium."""
-OPEN_WORDS = _words(
+OPEN_WORDS = words(
     """
     le la les des du de et ou donc que qui puis est sont vaut faut doit peut va on il elle nous je
     car avec pour par dans sur en à au aux obtient trouve calcule soit mais the is

@@ -207,6 +207,27 @@ def _inflected(expected: list[str], given: list[str]) -> bool:
     )
 
 
+_ORDINALS = {
+    word: str(number)
+    for number, word in enumerate(
+        ("premiere", "deuxieme", "troisieme", "quatrieme", "cinquieme", "sixieme", "septieme", "huitieme"),
+        start=1,
+    )
+} | {"premier": "1", "second": "2", "seconde": "2"}
+_ROMAN_NUMBER = re.compile(r"(x{0,3})(ix|iv|v?i{0,3})(?:e|eme|er|ere)?")
+_ROMAN_UNITS = ("", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix")
+
+
+def ordinal(word: str) -> str:
+    """The number that a word without accents stands for as a rank: « XIV », « IIIe », « troisieme »."""
+    if word in _ORDINALS:
+        return _ORDINALS[word]
+    found = _ROMAN_NUMBER.fullmatch(word) if len(word) > 1 else None
+    if found is not None and found[0] not in {"xe", "ve"}:
+        return str(10 * len(found[1]) + _ROMAN_UNITS.index(found[2]))
+    return word
+
+
 def stem(word: str) -> str:
     return word.removesuffix("s").removesuffix("e")
 

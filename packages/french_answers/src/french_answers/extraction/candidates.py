@@ -22,13 +22,15 @@ _MAIN_END = re.compile(
     r"|\((?:et|non|pas|car|ce|soit|en|ou|voir|d'apr[èe]s|valeur|ici|puisque|environ|au|arrondi|comme"
     r"|c'est|contre|le|la|les|dans|par)\b|\s(?:car|parce que|puisque|because|since|alors que"
     r"|tandis que|plut[ôo]t que|au lieu d|contrairement [àa]"
-    r"|d[èe]s que|afin de|sans compter)\b|;\s(?=[^\W\d_]{2})|\s[—–]\s|\s(?:quand|lorsque?|lorsqu'"
+    r"|d[èe]s que|afin de|sans compter)\b|;\s(?=[^\W\d_]{2})|\s[—–]\s"
+    r"|\s(?:→|⟶)\s(?=[^\W\d_]{3})|\s(?:quand|lorsque?|lorsqu'"
     r"|when)\b|\ssoit\b(?=\s+(?:environ\s+)?[\d$\\]))",
     re.IGNORECASE,
 )
 _LEAD = re.compile(
     r"(?:(?:or|et|mais|donc|ainsi|alors|finalement)\s*,?\s+)?(?:comme|puisque|pour|si|quand|lorsque?"
-    r"|lorsqu'|sur|parmi|d'apr[èe]s|selon|en|dans|avec|sachant|[ée]tant|au bout|aucun|contrairement"
+    r"|lorsqu'|sur|parmi|d'apr[èe]s|selon|en|dans|avec|depuis|avant|jusqu'(?:à|en)"
+    r"|sachant|[ée]tant|au bout|aucun|contrairement"
     r"|malgr[ée]|since|as|for|if|when|after|apr[èe]s|avant)\b[^,]{2,160},\s+",
     re.IGNORECASE,
 )
@@ -148,6 +150,8 @@ _MODULO = re.compile(
     r"|\s*\(?\s*(?:\\p?mod|\bmodulo|\bmod\b)\s*\{?\s*2?\s*(?:\\pi|π|\d+)\s*\}?\)?"
     r"|\s*[àa]\s+\$?2\s*(?:\\pi|π)\$?\s+pr[èe]s",
 )
+_ROUGHLY = re.compile(r"\s*\(\s*(?:≈|≃|\\approx(?![A-Za-z]))\s*([^()]{1,40})\)$")
+"""« 2/3 (≈ 0,67) »."""
 _MAPS = re.compile(r"^.*?(?:\\mapsto|\\longmapsto|↦)\s*")
 _KEYBOARD = (
     (re.compile(r"(?<![\w\\])\+?\s*(?:oo|inf(?:ini|inity|ty)?)(?![A-Za-z])"), "+∞"),
@@ -172,6 +176,8 @@ class Candidate:
     """The statement may say it; False for one that it only counts with, compares with or denies."""
     equality: bool
     """It is the last member of an equality."""
+    members: tuple[str, ...] = ()
+    """The other members of an equality of numbers: another form of the same value."""
     denied: bool = False
 
 
@@ -341,7 +347,7 @@ _TENDS = re.compile(r"\s*\(?[nxtkhN]\s*(?:→|\\to(?![a-z])|\\rightarrow|\\longr
 
 def _of_run(text: str, body: str, start: int, end: int) -> list[Candidate]:
     """The values of one formula; a wide space separates two of them."""
-    body = _MODULO.sub("", body)
+    body = _ROUGHLY.sub(r" \\approx \1", _MODULO.sub("", body))
     if "oo" in body or "inf" in body or "R" in body or "ℝ" in body:
         for pattern, sign in _KEYBOARD:
             body = pattern.sub(sign, body)
@@ -368,6 +374,8 @@ def _of_formula(text: str, part: str, start: int, end: int, *, following: bool) 
     if text[end:].lstrip()[:1] == "$" and text.count("$") == 1:
         texts = [f"{texts[-1]} $"]
     found = _candidate(tuple(dict.fromkeys(texts)), text, start, end, len(members) > 1 or len(rounded) > 0)
+    if len(members) > 2:
+        found = replace(found, members=tuple(members[1:-1]))
     return replace(found, given=False, denied=True) if _TENDS.match(part) else found
 
 
@@ -388,6 +396,8 @@ def _with_unit(text: str, end: int, texts: list[str]) -> list[str]:
     return [f"{base} {' '.join(words[:count])}" for count in range(len(words), 0, -1)]
 
 
+_NO_MORE_THAN = re.compile(r"\b(?:n'|ne\s)[^,;.]{0,30}\bplus (?:que|qu')\s*[*_]*\s*$", re.IGNORECASE)
+"""« Il n'en reste plus que 27 »."""
 _IN = re.compile(r"\ben (?:l'an )?$", re.IGNORECASE)
 _FOUR_DIGITS = re.compile(r"[12]\d{3}")
 
@@ -398,7 +408,7 @@ def _candidate(texts: tuple[str, ...], text: str, start: int, end: int, equality
     denied = (
         _REJECTED.search(before) is not None
         or _DENIED.search(before) is not None
-        or (_HAZARD.search(before) is not None and not is_of)
+        or (_HAZARD.search(before) is not None and not is_of and _NO_MORE_THAN.search(before) is None)
         or _GOVERNED.search(before) is not None
         or _HAZARD_AFTER.match(text[end : end + 40]) is not None
         or (text[end - 1 : end].isdigit() and text[end : end + 1].isalpha() and len(texts) == 1)
@@ -407,7 +417,7 @@ def _candidate(texts: tuple[str, ...], text: str, start: int, end: int, equality
     given = not denied and (
         year or _QUALIFIED.search(before) is None or is_of or _SUBJECT_OF.search(before) is not None
     )
-    return Candidate(texts, start, end, given, equality, denied)
+    return Candidate(texts, start, end, given, equality, denied=denied)
 
 
 def given_values(text: str) -> list[Candidate]:

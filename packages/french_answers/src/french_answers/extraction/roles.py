@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from french_answers.extraction.focus import focused, refers_back, shared
 from french_answers.extraction.markup import line_text, readable
 from french_answers.extraction.statements import SUBSTANCE, sentences
 
 MAX_SENTENCES = 60
 """Of a generation's end that are looked at."""
+MAX_CONCLUSIONS = 4
+"""Statements that are asked whether they conclude."""
 MAX_STATEMENT = 600
 """Characters of a sentence's end that are read."""
 _ASIDE = re.compile(
@@ -32,6 +35,8 @@ _ASIDE = re.compile(
     r"|il ne faut pas|j'esp[èe]re|n'h[ée]sit|bonne? (?:chance"
     r"|continuation|journ[ée]e|courage)|bon courage|merci\b|si (?:vous|tu) (?:avez|as|voulez|veux"
     r"|souhait)|avez-vous|as-tu|(?:i )?hope\b"
+    r"|c'est le cas\b|quelques (?:valeurs|exemples)|in general\b|on (?:en )?d[ée]duit au passage"
+    r"|on peut tester|on pourrait\b"
     r"|let me know|feel free|please\b|this (?:means|is because|shows|matches|confirms)|note that"
     r"|(?:let(?:'s| us| me) )?(?:to |quickly )?(?:check|verify|double[- ]check)|great\b|well done"
     r"|we can (?:also |double-)?(?:check|verify)|i(?:'ll| will) (?:check|verify)|(?:il|elle|ils"
@@ -63,6 +68,8 @@ _ASIDE_HEADING = re.compile(
     r"|sources?|r[ée]f[ée]rences?|astuce|conseil)\b[*_ ]*(?:\([^()\n]{0,40}\))?[*_ ]*[:.]?[*_ ]*",
     re.IGNORECASE,
 )
+_TITLE = re.compile(r"\s*#{1,6}\s[^:=$\d]*")
+"""A title of a section says nothing."""
 _FINAL_HEADING = re.compile(
     r"[*_\s#>-]*(?:conclusion|r[ée]ponse|answer|final|r[ée]sultat"
     r"|bilan)",
@@ -71,10 +78,10 @@ _FINAL_HEADING = re.compile(
 _STRONG = re.compile(
     r"\b(?:donc|par cons[ée]quent|par suite|d'o[ùu]|finalement|en conclusion|conclusion"
     r"|on (?:en )?(?:conclut|d[ée]duit)|nous en d[ée]duisons|on en tire"
-    r"|ainsi|en d[ée]finitive|au final|en somme|bref|therefore|thus|hence|so the|so there"
+    r"|ainsi(?!\s*[:.]|$)|en d[ée]finitive|au final|en somme|bref|therefore|thus|hence|so the|so there"
     r"|we (?:conclude|get|obtain|find)|au total|en tout|c'est bien|mais bien"
     r"|cherch(?:é|ée|és|ées)|demand(?:é|ée|és|ées)|attendue?s?|correspond (?:donc )?à|en r[ée]sum[ée]"
-    r"|pour conclure|le r[ée]sultat est|la solution est|les solutions sont|ultimately|overall"
+    r"|pour conclure|le r[ée]sultat est|la solution est|les solutions sont|ultimately|overall(?=,)"
     r"|autrement dit)\b"
     r"|⟹|⇒|\\(?:implies|Rightarrow|Longrightarrow)(?![A-Za-z])",
     re.IGNORECASE,
@@ -93,8 +100,11 @@ _UNIQUE = re.compile(
 _OTHERS = re.compile(r"\W*cel(?:le|ui|les)s? (?:de|du|des|d')\b|\W*ceux (?:de|du|des|d')\b", re.IGNORECASE)
 _HERE = re.compile(r";\s*(?=(?:ici|or|donc|mais|en revanche)\b)", re.IGNORECASE)
 _BOXED = re.compile(r"\\f?boxe?d?\b|</answer>|^\s*####")
+_STRESSED = re.compile(r"[^\s*]\s+\*\*(?!\s)[^*\n]{1,80}(?<![:\s])\*\*(?!\s*:)")
+"""« Il y en a **12** »: what is stressed within a sentence is its answer."""
 _NAMES = re.compile(
-    r"\b(?:il s'agit|c'est|correspond|(?:est|sont) (?:donc )?(?:de|[ée]gale?s?|le|la|les|un|une)\b|(?:est"
+    r"\b(?:il s'agit|c'est|correspond"
+    r"|(?:est|sont)\s*:|(?:est|sont) (?:donc )?(?:de|[ée]gale?s?|le|la|les|un|une)\b|(?:est"
     r"|sont) (?:donc )?l'|(?:est"
     r"|[ée]tait|fut) (?:donc |bien s[ûu]r |bien |alors |ainsi )?(?-i:[A-ZÀ-Ý])|mesure|p[èe]se|dure"
     r"|co[ûu]te|s'appelle|se nomme|appel[ée]e?s?"
@@ -161,6 +171,9 @@ def read_statements(text: str) -> tuple[Statement, ...]:
             continue
         if _ASIDE_HEADING.fullmatch(line):
             heading = True
+            continue
+        if _TITLE.fullmatch(line) and len(lines) > 1:
+            heading = heading and not _FINAL_HEADING.match(line)
             continue
         if heading and _FINAL_HEADING.match(line):
             heading = False
@@ -247,7 +260,7 @@ def _statement(text: str, heading: bool) -> Statement:
     if _BOXED.search(text) or _ANNOUNCED.search(text):
         strength = 3
         aside = heading or bool(re.match(r"[*_\s(]*(?:v[ée]rif|remarque|n\.?b)", text, re.IGNORECASE))
-    elif takes_back or _STRONG.search(text) or _UNIQUE.search(text):
+    elif takes_back or _STRONG.search(text) or _UNIQUE.search(text) or _STRESSED.search(text):
         strength = 2
     else:
         strength = 1 if _NAMES.search(text) else 0
@@ -260,13 +273,43 @@ def _statement(text: str, heading: bool) -> Statement:
     return Statement(text, strength, aside, bare)
 
 
-def conclusions(found: Sequence[Statement], *, of_words: bool = False) -> list[Statement]:
+def conclusions(
+    found: Sequence[Statement], *, of_words: bool = False, question: str | None = None
+) -> list[Statement]:
     """The statements that may conclude, the likeliest first.
 
     Args:
         found: Of a generation, in order.
         of_words: A word is looked for: what is said after a conclusion comments on it.
+        question: What takes it up again answers it rather than what does not.
     """
+    order = _by_role(found, of_words=of_words)
+    if not question:
+        return order[:MAX_CONCLUSIONS]
+    if order and order[0].strength < 2:
+        order = _by_question(found, order, question, of_words=of_words)
+    return [replace(one, text=focused(one.text, question)) for one in order[:MAX_CONCLUSIONS]]
+
+
+def _by_question(
+    found: Sequence[Statement], order: Sequence[Statement], question: str, *, of_words: bool
+) -> list[Statement]:
+    """Put what takes up the question before what does not, where nothing says that it concludes."""
+    topics: dict[Statement, int] = {}
+    before = 0
+    for one in found:
+        own = len(shared(one.text, question))
+        before = 2 * own + (min(before, 1) if refers_back(one.text) else 0)
+        topics[one] = before
+    if of_words:
+        return sorted(order, key=lambda one: (-one.strength, -topics[one]))
+    tail = 0
+    while tail < len(order) and not (order[tail].bare or topics[order[tail]] or "=" in order[tail].text):
+        tail += 1
+    return [*order[tail:], *order[:tail]]
+
+
+def _by_role(found: Sequence[Statement], *, of_words: bool) -> list[Statement]:
     kept = [one for one in found if not one.aside] or list(found)
     if not kept:
         return []
@@ -276,26 +319,32 @@ def conclusions(found: Sequence[Statement], *, of_words: bool = False) -> list[S
     kept = kept[corrected:]
     strongest = max(one.strength for one in kept)
     if strongest == 0 or (strongest == 1 and not of_words):
-        return kept[::-1][:4]
+        return kept[::-1]
     last = max(place for place, one in enumerate(kept) if one.strength == strongest)
     if strongest == 3:
-        return [kept[last], *kept[:last][::-1]][:4]
+        return [kept[last], *kept[:last][::-1]]
     # A formula, or a sentence that says what something is, goes on; another sentence comments.
     on = [one for one in kept[last + 1 :] if one.bare or (one.strength and not of_words)]
     rest = [one for one in kept[last + 1 :] if one not in on]
-    return [*on[::-1], kept[last], *rest[::-1], *kept[:last][::-1]][:4]
+    return [*on[::-1], kept[last], *rest[::-1], *kept[:last][::-1]]
 
 
 _WHILE = re.compile(r",\s*(?:alors que|tandis que|while|whereas|mais la question)\b", re.IGNORECASE)
+_ASIDE_INSIDE = re.compile(
+    r"\s\((?:on|une?|car|puisque|en effet|voir|ce qui|ici|comme|cf)\b[^()\n]{4,200}\)", re.IGNORECASE
+)
 LONG = 120
 """Characters of a text in which a conclusion is looked for before it is read as a whole."""
 
 
-def concluding_text(text: str, *, of_words: bool = False) -> str:
+def concluding_text(text: str, *, of_words: bool = False, question: str | None = None) -> str:
     """The likeliest conclusion of a text of several sentences; a short text as it is."""
+    text = _ASIDE_INSIDE.sub("", text)
     if len(text) <= LONG:
-        return text
+        return focused(text, question) if question else text
     found = read_statements(text)
     return (
-        _WHILE.split(conclusions(found, of_words=of_words)[0].text, maxsplit=1)[0] if len(found) > 1 else text
+        _WHILE.split(conclusions(found, of_words=of_words, question=question)[0].text, maxsplit=1)[0]
+        if len(found) > 1
+        else text
     )

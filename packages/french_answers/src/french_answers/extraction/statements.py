@@ -7,7 +7,8 @@ import re
 from french_answers.lexicon import OPEN_WORDS
 
 _SENTENCE_END = re.compile(
-    r"(?<![ .(]M)(?<!\bav)(?<!\bapr)(?<!\benv)(?<!\bp)(?<!J)(?<!-C)(?<!\bcf)(?<!\bMme)(?<!^\d)"
+    r"(?<![ .(]M)(?<![ .(][I-Z])"
+    r"(?<!\be\.g)(?<!\bi\.e)(?<!\bav)(?<!\bapr)(?<!\benv)(?<!\bp)(?<!J)(?<!-C)(?<!\bcf)(?<!\bMme)(?<!^\d)"
     r"(?<!^[a-hA-H])(?<![.?…])(?:[.?…]|(?<=[\s.?])!|(?<=[^\W\d_][^\W\d_])!)+[\"»*_)]*(?:\s+(?!(?:ou|et)\b)|$)"
     r"|\n+|[ ];[ ](?=(?:il|elle|on|comme|or|puisque|donc|ainsi|c'est|et|la|le|les|mais)\b)",
 )
