@@ -15,6 +15,10 @@ from packages.french_answers.tests.dressings import DRESSINGS, STATEMENTS_ONLY
 DATA = Path(__file__).parent / "data"
 MAX_REFUSED = 2
 """Right paragraphs that are not accepted; as many were measured."""
+MAX_FOREIGN_ACCEPTED = 6
+"""Wrong paragraphs of an author who had not seen the code that are accepted; as many were measured."""
+MAX_FOREIGN_REFUSED = 59
+"""Right ones that are not accepted; as many were measured."""
 SEED = 20261130
 CASES_A_DRESSING = 40
 MIN_SURVIVING = 0.99
@@ -39,6 +43,13 @@ def test_paragraphs_are_graded_as_a_teacher_would():
 
     assert [case["id"] for case, right in found if right and not case["correct"]] == []
     assert sum(case["correct"] and not right for case, right in found) <= MAX_REFUSED
+
+
+def test_paragraphs_of_another_author_are_graded_no_worse_than_measured():
+    found = [(case, is_right(case)) for case in cases("foreign_cases.jsonl")]
+
+    assert sum(right and not case["correct"] for case, right in found) <= MAX_FOREIGN_ACCEPTED
+    assert sum(case["correct"] and not right for case, right in found) <= MAX_FOREIGN_REFUSED
 
 
 @pytest.fixture(scope="module")

@@ -223,12 +223,17 @@ def _judged(
     matches = [one for one in given if fits(one)]
     if matches and len(matches) < len(given):
         given = [one for one in given if one in matches or not any(_equal(one, same) for same in matches)]
-    if matches and any(_equal(one, matches[-1]) for one in candidates(rest)[:1]):
+    with_unit = isinstance(value, Scalar) and value.unit is not None
+    if (
+        matches
+        and with_unit == _literal(matches[-1])[1]
+        and any(_equal(one, matches[-1]) for one in candidates(rest)[:1])
+    ):
         rest = ""
     if named and all(_INTERVAL.match(one.texts[0].lstrip("$ ")) for one in given):
         return None
     if not matches:
-        if _EQUIVALENT.match(rest) and any(fits(one) for one in candidates(rest)[:1]):
+        if _EQUIVALENT.match(rest) and any(one.given and fits(one) for one in candidates(rest)[:1]):
             return Finding(correct=True, text=statement.text)
         if all(not one.given for one in given):
             return None
@@ -321,6 +326,7 @@ def _last_verb(clause: str, given: list[Candidate]) -> int:
     return end
 
 
+_AND_ONE = re.compile(r"[\s$]*(?:,|;|et|,\s*et)[\s$]*")
 _ONLY = re.compile(r"\b(?:unique|seule?)\b", re.IGNORECASE)
 _WRITTEN = re.compile(r"[\d∞√π\\]")
 
@@ -341,8 +347,14 @@ def _members(
     found = [one for one in found if any(_WRITTEN.search(way) for way in one.texts)] or found
     if not found:
         return None
-    for one in found:
-        if fits(one):
+    for one, following in zip(found, [*found[1:], None], strict=True):
+        goes_on = (
+            following is not None
+            and following.start >= one.end
+            and following.given
+            and following.texts[-1] not in one.texts[0]
+        )
+        if fits(one) and not (goes_on and following and _AND_ONE.fullmatch(text[one.end : following.start])):
             return Finding(correct=True, text=statement.text)
     for pick in (-1, 0, 1):
         ways = [_member(one, pick) for one in found if one.given]
@@ -396,9 +408,9 @@ def _fits(expected: Expected, value: Value | None, candidate: Candidate, *, labe
         return True
     if not candidate.members or len(ways[-1]) > MAX_VALUE or (isinstance(value, Scalar) and value.unit):
         return False
-    said = Expected(ways[-1])
+    last = Expected(ways[-1])
     return any(
-        expected.compare(way).equal and said.compare(way).equal
+        expected.compare(way).equal and last.compare(way).equal
         for way in candidate.members[-4:]
         if len(way) <= MAX_VALUE
     )
@@ -565,6 +577,9 @@ _VERB = re.compile(
 )
 
 
+_UNLIKE = re.compile(
+    r"(?<=\w),?\s+(?:au contraire d|[àa] (?:la diff[ée]rence|l'inverse) d|par opposition [àa])", re.IGNORECASE
+)
 _BUT_IT_IS = re.compile(r",\s*mais\s+(?=(?:c'est|il s'agit|bien)\b)", re.IGNORECASE)
 
 
@@ -576,7 +591,7 @@ def find_words(gold: str, text: str, policy: GradingPolicy, question: str | None
         return None
     for statement in conclusions(read_statements(text), of_words=True, question=question):
         clause = without_hedge(obey_corrections(without_markup(readable(statement.text))))
-        clause = _BUT_IT_IS.split(clause)[-1]
+        clause = _UNLIKE.split(_BUT_IT_IS.split(clause)[-1], maxsplit=1)[0]
         verdict = _names(expected, gold, clause, policy)
         if verdict is not None:
             return Finding(correct=verdict, text=statement.text)
@@ -629,6 +644,9 @@ def _names(
             )
             and not _acronym(gold, before)
         ):
+            verdict = False if verdict is None else verdict
+            continue
+        if not among and not gold[:1].isupper() and _IN_LIST.match(after):
             verdict = False if verdict is None else verdict
             continue
         if not among and not _alone(before, after, capital=gold[:1].isupper()):
@@ -702,6 +720,9 @@ _BESIDE_BEFORE = re.compile(
 )
 
 
+_IN_LIST = re.compile(
+    r"\s*(?:\([^()]*\))?\s*,\s*(?:(?:le|la|les|un|une|du|des)\s|l')[^,.;:]{2,40}(?:,| et )", re.IGNORECASE
+)
 _STANDS_ALONE = re.compile(r"\s*(?:$|[.,;:!?(»\"*-])|\s+(?:de|du|des|d'|et|ou|chez|en|dans)\b")
 _BY_THE_WAY = re.compile(r"\s*(?:avec|par|pour|chez|selon|comme|sur|sans|contre)\b", re.IGNORECASE)
 _AUTHOR = re.compile(
@@ -712,7 +733,7 @@ _AUTHOR = re.compile(
 )
 _FIRST_NAME = re.compile(r"\s*[A-ZÀ-Ý][^\W\d_]+\s+(?:de|d'|du)\s*(?:La |Le |Les )?")
 """« Jean de »: what follows is the name of the same person."""
-_RIVAL_NAME = re.compile(r"(?!.*\bnoms? d[e']\W*$).*[\s'][A-ZÀ-Ý][^\W\d_]+\s*,\s.*[^\W\d_]{2}\W*$")
+_RIVAL_NAME = re.compile(r"(?!.*\bnoms? d[e']\W*$).*[\s'][A-ZÀ-Ý][^\W\d_]+\s*,\s.*[^\W\d_]\W*$")
 """« Marc Antoine, allié à »: another name is given before."""
 _AND = re.compile(r"\s*(?:et|puis)\s+(?:[^\W\d_]+\W*){1,3}$")
 _THEN = re.compile(r"[^\W\d_]\s+puis\s+$")
@@ -770,12 +791,12 @@ def _alone(before: str, after: str, *, capital: bool) -> bool:
 
 
 _POLARITY = re.compile(
-    r"\b(vraie?s?|exacte?s?|correcte?s?|justes?|oui|true|yes|valide|v[ée]rifi[ée]e?|fau(?:x|sse)s?"
+    r"\b(impossible|vraie?s?|exacte?s?|correcte?s?|justes?|oui|true|yes|valide|v[ée]rifi[ée]e?|fau(?:x|sse)s?"
     r"|incorrecte?s?|inexacte?s?|erron[ée]e?s?|false|no|non(?=\s*[,.!]|\s*$)|invalide"
     r"|contradictoire)\b",
     re.IGNORECASE,
 )
-_FALSE = re.compile(r"fau|incor|inexa|erron|false|no|inval|contra", re.IGNORECASE)
+_FALSE = re.compile(r"impos|fau|incor|inexa|erron|false|no|inval|contra", re.IGNORECASE)
 _PROPOSITION = re.compile(
     r"\b(?:affirmation|proposition|[ée]nonc[ée]|assertion|r[ée]ponse|phrase"
     r"|statement|conclusion|implication|[ée]galit[ée]|propri[ée]t[ée])\b",
@@ -912,6 +933,9 @@ def find_choice(
         found = find_truth(_bare(choices[place]), text, question) if place < len(choices) else None
         if found is not None:
             return found
+    verdicts = _verdicts(text, len(choices))
+    if verdicts:
+        return Finding(correct=verdicts == expected, text=text[:100])
     of_words = not any(character.isdigit() for choice in choices for character in choice)
     for statement in conclusions(read_statements(text), of_words=of_words, question=question):
         clause = obey_corrections(readable(statement.text))
@@ -925,6 +949,8 @@ def _chosen(
     gold: str, expected: set[str], clause: str, choices: Sequence[str], policy: GradingPolicy
 ) -> Finding | None:
     said = _said_letters(clause)
+    if not said and _ONLY_REFUSED.match(clause):
+        return None
     named = _named_choices(clause, choices, policy)
     if len(said) == 1:
         (letter,) = said
@@ -946,17 +972,50 @@ def _chosen(
     return Finding(correct=False, text="", unsure="Several letters are given.") if said else None
 
 
+_ITEM = re.compile(r"[\W_]*([A-H])\s*\**\s*[.):–-]\s*\**\s*(?P<said>\S.*)")
+_MARKED = re.compile(
+    r"(?P<right>✔|✅|✓|☑|\b(?:vraie?|correcte?|exacte?|juste)\b)|(?P<wrong>✖|❌|✗|✘|\b(?:fau(?:x|sse)|incorrecte?|inexacte?)\b)",
+    re.IGNORECASE,
+)
+
+
+def _verdicts(text: str, count: int) -> set[str]:
+    """The propositions that a text ends by calling true, where it judges each one on a line of its own."""
+    judged: dict[str, bool] = {}
+    lines = [line for line in text.split("\n") if line.strip()]
+    for line in lines:
+        item = _ITEM.match(line)
+        marks = [] if item is None else list(_MARKED.finditer(item["said"]))
+        if item is not None and marks:
+            judged[item[1]] = marks[-1]["right"] is not None
+    last = _ITEM.match(lines[-1]) if lines else None
+    if last is None or len(judged) < max(count, 3):
+        return set()
+    return {letter for letter, right in judged.items() if right}
+
+
+_ONLY_REFUSED = re.compile(
+    r"\W*(?:[A-H]|(?:la |les )?(?:propositions?|r[ée]ponses?) [A-H])\W*(?:et [A-H]\W*)?"
+    r"(?:est|sont)\s+(?:fau|incorr|inexact|[ée]limin|exclu)",
+    re.IGNORECASE,
+)
 _CHOOSING = re.compile(r"\b(?:donc|est|sont|vaut)\b")
 
 
-_SERIES = re.compile(r"\s\(?([A-H])\)?\s*(?:,|et|ou|and|or|/)\s*\(?([A-H])\b\)?(?!['’])")
+_SERIES = re.compile(
+    r"(?<=\s)\(?[A-H]\)?(?:\s*(?:,(?:\s*(?:et|ou))?|et|ou|and|or|/)\s*\(?[A-H]\b\)?(?!['’]))+"
+)
+
+
+def _one_by_one(found: re.Match[str]) -> str:
+    return " ".join(f"({letter})" for letter in re.findall(r"[A-H]", found.group()))
 
 
 def _said_letters(clause: str) -> set[str]:
     """The letters that a clause gives; those that it denies are none."""
     said = {
         next(group for group in found.groups() if group)
-        for found in _LETTER.finditer(_SERIES.sub(r" (\1) (\2)", clause))
+        for found in _LETTER.finditer(_SERIES.sub(_one_by_one, clause))
         if not _DENIED_BEFORE.search(clause[: found.start()])
         and not _REFUSED_LETTER.match(clause[found.end() :])
     }

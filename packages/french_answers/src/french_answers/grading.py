@@ -13,7 +13,7 @@ from french_answers.extraction.announced import boxed
 from french_answers.extraction.dialects import plain, starred_sets
 from french_answers.extraction.markup import readable, without_markup
 from french_answers.extraction.reasoning import without_reasoning
-from french_answers.extraction.roles import concluding_text
+from french_answers.extraction.roles import LONG, concluding_text
 from french_answers.extraction.statements import SUBSTANCE, VALUE
 from french_answers.extraction.turns import own_answer
 from french_answers.grade import Grade
@@ -63,10 +63,48 @@ def grade_answer(
         question: Of the row; asks for a form where the instruction is silent.
         policy: What is accepted where the right verdict is a choice.
     """
-    gold = gold.strip()
+    ways = _ways(gold.strip(), question or instruction or "")
+    if _OXIDATION.fullmatch(gold.strip()):
+        prediction = _OXIDATION.sub(lambda one: f"{one[1]}{_DIGITS.get(one[2], one[2])}", prediction)
+    grades = [_grade(one, prediction, instruction, choices, question, policy) for one in ways]
+    return next((one for one in grades if one.correct), grades[0])
+
+
+_IN_BRACKETS = re.compile(r"([^\W\d_][^()\d=+$\\]{2,})\s\(([A-ZÀ-Ý][\w₀-₉]{1,7})\)")
+_OXIDATION = re.compile(r"([+-−])\s?([IVX]{1,4})")
+_DIGITS = {"I": "1", "II": "2", "III": "3", "IV": "4", "V": "5", "VI": "6", "VII": "7", "VIII": "8"}
+
+
+_REALS_WITHOUT = re.compile(r"(?<![\w\\])R\s*\\+\s*(?=\\?\{)")
+
+
+def _ways(gold: str, asked: str) -> list[str]:
+    """An expected answer, and the other ways to write it: « le dioxyde de carbone (CO2) », « +VII »."""
+    named = _IN_BRACKETS.fullmatch(gold)
+    if named is not None:
+        return [gold, named[1], named[2]]
+    oxidation = _OXIDATION.fullmatch(gold)
+    if oxidation is not None and oxidation[2] in _DIGITS:
+        return [gold, f"{oxidation[1]}{_DIGITS[oxidation[2]]}"]
+    if "primitive" in asked and not _CONSTANT.search(gold):
+        return [gold, f"{gold} + C"]
+    return [gold]
+
+
+_CONSTANT = re.compile(r"\+\s*[A-Za-z]\s*$")
+
+
+def _grade(
+    gold: str,
+    prediction: str,
+    instruction: str | None,
+    choices: Sequence[str],
+    question: str | None,
+    policy: GradingPolicy,
+) -> Grade:
     if _DRESSED.search(gold):
         gold = _undressed(gold)
-    gold = starred_sets(gold)
+    gold = _REALS_WITHOUT.sub("ℝ∖", starred_sets(gold))
     if not SUBSTANCE.search(gold):
         return Grade(
             correct=False, extracted=None, method="no_gold", reason="The expected answer holds nothing."
@@ -91,9 +129,11 @@ def grade_answer(
         instruction or question,
         policy,
     )
-    if grade.correct or not text:
+    if (grade.correct and (kind != "truth" or len(text) <= LONG)) or not text:
         return grade
     finding = _found(kind, gold, text, instruction, choices, question, policy)
+    if grade.correct and (finding is None or finding.unsure):
+        return grade
     if finding is None:
         return replace(grade, unsure=grade.method == "no_answer" and len(text) > GOES_ON)
     return Grade(

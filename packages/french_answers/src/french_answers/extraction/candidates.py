@@ -110,6 +110,7 @@ _HAZARD_AFTER = re.compile(
 _IS_OF = re.compile(
     r"\b(?:est|sont|serait|[ée]tait|sera|soit|s'[ée]l[èe]ve|revient|augment[ée]e?"
     r"|diminu[ée]e?|baiss[ée]e?|r[ée]duite?|chut[ée]e?|progress[ée]e?|bien|donc|alors|ainsi|environ"
+    r"|(?:trouve|obtient|a|donne)\s+(?:donc |bien |alors )?(?:une?|la|le|l')\s*\S+(?:\s\S+)?"
     r"|baisse|hausse|pr[èe]s|faut|total|solution|racine|unique|exactement|not)\s+(?:donc |bien "
     r"|alors |environ |ainsi )?(?:de|[àa]|d'|en|par|of)\s*$",
     re.IGNORECASE,
@@ -189,6 +190,9 @@ def main_clause(text: str) -> tuple[str, str]:
     text = without_hedge(obey_corrections(text))
     if DENIES_THAT.search(text):
         return text, ""
+    explained = _EXPLAINED.match(text)
+    if explained is not None:
+        text = explained[1]
     text = without_condition(text) if "lim" in text or "quand" in text or " en " in text else text
     lead = _LEAD.match(text)
     if (lead is not None and _HOLDS_VALUE.search(text, lead.end())) or (
@@ -206,6 +210,12 @@ def main_clause(text: str) -> tuple[str, str]:
     return _cut(text if lead is None or not _HOLDS_VALUE.search(text, lead.end()) else text[lead.end() :])
 
 
+_EXPLAINED = re.compile(
+    r"([^:]*\b(?:est|vaut|faut|faudra|mesure|co[ûu]te|dure)\b[^:]*\d[^:]*?)\s:\s+"
+    r"(?:on|il|elle|en moyenne|cela|\d+\s[^\W\d_]+\s(?:ne\s|n'))",
+    re.IGNORECASE,
+)
+"""« L'espérance est de 4,2 : on obtient en moyenne un peu plus de 4 » says 4,2."""
 _SUBJECT = re.compile(
     r"\s*(?:est|sont)?\s*(?:bien\s+)?(?:la|les|le|une)\s+(?:(?:bonne|seule"
     r"|valeur)s?\s+)*(?:r[ée]ponse|solution|r[ée]sultat|valeur|nombre|minimum|maximum"

@@ -35,6 +35,7 @@ _ASIDE = re.compile(
     r"|il ne faut pas|j'esp[èe]re|n'h[ée]sit|bonne? (?:chance"
     r"|continuation|journ[ée]e|courage)|bon courage|merci\b|si (?:vous|tu) (?:avez|as|voulez|veux"
     r"|souhait)|avez-vous|as-tu|(?:i )?hope\b"
+    r"|autres? exemples?\b|c'est pour cela|on peut (?:la|le|les) (?:rapprocher|comparer)|s'ils\b"
     r"|c'est le cas\b|quelques (?:valeurs|exemples)|in general\b|on (?:en )?d[ée]duit au passage"
     r"|on peut tester|on pourrait\b"
     r"|let me know|feel free|please\b|this (?:means|is because|shows|matches|confirms)|note that"
@@ -93,13 +94,17 @@ _ANNOUNCED = re.compile(
     re.IGNORECASE,
 )
 _UNIQUE = re.compile(
-    r"\b(?:l'unique|la seule|le seul) (?:solution|valeur|r[ée]ponse|nombre"
+    r"\b(?:l'unique|la seule|le seul|un unique|une unique) (?:solution|couple|valeur|r[ée]ponse|nombre"
     r"|racine)\b",
     re.IGNORECASE,
 )
 _OTHERS = re.compile(r"\W*cel(?:le|ui|les)s? (?:de|du|des|d')\b|\W*ceux (?:de|du|des|d')\b", re.IGNORECASE)
 _HERE = re.compile(r";\s*(?=(?:ici|or|donc|mais|en revanche)\b)", re.IGNORECASE)
 _BOXED = re.compile(r"\\f?boxe?d?\b|</answer>|^\s*####")
+_BRACKETED = re.compile(
+    r"\((?!en\b)[^\W\d_]+['’ ][^()]{20,}\)?$|.*\bon peut (?:aussi|[ée]galement) l'", re.IGNORECASE
+)
+"""A sentence in parentheses, or one that says the same in another way."""
 _STRESSED = re.compile(r"[^\s*]\s+\*\*(?!\s)[^*\n]{1,80}(?<![:\s])\*\*(?!\s*:)")
 """« Il y en a **12** »: what is stressed within a sentence is its answer."""
 _NAMES = re.compile(
@@ -255,8 +260,9 @@ def _statement(text: str, heading: bool) -> Statement:
         text = text[confused.end() :]
     if _CONDITIONAL.search(text) is not None:
         text = _HERE.split(text)[-1]
+    in_brackets = _BRACKETED.match(text) is not None
     takes_back = _TAKES_BACK.match(text) is not None
-    aside = not takes_back and (heading or _ASIDE.match(text) is not None or _contrasts(text))
+    aside = not takes_back and (heading or in_brackets or _ASIDE.match(text) is not None or _contrasts(text))
     if _BOXED.search(text) or _ANNOUNCED.search(text):
         strength = 3
         aside = heading or bool(re.match(r"[*_\s(]*(?:v[ée]rif|remarque|n\.?b)", text, re.IGNORECASE))
@@ -283,6 +289,10 @@ def conclusions(
         of_words: A word is looked for: what is said after a conclusion comments on it.
         question: What takes it up again answers it rather than what does not.
     """
+    if question and sum(_BOXED.search(one.text) is not None for one in found) > 1:
+        found = [
+            replace(one, strength=min(one.strength, 1)) if _BOXED.search(one.text) else one for one in found
+        ]
     order = _by_role(found, of_words=of_words)
     if not question:
         return order[:MAX_CONCLUSIONS]
@@ -304,9 +314,22 @@ def _by_question(
     if of_words:
         return sorted(order, key=lambda one: (-one.strength, -topics[one]))
     tail = 0
-    while tail < len(order) and not (order[tail].bare or topics[order[tail]] or "=" in order[tail].text):
+    while tail < len(order) and not (
+        order[tail].bare
+        or topics[order[tail]]
+        or _SAYS_THE_ANSWER.match(order[tail].text)
+        or ("=" in order[tail].text and _OF_ANOTHER.match(order[tail].text) is None)
+    ):
         tail += 1
     return [*order[tail:], *order[:tail]]
+
+
+_SAYS_THE_ANSWER = re.compile(
+    r"\W*(?:(?:le|la|les|on|il|ce|cette)\s|l')\s*(?:ensembles?|solutions?|valeurs?|r[ée]ponse|r[ée]sultat|nombre"
+    r"|fonction|syst[èe]me|[ée]quation|expression|faut|reste|trouve|obtient|peut|a)\b",
+    re.IGNORECASE,
+)
+_OF_ANOTHER = re.compile(r"\W*(?:(?:le|la|les|sa|son)\s|l'|en\s\S+(?:\s*[:,]|\s\S+\s*[:,]))", re.IGNORECASE)
 
 
 def _by_role(found: Sequence[Statement], *, of_words: bool) -> list[Statement]:
@@ -329,7 +352,11 @@ def _by_role(found: Sequence[Statement], *, of_words: bool) -> list[Statement]:
     return [*on[::-1], kept[last], *rest[::-1], *kept[:last][::-1]]
 
 
-_WHILE = re.compile(r",\s*(?:alors que|tandis que|while|whereas|mais la question)\b", re.IGNORECASE)
+_WHILE = re.compile(
+    r",\s*(?:alors que|tandis que|while|whereas|mais la question|en (?:souvenir|m[ée]moire|hommage)"
+    r"|au contraire d|[àa] (?:la diff[ée]rence|l'inverse) d)\b",
+    re.IGNORECASE,
+)
 _ASIDE_INSIDE = re.compile(
     r"\s\((?:on|une?|car|puisque|en effet|voir|ce qui|ici|comme|cf)\b[^()\n]{4,200}\)", re.IGNORECASE
 )
@@ -342,6 +369,7 @@ def concluding_text(text: str, *, of_words: bool = False, question: str | None =
     text = _ASIDE_INSIDE.sub("", text)
     if len(text) <= LONG:
         return focused(text, question) if question else text
+    text = _WHILE.split(text, maxsplit=1)[0] if "\n" not in text and text.count(". ") == 0 else text
     found = read_statements(text)
     return (
         _WHILE.split(conclusions(found, of_words=of_words, question=question)[0].text, maxsplit=1)[0]
