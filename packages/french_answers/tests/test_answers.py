@@ -126,8 +126,8 @@ def test_corrections_are_obeyed_and_alternatives_kept(text, answer):
     ids=lambda text: repr(text[:12]),
 )
 def test_a_hostile_megabyte_is_read_within_a_second(text):
-    started = time.perf_counter()
+    started = time.process_time()
 
     final_answer(text, needed=VALUE)
 
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from french_answers import GradingPolicy, grade_answer
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 CASES = Path(__file__).parent / "data" / "bac_fr_cases.jsonl"
@@ -111,12 +112,12 @@ def test_choices_are_taken_by_letter_or_by_text(gold, prediction, correct):
     ids=lambda text: f"{len(text)}-{text[:8]!r}",
 )
 def test_hostile_answers_get_a_verdict_within_a_second(prediction):
-    started = time.perf_counter()
+    started = time.process_time()
 
     assert not grade_answer("12", prediction).correct
     assert not grade_answer("S={-1;2}", prediction).correct
 
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 @given(st.text(max_size=60), st.text(max_size=200))
@@ -125,6 +126,8 @@ def test_any_text_gets_the_same_verdict_twice(gold, prediction):
 
 
 @given(st.fractions(max_denominator=500), st.fractions(max_denominator=500))
+@example(Fraction(1001), Fraction(1001, 2))  # four digits, and no year
+@example(Fraction(1001), Fraction(2, 1001))
 def test_fractions_are_equal_exactly_when_they_are(one, other):
     assert grade_answer(str(one), f"La réponse est {other}.").correct == (one == other)
 

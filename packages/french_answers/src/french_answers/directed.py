@@ -456,6 +456,11 @@ _BEFORE_DATE = re.compile(
 )
 
 
+_PART_OF_NUMBER = re.compile(r"\s*(?:[/%×^]|\\%)")
+"""Behind four digits: « 1001/2 » is no year."""
+_OVER = re.compile(r"\d\s*/\s*$")
+
+
 def find_date(gold: dates.Date, text: str, policy: GradingPolicy, question: str | None) -> Finding | None:
     """Judge the dates that a generation concludes with."""
     for statement in conclusions(read_statements(text), of_words=True, question=question):
@@ -477,6 +482,8 @@ def find_date(gold: dates.Date, text: str, policy: GradingPolicy, question: str 
                 for one in _DATE.finditer(clause, begin)
                 if not _DENIED_BEFORE.search(clause[: one.start()])
                 and not _BEFORE_DATE.search(clause[: one.start()])
+                and not _PART_OF_NUMBER.match(clause[one.end() :])
+                and not _OVER.search(clause[: one.start()])
             ]
             if found:
                 joint = clause[found[0].end() : found[1].start()] if len(found) > 1 else ""
@@ -562,7 +569,7 @@ _CUT = frozenset("()[],;:.!?«»\"/${}|=–—-") | {
 }  # fmt: skip
 """Words and signs after which an expected word's meaning is not narrowed any more."""
 _WIDENING = re.compile(
-    r"(?!strictement)[^\W_]+ment|anti|non|pas|ni|presque|quasi|faux|fausse|pseudo|aucune?|sans"
+    r"[^\W_]+ment|anti|non|pas|ni|presque|quasi|faux|fausse|pseudo|aucune?|sans"
     r"|jamais|sous|sur|semi|demi|ex|vice|premi[èe]re?|seconde?|deuxi[èe]me|nouvelle?|nouveau"
     r"|ancienne?",
     re.IGNORECASE,
