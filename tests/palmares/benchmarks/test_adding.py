@@ -101,12 +101,14 @@ def evaluated(submission: Submission, tasks: str, datasets: Path, folder: Path) 
         "import json, sys\n"
         "from pathlib import Path\n"
         "from palmares.evaluator.evaluation import evaluate_model\n"
+        "from palmares.evaluator.rows import ignore_rows\n"
         "from palmares.evaluator.settings import read_settings\n"
         "general, model, datasets, folder = json.loads(sys.argv[1]), *sys.argv[2:]\n"
         "settings = read_settings({f'General/{k}': v for k, v in general.items()}, {},\n"
         "                         datasets_directory=datasets)\n"
         "settings = settings.model_copy(update={'model': model})\n"
-        "evaluate_model(settings, Path(folder), clearml_task_id='', progress=print, show_errors=True)\n"
+        "evaluate_model(settings, Path(folder), clearml_task_id='', progress=print, on_rows=ignore_rows,\n"
+        "               show_errors=True)\n"
     )
     general = {
         "model": submission.model_id,

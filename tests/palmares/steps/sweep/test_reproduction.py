@@ -29,12 +29,13 @@ JOB = """
 import json, sys
 from pathlib import Path
 from palmares.evaluator.evaluation import evaluate_model
+from palmares.evaluator.rows import ignore_rows
 from palmares.evaluator.settings import read_settings
 
 general, folder, datasets = json.loads(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 parameters = {f"General/{name}": value for name, value in general.items()}
 settings = read_settings(parameters, {}, datasets_directory=datasets)
-evaluate_model(settings, folder, clearml_task_id="c" * 32, progress=print)
+evaluate_model(settings, folder, clearml_task_id="c" * 32, progress=print, on_rows=ignore_rows)
 """
 """What a ClearML job does, without ClearML."""
 
