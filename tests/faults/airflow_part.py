@@ -170,7 +170,9 @@ class Attempt:
     number: int
 
     def context(self, error: BaseException | None = None) -> dict[str, Any]:
-        run = SimpleNamespace(run_id=self.run_.run_id, run_type="manual", conf={})
+        run = SimpleNamespace(
+            dag_id="evaluate_submissions", run_id=self.run_.run_id, run_type="manual", conf={}
+        )
         ti = TaskInstance(self.run_, self.task_id, self.number)
         return {
             "ti": ti,
