@@ -51,7 +51,7 @@ def test_everything_that_waits_is_written_to_every_repository(services):
     assert write_everything(services) == {}
 
 
-def test_a_task_that_left_its_files_to_another_is_told_to_come_again(services):
+def test_a_task_that_left_its_files_to_another_comes_again(services):
     repo_id = put(services, "a/x.json")
     with services.store.database.advisory_lock(f"outbox:{repo_id}", timeout_s=1):
         assert write_out(services, repo_id, shares_commits=True) == []

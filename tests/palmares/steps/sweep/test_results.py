@@ -187,7 +187,7 @@ def test_outputs_that_changed_in_storage_after_they_were_accepted_are_noticed(
 
 
 @pytest.mark.parametrize("step", [post_process, publish])
-def test_a_model_without_accepted_results_is_told_what_to_clear(
+def test_a_model_without_accepted_results_fails_with_the_task_to_clear(
     services: Services, petit: Submission, step: Any
 ) -> None:
     planned(services, petit)
