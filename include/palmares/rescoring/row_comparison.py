@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
+from palmares.benchmarks.statistics import mean, normalize
 from palmares.leaderboard.errors import ResultsFormatError
 from palmares.leaderboard.statistics.paired import PairedDifference, bootstrap_means, paired_difference
 from palmares.leaderboard.statistics.ranks import Rank, ranks
-from palmares.leaderboard.suites import Suite
+from palmares.leaderboard.suites import Suite, SuiteTask
 from palmares.rescoring.row_scores import ModelRows, TaskRows
 
 AVERAGE_DRAWS = 2000
@@ -20,7 +22,7 @@ _MUST_AGREE = ("suite hash", "chat template")
 """Settings without which two numbers do not measure the same; of templates only whether one is used."""
 
 
-class Verdict(StrEnum):
+class Decision(StrEnum):
     """Whether a candidate may replace a baseline."""
 
     GO = "GO"
@@ -62,7 +64,7 @@ class Comparison:
     average: AverageDifference | None
     """None: a task of the suite is not compared."""
     notes: tuple[str, ...]
-    """What differs and is no obstacle, and which tasks are not compared and why."""
+    """What differs and does not matter, and which tasks are not compared and why."""
 
 
 def compare(first: ModelRows, second: ModelRows, suite: Suite, *, seed: int = 0) -> Comparison:
@@ -71,10 +73,8 @@ def compare(first: ModelRows, second: ModelRows, suite: Suite, *, seed: int = 0)
     Raises:
         ResultsFormatError: They are not comparable, or share no row; every reason is named.
     """
-    if obstacles := _obstacles(first, second):
-        raise ResultsFormatError(
-            f"{first.path} and {second.path} are not comparable: {'; '.join(obstacles)}."
-        )
+    if blockers := _blockers(first, second):
+        raise ResultsFormatError(f"{first.path} and {second.path} are not comparable: {'; '.join(blockers)}.")
     notes = [
         f"{name}: {first.settings[name]} and {second.settings[name]}"
         for name in sorted(first.settings.keys() & second.settings.keys())
@@ -84,49 +84,50 @@ def compare(first: ModelRows, second: ModelRows, suite: Suite, *, seed: int = 0)
     for task in suite.tasks:
         why = _why_not(first.tasks.get(task.name), second.tasks.get(task.name))
         if why is None:
-            compared.append(_task(task.name, first.tasks[task.name], second.tasks[task.name], seed=seed))
+            compared.append(_task(task.name, first, second, seed=seed))
         else:
             notes.append(f"{task.name} is not compared: {why}")
     if not compared:
         raise ResultsFormatError(f"{first.path} and {second.path} share no row: {'; '.join(notes)}.")
-    whole = len(compared) == len(suite.tasks)
+    is_whole = len(compared) == len(suite.tasks)
     return Comparison(
         first=first,
         second=second,
         tasks=tuple(compared),
-        average=_average(first, second, suite, compared, seed=seed) if whole else None,
+        average=_average(first, second, suite, compared, seed=seed) if is_whole else None,
         notes=tuple(notes),
     )
 
 
 def rank_models(models: Sequence[ModelRows], suite: Suite, *, seed: int = 0) -> dict[str, Rank]:
-    """Rank several evaluations by the plain mean of the tasks that all of them have, each normalised.
+    """Rank evaluations by their average, over the rows that all of them have.
+
+    The average is the suite's; where a task cannot be compared among all, it is the plain mean of the others.
 
     Returns:
         By model, or by path where two have one name; the best first.
 
     Raises:
-        ResultsFormatError: They share no task.
+        ResultsFormatError: They share no task that can be compared.
     """
     names = [one.model for one in models]
     labels = names if len(set(names)) == len(names) else [str(one.path) for one in models]
-    shared = [task for task in suite.tasks if all(task.name in one.tasks for one in models)]
-    if not shared:
-        raise ResultsFormatError(f"{', '.join(labels)} share no task of suite {suite.name}.")
-    benchmarks = []
-    for task in shared:
-        ids = sorted({row for one in models for row in one.tasks[task.name].scores})
-        baseline = task.metric.baseline
-        benchmarks.append({
-            label: [
-                (one.tasks[task.name].scores.get(row, np.nan) - baseline) / (1 - baseline) for row in ids
-            ]
-            for label, one in zip(labels, models, strict=True)
-        })  # fmt: skip
-    return ranks(benchmarks, seed=seed)
+    tasks = [
+        task
+        for task in suite.tasks
+        if all(
+            _why_not(one.tasks.get(task.name), other.tasks.get(task.name)) is None
+            for one, other in itertools.combinations(models, 2)
+        )
+        and _shared(models, task.name)
+    ]
+    if not tasks:
+        raise ResultsFormatError(f"{', '.join(labels)} have no row of suite {suite.name} in common.")
+    averages, sampled = _averages(models, tasks, suite, seed=seed)
+    return ranks(dict(zip(labels, averages, strict=True)), sampled)
 
 
-def decide(low: float, high: float, *, margin: float) -> Verdict:
+def decide(low: float, high: float, *, margin: float) -> Decision:
     """Judge a candidate by the interval of its difference to the baseline.
 
     Args:
@@ -138,18 +139,18 @@ def decide(low: float, high: float, *, margin: float) -> Verdict:
         GO: the loss is surely within the margin; NO-GO: it is surely beyond; else INCONCLUSIVE.
     """
     if low >= -margin:
-        return Verdict.GO
-    return Verdict.NO_GO if high < -margin else Verdict.INCONCLUSIVE
+        return Decision.GO
+    return Decision.NO_GO if high < -margin else Decision.INCONCLUSIVE
 
 
-def _obstacles(first: ModelRows, second: ModelRows) -> list[str]:
-    def said(model: ModelRows, name: str) -> str | None:
+def _blockers(first: ModelRows, second: ModelRows) -> list[str]:
+    def value_of(model: ModelRows, name: str) -> str | None:
         value = model.settings.get(name)
         return ("used" if value not in {None, "none"} else value) if name == "chat template" else value
 
     found = []
     for name in _MUST_AGREE:
-        one, other = said(first, name), said(second, name)
+        one, other = value_of(first, name), value_of(second, name)
         if one is not None and other is not None and one != other:
             found.append(f"{name} {one} and {other}")
     return found
@@ -167,53 +168,67 @@ def _why_not(first: TaskRows | None, second: TaskRows | None) -> str | None:
     return f"{others} of {len(shared)} rows have one id and two expected answers" if others else None
 
 
-def _shared(first: TaskRows, second: TaskRows) -> list[str]:
-    return [row for row in first.scores if row in second.scores]
+def _shared(models: Sequence[ModelRows], task: str) -> list[str]:
+    """Rows of a task that all models have, in the first one's order."""
+    first, *others = (one.tasks[task].scores for one in models)
+    return [row for row in first if all(row in other for other in others)]
 
 
-def _task(name: str, first: TaskRows, second: TaskRows, *, seed: int) -> TaskComparison:
-    rows = _shared(first, second)
+def _task(name: str, first: ModelRows, second: ModelRows, *, seed: int) -> TaskComparison:
+    rows = _shared((first, second), name)
+    one, other = first.tasks[name].scores, second.tasks[name].scores
     return TaskComparison(
         task=name,
-        paired=paired_difference(
-            [first.scores[row] for row in rows], [second.scores[row] for row in rows], seed=seed
-        ),
-        first_better=tuple(row for row in rows if first.scores[row] > second.scores[row]),
-        second_better=tuple(row for row in rows if first.scores[row] < second.scores[row]),
-        unpaired=len(first.scores) + len(second.scores) - 2 * len(rows),
+        paired=paired_difference([one[row] for row in rows], [other[row] for row in rows], seed=seed),
+        first_better=tuple(row for row in rows if one[row] > other[row]),
+        second_better=tuple(row for row in rows if one[row] < other[row]),
+        unpaired=len(one) + len(other) - 2 * len(rows),
     )
 
 
 def _average(
     first: ModelRows, second: ModelRows, suite: Suite, tasks: Sequence[TaskComparison], *, seed: int
-) -> AverageDifference | None:
-    """By the suite's formula, with the rows drawn again of all tasks at once."""
-
-    def averages(model: ModelRows) -> tuple[float | None, list[float | None]]:
-        means, draws, sizes = {}, {}, {}
-        for index, task in enumerate(suite.tasks):
-            rows = _shared(first.tasks[task.name], second.tasks[task.name])
-            values = np.array([model.tasks[task.name].scores[row] for row in rows])
-            means[task.name], sizes[task.name] = float(values.mean()), len(rows)
-            draws[task.name] = bootstrap_means(values, seed=seed + index, draws=AVERAGE_DRAWS)
-
-        def of(values: dict[str, float]) -> float | None:
-            return suite.average({
-                name: {"value": min(1.0, max(0.0, value)), "stderr": None, "n": sizes[name]}
-                for name, value in values.items()
-            })  # fmt: skip
-
-        return of(means), [
-            of({name: float(found[draw]) for name, found in draws.items()}) for draw in range(AVERAGE_DRAWS)
-        ]
-
-    one, ones = averages(first)
-    two, twos = averages(second)
-    if one is None or two is None:
-        return None
-    gains = [b - a for a, b in zip(ones, twos, strict=True) if a is not None and b is not None]
-    low, high = np.quantile(gains, (0.025, 0.975))
+) -> AverageDifference:
+    (one, two), sampled = _averages((first, second), suite.tasks, suite, seed=seed)
+    low, high = np.quantile(sampled[:, 1] - sampled[:, 0], (0.025, 0.975))
     if low == high:  # no row differs: as for one task, that is no certainty
         high = np.mean([task.paired.high for task in tasks])
         low = -high
     return AverageDifference(first=one, second=two, difference=two - one, low=float(low), high=float(high))
+
+
+def _averages(
+    models: Sequence[ModelRows], tasks: Sequence[SuiteTask], suite: Suite, *, seed: int
+) -> tuple[list[float], np.ndarray]:
+    """Each model's average, and those of rows drawn again, the same rows for all models.
+
+    Returns:
+        Averages by the suite's formula if *tasks* are all of its tasks, else the plain mean of *tasks*; and
+        the same of each draw, shape (draws, models).
+    """
+    rows = {task.name: _shared(models, task.name) for task in tasks}
+    is_whole = len(tasks) == len(suite.tasks)
+
+    def average(values: Mapping[str, float]) -> float:
+        within = {name: min(1.0, max(0.0, value)) for name, value in values.items()}  # but for rounding
+        scores = {
+            name: {"value": value, "stderr": None, "n": len(rows[name])} for name, value in within.items()
+        }
+        found = suite.average(scores) if is_whole else None
+        if found is not None:
+            return found
+        return mean([normalize(within[task.name], baseline=task.metric.baseline) for task in tasks])
+
+    averages, sampled = [], np.empty((AVERAGE_DRAWS, len(models)))
+    for column, model in enumerate(models):
+        values = {
+            name: np.array([model.tasks[name].scores[row] for row in shared]) for name, shared in rows.items()
+        }
+        draws = {
+            name: bootstrap_means(found, seed=seed + index, draws=AVERAGE_DRAWS)
+            for index, (name, found) in enumerate(values.items())
+        }
+        averages.append(average({name: float(found.mean()) for name, found in values.items()}))
+        for draw in range(AVERAGE_DRAWS):
+            sampled[draw, column] = average({name: float(found[draw]) for name, found in draws.items()})
+    return averages, sampled

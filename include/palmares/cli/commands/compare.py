@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from palmares.cli.options import AsJson
@@ -91,7 +92,7 @@ def gate(
     Exit status 0: GO, 1: NO-GO, 2: unusable input or not comparable, 3: INCONCLUSIVE.
     """
     from palmares.rescoring import row_comparison
-    from palmares.rescoring.row_comparison import Verdict
+    from palmares.rescoring.row_comparison import Decision
 
     (first, second), chosen = _read([baseline, candidate], suite)
     try:
@@ -99,9 +100,9 @@ def gate(
     except LeaderboardError as error:
         _refuse(str(error))
     low, difference, high = _judged(found, task)
-    verdict = row_comparison.decide(low, high, margin=margin / 100)
-    said = {
-        "verdict": verdict.value,
+    decision = row_comparison.decide(low, high, margin=margin / 100)
+    report = {
+        "verdict": decision.value,
         "of": task or "average",
         "difference": 100 * difference,
         "interval": [100 * low, 100 * high],
@@ -109,16 +110,16 @@ def gate(
         "notes": list(found.notes),
     }
     if as_json:
-        print(json.dumps(said, indent=2, ensure_ascii=False))
+        print(json.dumps(report, indent=2, ensure_ascii=False))
     else:
         console.print(
-            f"{verdict.value}: {task or 'average'} {100 * difference:+.1f} points "
+            f"{decision.value}: {task or 'average'} {100 * difference:+.1f} points "
             f"[{100 * low:+.1f}, {100 * high:+.1f}], margin {margin:g}.",
             markup=False,
         )
         for note in found.notes:
             console.print(note, markup=False)
-    raise typer.Exit({Verdict.GO: 0, Verdict.NO_GO: 1, Verdict.INCONCLUSIVE: INCONCLUSIVE}[verdict])
+    raise typer.Exit({Decision.GO: 0, Decision.NO_GO: 1, Decision.INCONCLUSIVE: INCONCLUSIVE}[decision])
 
 
 def _read(paths: list[Path], suite: str | None) -> tuple[list[ModelRows], Suite]:
@@ -132,7 +133,8 @@ def _read(paths: list[Path], suite: str | None) -> tuple[list[ModelRows], Suite]
         settings = load_settings()
         chosen = settings.suite(suite)
         scorers = registry.text_scorers(settings.grading)
-        return [read_rows(path, chosen, scorers) for path in paths], chosen
+        with Console(stderr=True).status("Reading and grading …"):  # shown on a terminal only
+            return [read_rows(path, chosen, scorers) for path in paths], chosen
     except LeaderboardError as error:
         _refuse(str(error))
 

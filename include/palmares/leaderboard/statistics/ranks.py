@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from palmares.leaderboard.statistics.paired import DRAWS
 from palmares.leaderboard.statistics.significance import holm
 
 LEVEL = 0.05
 """Chance of one wrong order or more among all pairs."""
-_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,35 +30,27 @@ class Rank:
     """From 1; a group's leader is not surely better than any other member."""
 
 
-def ranks(
-    benchmarks: Sequence[Mapping[str, Sequence[float]]], *, seed: int = 0, draws: int = DRAWS
-) -> dict[str, Rank]:
-    """Rank models by their plain average over benchmarks, with what the rows cannot decide.
+def ranks(averages: Mapping[str, float], sampled: np.ndarray) -> dict[str, Rank]:
+    """Rank models by their average, with what the rows cannot decide.
 
-    Rows are drawn again with replacement, the same for all models (a paired bootstrap). Two models are
-    separated where the difference of their averages, divided by its standard error over the draws, is beyond
-    chance after Holm's correction for all pairs (Holm 1979, www.jstor.org/stable/4615733).
+    Two models are separated where the difference of their averages, divided by its standard error over the
+    draws, is beyond chance after Holm's correction for all pairs (Holm 1979, www.jstor.org/stable/4615733).
 
     Args:
-        benchmarks: Of each benchmark: model → its rows' scores, in one order of rows; NaN: the row is
-            missing. Every benchmark has every model.
-        seed: One seed, one result.
-        draws: Of the bootstrap.
+        averages: By model, fractions.
+        sampled: The averages over rows that were drawn again with replacement, each time the same rows for
+            all models (a paired bootstrap); shape (draws, models), models in the order of *averages*.
 
     Returns:
         By model, the best average first.
 
     Raises:
-        ValueError: There is no benchmark, or one lacks a model or has rows of unequal number.
+        ValueError: There is no model, or *sampled* has another number of models.
     """
-    if not benchmarks or not benchmarks[0]:
-        raise ValueError("no benchmark or no model: nothing to rank")
-    names = sorted(benchmarks[0])
-    if any(sorted(each) != names for each in benchmarks):
-        raise ValueError("a benchmark has other models than the first")
-    tables = [np.array([each[name] for name in names], dtype=np.float32) for each in benchmarks]
-    average = np.mean([np.nanmean(table, axis=1, dtype=np.float64) for table in tables], axis=0)
-    sampled = _sampled_averages(tables, seed=seed, draws=draws)
+    names = list(averages)
+    if not names or sampled.shape[1:] != (len(names),):
+        raise ValueError(f"{len(names)} models and draws of shape {sampled.shape}: nothing to rank")
+    average = np.array(list(averages.values()))
     low, high = np.quantile(sampled, (0.025, 0.975), axis=0)
     separated = _separated(average, np.cov(sampled, rowvar=False).reshape(len(names), len(names)))
     better = separated & (average[:, None] < average[None, :])  # [i, j]: j is surely better than i
@@ -81,24 +71,6 @@ def ranks(
             tie_group=group,
         )
     return found
-
-
-def _sampled_averages(tables: Sequence[np.ndarray], *, seed: int, draws: int) -> np.ndarray:
-    """Averages over benchmarks of each draw, shape (draws, models)."""
-    random = np.random.default_rng(seed)
-    parts = []
-    for start in range(0, draws, _CHUNK):
-        size = min(_CHUNK, draws - start)
-        total = np.zeros((size, len(tables[0])), dtype=np.float32)
-        for table in tables:
-            rows = table.shape[1]
-            weights = random.multinomial(rows, np.full(rows, 1 / rows), size=size).astype(np.float32)
-            there = ~np.isnan(table)
-            sums = weights @ np.where(there, table, 0).T
-            counts = rows if there.all() else np.maximum(weights @ there.T.astype(np.float32), 1)
-            total += sums / counts
-        parts.append(total / len(tables))
-    return np.concatenate(parts)
 
 
 def _separated(average: np.ndarray, covariance: np.ndarray) -> np.ndarray:

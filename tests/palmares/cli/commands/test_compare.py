@@ -7,10 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
+from palmares.benchmarks.registry import text_scorers
 from palmares.cli.main import build_app
+from palmares.leaderboard.results.verify import read_manifest
+from palmares.leaderboard.scoring import score_results
 from palmares.leaderboard.settings import load_settings
 from palmares.leaderboard.submissions.submission import Submission
+from palmares.rescoring.row_scores import read_rows
 from typer.testing import CliRunner, Result
 
 from tests.fixtures.config import CONFIG_DIR
@@ -149,6 +154,54 @@ def test_three_models_get_ranks_that_the_rows_can_hold(tmp_path: Path) -> None:
     assert "1–2" in run("compare", *models).stdout
 
 
+def test_ranks_have_the_comparisons_average_and_leave_out_what_it_leaves_out(tmp_path: Path) -> None:
+    # A random guesser of gpqa-fr scores 0, and so does who is below: the mean of rows is no average there.
+    first = artifact(tmp_path, "first", lambda row: row < 20)
+    second = artifact(tmp_path, "second", lambda row: row < 120)
+    found = json.loads(run("compare", first, second, "--json").stdout)
+    averages = {rank["model"]: rank["average"] for rank in found["ranks"]}
+    assert averages == {
+        "org/first": found["comparisons"][0]["average"]["first"],
+        "org/second": found["comparisons"][0]["average"]["second"],
+    }
+
+    for task in ("gpqa-fr", "ifeval-fr"):
+        details = next(Path(second).glob(f"details/*{task}*"))
+        rows = pq.read_table(details).to_pylist()
+        write_details(details, [row | {"gold": ["other"]} for row in rows])
+    found = json.loads(run("compare", first, second, "--json").stdout)
+    assert [task["task"] for task in found["comparisons"][0]["tasks"]] == ["bac-fr"]
+    assert {rank["model"]: rank["average"] for rank in found["ranks"]} == {
+        "org/first": 0.1,
+        "org/second": 0.6,
+    }
+
+
+def test_a_row_that_one_model_lacks_counts_for_none(tmp_path: Path) -> None:
+    first = artifact(tmp_path, "first", lambda row: row < 100)
+    second = artifact(tmp_path, "second", lambda row: row < 100)
+    details = next(Path(second).glob("details/*bac-fr*"))
+    write_details(details, pq.read_table(details).to_pylist()[50:])
+
+    found = json.loads(run("compare", first, second, "--json").stdout)
+
+    (task,) = [one for one in found["comparisons"][0]["tasks"] if one["task"] == "bac-fr"]
+    assert (task["rows"], task["unpaired"]) == (150, 50)
+    assert task["first"] == task["second"] == pytest.approx(50 / 150)
+    assert len({rank["average"] for rank in found["ranks"]}) == 1
+
+
+def test_what_rows_count_makes_the_score_that_is_published(tmp_path: Path) -> None:
+    place = Path(artifact(tmp_path, "model", lambda row: row % 3 == 0))
+    manifest = read_manifest(place)
+    scored = score_results(place, manifest, SUITE)
+    read = read_rows(place, SUITE, text_scorers())
+
+    for task in SUITE.tasks:
+        values = read.tasks[task.name].scores.values()
+        assert sum(values) / len(values) == pytest.approx(scored.scores[task.name].value), task.name
+
+
 def test_samples_of_lm_eval_are_compared_on_the_rows_that_both_have(tmp_path: Path) -> None:
     first = samples(tmp_path, "first", lambda row: row < 100)
     second = samples(tmp_path, "second", lambda row: row < 150)
@@ -168,7 +221,7 @@ def test_evaluations_of_two_suites_are_not_comparable(tmp_path: Path) -> None:
     assert f"not comparable: suite hash {'b' * 64} and {'c' * 64}" in found.stderr
 
 
-def test_a_chat_template_that_one_has_and_the_other_has_not_is_an_obstacle(tmp_path: Path) -> None:
+def test_a_chat_template_that_one_has_and_the_other_has_not_makes_them_incomparable(tmp_path: Path) -> None:
     first = artifact(tmp_path, "first", bool)
     second = artifact(tmp_path, "second", bool, use_chat_template=True, chat_template_sha256="d" * 64)
     third = artifact(tmp_path, "third", bool, use_chat_template=True, chat_template_sha256="e" * 64)
@@ -177,7 +230,7 @@ def test_a_chat_template_that_one_has_and_the_other_has_not_is_an_obstacle(tmp_p
     assert run("compare", second, third).exit_code == 0
 
 
-def test_another_precision_is_said_and_is_no_obstacle(tmp_path: Path) -> None:
+def test_another_precision_is_reported_and_does_not_matter(tmp_path: Path) -> None:
     first = artifact(tmp_path, "first", bool)
     second = artifact(tmp_path, "second", bool, precision="float16")
 
