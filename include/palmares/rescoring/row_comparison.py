@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
-from palmares.benchmarks.statistics import mean, normalize
 from palmares.leaderboard.errors import ResultsFormatError
-from palmares.leaderboard.statistics.paired import PairedDifference, bootstrap_means, paired_difference
+from palmares.leaderboard.statistics.paired import PairedDifference, paired_difference
 from palmares.leaderboard.statistics.ranks import Rank, ranks
+from palmares.leaderboard.statistics.resampling import draw, task_scores
 from palmares.leaderboard.suites import Suite, SuiteTask
 from palmares.rescoring.row_scores import ModelRows, TaskRows
 
-AVERAGE_DRAWS = 2000
-"""Of the average's interval: each draw goes through the suite's own formula."""
 _MUST_AGREE = ("suite hash", "chat template")
 """Settings without which two numbers do not measure the same; of templates only whether one is used."""
 
@@ -206,29 +204,19 @@ def _averages(
         Averages by the suite's formula if *tasks* are all of its tasks, else the plain mean of *tasks*; and
         the same of each draw, shape (draws, models).
     """
-    rows = {task.name: _shared(models, task.name) for task in tasks}
-    is_whole = len(tasks) == len(suite.tasks)
-
-    def average(values: Mapping[str, float]) -> float:
-        within = {name: min(1.0, max(0.0, value)) for name, value in values.items()}  # but for rounding
-        scores = {
-            name: {"value": value, "stderr": None, "n": len(rows[name])} for name, value in within.items()
+    if len(tasks) < len(suite.tasks):
+        plain = tuple(task.model_copy(update={"weight": 1.0}) for task in tasks)
+        suite = suite.model_copy(update={"tasks": plain, "groups": ()})
+    shared = {task.name: _shared(models, task.name) for task in tasks}
+    rows = [
+        {
+            name: task_scores({row: model.tasks[name].scores[row] for row in ids})
+            for name, ids in shared.items()
         }
-        found = suite.average(scores) if is_whole else None
-        if found is not None:
-            return found
-        return mean([normalize(within[task.name], baseline=task.metric.baseline) for task in tasks])
-
-    averages, sampled = [], np.empty((AVERAGE_DRAWS, len(models)))
-    for column, model in enumerate(models):
-        values = {
-            name: np.array([model.tasks[name].scores[row] for row in shared]) for name, shared in rows.items()
-        }
-        draws = {
-            name: bootstrap_means(found, seed=seed + index, draws=AVERAGE_DRAWS)
-            for index, (name, found) in enumerate(values.items())
-        }
-        averages.append(average({name: float(found.mean()) for name, found in values.items()}))
-        for draw in range(AVERAGE_DRAWS):
-            sampled[draw, column] = average({name: float(found[draw]) for name, found in draws.items()})
-    return averages, sampled
+        for model in models
+    ]
+    averages = [
+        suite.average({name: {"value": one.mean, "n": len(one.scores)} for name, one in model.items()})
+        for model in rows
+    ]
+    return [float(average or 0.0) for average in averages], draw(rows, suite, seed=seed).average

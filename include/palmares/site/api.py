@@ -38,6 +38,8 @@ class ScoreOut(BaseModel):
     value: float | None = Field(description="Per cent, rescaled so that guessing scores 0.")
     raw: float | None = Field(description="Per cent, as measured.")
     stderr: float | None = Field(description="Standard error of `value`, in points; null: not known.")
+    interval: tuple[float, float] | None = Field(description="Of `value`, 95 %; null: not known.")
+    ranks: tuple[int, int] | None = Field(description="First and last rank that the evaluated rows allow.")
 
 
 class ModelOut(BaseModel):
@@ -56,10 +58,12 @@ class ModelOut(BaseModel):
     likes: int
     parameters_billions: float | None
     rank: int | None = Field(description="Null: flagged or withdrawn.")
-    best_rank: int | None = Field(description="First rank that the 95 % intervals allow.")
+    best_rank: int | None = Field(description="First rank that the evaluated rows allow.")
     worst_rank: int | None
+    tie_group: int | None = Field(description="Models of one group are not told apart from its first.")
     average: float | None
     average_stderr: float | None
+    interval: tuple[float, float] | None = Field(description="Of `average`, 95 %; null: not known.")
     scores: dict[str, ScoreOut]
     chat_template: bool
     moderation: str | None
@@ -274,7 +278,13 @@ def _model(row: Row) -> ModelOut:
         model=row.name,
         parameters_billions=row.parameters_b,
         scores={
-            title: ScoreOut(value=value.shown, raw=value.raw, stderr=value.stderr)
+            title: ScoreOut(
+                value=value.shown,
+                raw=value.raw,
+                stderr=value.stderr,
+                interval=value.interval,
+                ranks=value.ranks,
+            )
             for title, value in row.values.items()
         },
         former_names=list(row.former_names),

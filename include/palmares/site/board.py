@@ -34,6 +34,10 @@ class Value:
     """Per cent, as measured."""
     stderr: float | None
     """Of *shown*, in points; None: no estimator, also at 0 and 100 %, where the estimate collapses."""
+    interval: tuple[float, float] | None
+    """Of *shown*, per cent, 95 %; None: the table has none."""
+    ranks: tuple[int, int] | None
+    """First and last rank in this column that the evaluated rows allow; None: the table has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +64,13 @@ class Row:
     """By the benchmark's title."""
     rank: int | None
     """The table's own; None: flagged or withdrawn."""
-    best_rank: int | None = None
-    """First rank that the 95 % intervals allow."""
-    worst_rank: int | None = None
+    best_rank: int | None
+    """First rank that the evaluated rows allow, with 95 % confidence."""
+    worst_rank: int | None
+    tie_group: int | None
+    """Models of one group are not told apart from its first; None: the table has no ranks."""
+    interval: tuple[float, float] | None
+    """Of the average, per cent, 95 %."""
     chat_template: bool
     is_mixture: bool
     moderation: str | None
@@ -95,9 +103,14 @@ class Row:
         """``3``, ``2–5``, or a dash."""
         if self.rank is None:
             return "–"
-        if self.best_rank is None or self.worst_rank is None or self.best_rank == self.worst_rank:
+        if self.best_rank is None or self.worst_rank is None:
             return str(self.rank)
-        return f"{self.best_rank}–{self.worst_rank}"
+        return ranks_text(self.best_rank, self.worst_rank)
+
+
+def ranks_text(best: int, worst: int) -> str:
+    """``3`` or ``2–5``."""
+    return str(best) if best == worst else f"{best}–{worst}"
 
 
 def rows_of(records: Iterable[Mapping[str, Any]], titles: Sequence[str]) -> tuple[Row, ...]:
@@ -108,7 +121,8 @@ def rows_of(records: Iterable[Mapping[str, Any]], titles: Sequence[str]) -> tupl
         titles: Headings of the benchmarks.
     """
     rows = [_row(record, titles) for record in records]
-    return tuple(with_rank_intervals(rows))
+    # A table that another leaderboard wrote has no ranks of its rows.
+    return tuple(rows if any(row.best_rank for row in rows) else with_rank_intervals(rows))
 
 
 def _row(record: Mapping[str, Any], titles: Sequence[str]) -> Row:
@@ -130,6 +144,10 @@ def _row(record: Mapping[str, Any], titles: Sequence[str]) -> Row:
         average_stderr=_number(record.get("Average Stderr")),
         values=values,
         rank=_whole(record.get("Rank")),
+        best_rank=_whole(record.get("Rank Best")),
+        worst_rank=_whole(record.get("Rank Worst")),
+        tie_group=_whole(record.get("Tie Group")),
+        interval=_pair_of(record, "Average Low", "Average High"),
         chat_template=record.get("Chat Template") is True,
         is_mixture=record.get("MoE") is True,
         moderation=_text(record.get("Moderation")),
@@ -152,11 +170,19 @@ def _row(record: Mapping[str, Any], titles: Sequence[str]) -> Row:
 def _value(record: Mapping[str, Any], title: str) -> Value:
     raw = _number(record.get(f"{title} Raw"))
     stderr = _number(record.get(f"{title} Stderr"))
+    ranks = _pair_of(record, f"{title} Rank Best", f"{title} Rank Worst")
     return Value(
         shown=_number(record.get(title)),
         raw=None if raw is None else 100 * raw,
         stderr=stderr or None,  # 0: every row has the same verdict, which says nothing of the error
+        interval=_pair_of(record, f"{title} Low", f"{title} High"),
+        ranks=None if ranks is None else (int(ranks[0]), int(ranks[1])),
     )
+
+
+def _pair_of(record: Mapping[str, Any], first: str, second: str) -> tuple[float, float] | None:
+    low, high = _number(record.get(first)), _number(record.get(second))
+    return None if low is None or high is None else (low, high)
 
 
 def with_rank_intervals(rows: Sequence[Row]) -> list[Row]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from palmares.site import charts
-from palmares.site.board import Row, difference, fold
+from palmares.site.board import Row, difference, fold, ranks_text
 from palmares.site.i18n import number
 from palmares.site.pages import quoted
 from palmares.site.settings import SiteSettings
@@ -44,6 +44,9 @@ def table_json(snapshot: Snapshot, settings: SiteSettings, language: Language) -
         text = number(value, language)
         return text if error is None else f"{text} ± {number(error, language)}"
 
+    def span(interval: tuple[float, float] | None) -> str | None:
+        return None if interval is None else " – ".join(number(end, language) for end in interval)
+
     rows = []
     for place, row in enumerate(snapshot.rows):
         made: dict[str, Any] = {
@@ -57,6 +60,7 @@ def table_json(snapshot: Snapshot, settings: SiteSettings, language: Language) -
             "type": row.type,
             "average": row.average,
             "average_text": cell(row.average, row.average_stderr or None),
+            "average_interval": span(row.interval),
             "precision": row.precision,
             "parameters": row.parameters_b,
             "parameters_text": number(row.parameters_b, language, 2 if (row.parameters_b or 9) < 1 else 1),
@@ -82,6 +86,8 @@ def table_json(snapshot: Snapshot, settings: SiteSettings, language: Language) -
             made[f"b{index}"] = value.shown
             made[f"b{index}_text"] = cell(value.shown, value.stderr)
             made[f"b{index}_raw"] = number(value.raw, language)
+            made[f"b{index}_interval"] = span(value.interval)
+            made[f"b{index}_ranks"] = None if value.ranks is None else ranks_text(*value.ranks)
         rows.append(made)
     return json.dumps({"version": snapshot.version, "rows": rows}, ensure_ascii=False).encode()
 

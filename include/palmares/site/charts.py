@@ -60,12 +60,13 @@ def intervals(rows: Sequence[Row]) -> Chart | None:
     for index, row in enumerate(drawn):
         half = Z95 * (row.average_stderr or 0.0)
         average = row.average or 0.0
+        low, high = row.interval or (average - half, average + half)
         dots.append(
             Dot(
                 x=x(average),
                 y=TOP + LINE_HEIGHT * (index + 0.5),
-                low=x(average - half),
-                high=x(average + half),
+                low=x(low),
+                high=x(high),
                 row=row,
                 label=_short(row.name),
             )

@@ -46,6 +46,8 @@ class PublishedRecord:
     scores: Mapping[str, Any]
     manifest: Mapping[str, Any]
     """Of the accepted outputs."""
+    raw_url: str
+    """Where these lie, and the graded records beside them."""
     plan: Mapping[str, Any]
     """Of the accepted attempt; the evaluation's last one where that attempt was not noted."""
     created_at: datetime
@@ -104,6 +106,7 @@ class Results:
                 _EVALUATIONS.c.submission,
                 _EVALUATIONS.c.scores,
                 _ACCEPTED.c.manifest,
+                _ACCEPTED.c.raw_url,
                 plan.label("plan"),
                 _EVALUATIONS.c.created_at,
             )

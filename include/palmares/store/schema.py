@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-SCHEMA_REVISION = "0007"
+SCHEMA_REVISION = "0008"
 """The newest migration; a test holds it equal to the one in ``migrations/versions``."""
 
 metadata = MetaData(
@@ -241,4 +241,15 @@ scorers = Table(
     Column("code_hash", Text, nullable=False),
     Column("dag_run_id", Text, nullable=False, comment="the run that saw it first"),
     _now("seen_at"),
+)
+
+row_scores = Table(
+    "row_scores",
+    metadata,
+    Column("job_key", Text, ForeignKey("evaluations.job_key"), nullable=False),
+    Column("task", Text, nullable=False),
+    Column("scorer", Text, nullable=False, comment="its name, version and hash"),
+    Column("row_set", Text, nullable=False, comment="hash of the row ids"),
+    Column("scores", LargeBinary, nullable=False, comment="float32, by row id"),
+    PrimaryKeyConstraint("job_key", "task"),
 )

@@ -15,6 +15,7 @@ from palmares.store.outbox.queue import Outbox, OutboxEntry, OutboxStatus, Pendi
 from palmares.store.request_files import RequestFiles, StoredRefusal
 from palmares.store.rescorings import Rescorable, Rescoring, RescoringOutcome, Rescorings
 from palmares.store.results import AcceptedResults, PublishedRecord, Results
+from palmares.store.row_scores import RowScores, StoredRowScores
 from palmares.store.states import LIVE, REPLACED, STOPPED, WITHDRAWN, ClaimOutcome, EvaluationState
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "RescoringOutcome",
     "Store",
     "StoredRefusal",
+    "StoredRowScores",
 ]
 
 
@@ -53,6 +55,7 @@ class Store:
         self.database = database
         self.evaluations = Evaluations(database)
         self.results = Results(database)
+        self.row_scores = RowScores(database)
         self.ledger = Ledger(database)
         self.request_files = RequestFiles(database)
         self.moderation = ModerationLog(database)

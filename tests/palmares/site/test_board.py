@@ -94,3 +94,16 @@ def test_a_difference_has_the_interval_of_two_independent_values():
 def test_one_model_alone_has_the_first_rank():
     (row,) = rows_of([record("org/one", 50.0, Rank=1)], TITLES)
     assert row.rank_text == "1"
+
+
+def test_the_ranks_and_intervals_of_the_table_are_shown_as_they_are():
+    measured = {
+        "Rank Best": 1, "Rank Worst": 3, "Tie Group": 1, "Average Low": 47.5, "Average High": 52.0,
+        "BAC-fr Low": 40.0, "BAC-fr High": 60.0, "BAC-fr Rank Best": 2, "BAC-fr Rank Worst": 2,
+    }  # fmt: skip
+    first, unknown = rows_of(
+        [record("org/one", 50.0, Rank=1, **measured), record("org/two", 49.9, Rank=2)], TITLES
+    )
+    assert (first.rank_text, first.tie_group, first.interval) == ("1–3", 1, (47.5, 52.0))
+    assert (first.values["BAC-fr"].interval, first.values["BAC-fr"].ranks) == ((40.0, 60.0), (2, 2))
+    assert (unknown.rank_text, unknown.interval) == ("2", None)

@@ -123,7 +123,7 @@ def test_a_database_of_migration_0007_is_upgraded_and_everything_is_read_back(em
             table: connection.execute(
                 sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))
             ).fetchone()
-            for table in metadata.tables
+            for table in metadata.tables.keys() - {"row_scores"}  # younger
         }
     assert all(count and count[0] > 0 for count in rows.values())
 
@@ -145,6 +145,7 @@ def test_a_database_of_migration_0007_is_upgraded_and_everything_is_read_back(em
         assert accepted.manifest["job_key"] == published.job_key
         assert len(store.request_files.refusals()) == 10
         assert store.moderation.current()["palmares-demo/petit"].action == "flagged"
+        assert store.row_scores.of([published.job_key]) == {}
         (rescoring,) = store.rescorings.find()
         assert rescoring.previous_scores == published.scores
         assert len(store.outbox.files(published.job_key)) > 0

@@ -113,6 +113,13 @@ def _legend(contents: Contents) -> list[Message]:
             mean=mean,
         )
     ]
+    if any(row.placing is not None for row in contents.ranked):
+        found.append(
+            message(
+                "A rank such as 2–5 names every place that the evaluated rows allow with 95 % confidence: "
+                "models that share places are ties. The order within them is of the averages alone."
+            )
+        )
     if contents.is_mixed:
         found.append(
             message(
@@ -185,7 +192,7 @@ def _table(
         folder = f"{hub}/datasets/{results_repo}/tree/main/{quote(row.result.submission.model_id)}"
         cells.append(
             [
-                str(row.rank),
+                rank_text(row),
                 _model(row, language, hub=hub),
                 f"**{_per_cent(row.average, row.average_stderr, language)}**",
                 *(_value(value, language) for value in values),
@@ -270,6 +277,13 @@ def _per_cent(
         return text
     low, high = (formatted(100 * end, ".1f", language) for end in interval)
     return f"{text} [{low} – {high}]"
+
+
+def rank_text(row: ContentsRow) -> str:
+    """``3``, or ``2–5`` where the evaluated rows cannot say more."""
+    if row.placing is None or row.placing.best == row.placing.worst:
+        return str(row.rank)
+    return f"{row.placing.best}–{row.placing.worst}"
 
 
 def parameter_count(value: float, language: Language) -> str:

@@ -7,7 +7,7 @@ import logging
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from palmares.leaderboard.publishing.entry import PublishedResult, missing_tasks
 from palmares.leaderboard.publishing.model_types import model_type
@@ -24,6 +24,9 @@ from palmares.leaderboard.submissions.moderation import (
 from palmares.leaderboard.submissions.submission import Submission
 from palmares.leaderboard.suites import Suite
 
+if TYPE_CHECKING:
+    from palmares.leaderboard.statistics.ranks import Rank  # it imports NumPy
+
 log = logging.getLogger(__name__)
 
 
@@ -38,7 +41,10 @@ class TaskValue:
     stderr: float | None
     """Of *shown*; where guessing was cut off at 0, of the value before the cut. None: no estimate."""
     interval: tuple[float, float] | None
-    """Of *shown*, Wilson's, 95 %, where there is no standard error; None: see ``ShownScore``."""
+    """Of *shown*, 95 %: a bootstrap's over the rows where these are known; else Wilson's, where there is no
+    standard error; None: see ``ShownScore``."""
+    ranks: tuple[int, int] | None = None
+    """First and last rank in this column that the rows allow; None: not ranked, or the rows are not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +67,8 @@ class ContentsRow:
     """Dense; None: flagged or withdrawn."""
     generation: int
     """0: names no base model; else one more than its base model, where that is on the leaderboard."""
+    placing: Rank | None = None
+    """By the average: its 95 % interval, the ranks that the rows allow, ties. None: as for a column."""
 
     @property
     def is_flagged(self) -> bool:

@@ -47,8 +47,9 @@ def contents_frame(contents: Contents, *, hub_url: str) -> pd.DataFrame:
     import pandas as pd
 
     records = [_record(row, contents, hub_url=hub_url) for row in contents.rows]
-    frame = pd.DataFrame(records, columns=list(_columns(contents)), dtype=object)
-    return frame.astype({"Rank": "Int64", "Hub ❤️": "Int64", "Generation": "Int64"})
+    columns = _columns(contents)
+    frame = pd.DataFrame(records, columns=list(columns), dtype=object)
+    return frame.astype({name: "Int64" for name, kind in columns.items() if kind == "int64"})
 
 
 def _columns(contents: Contents) -> dict[str, pa.DataType]:
@@ -84,6 +85,13 @@ def _columns(contents: Contents) -> dict[str, pa.DataType]:
         "Rank": whole,
         "Average Stderr": number,
         **{f"{title} Stderr": number for title in columns},
+        "Rank Best": whole,
+        "Rank Worst": whole,
+        "Tie Group": whole,
+        "Average Low": number,
+        "Average High": number,
+        **{f"{title} {end}": number for title in columns for end in ("Low", "High")},
+        **{f"{title} Rank {end}": whole for title in columns for end in ("Best", "Worst")},
         "GPU-hours": number,
         "Moderation": text,
         "Moderation Reason": text,
@@ -110,7 +118,14 @@ def _record(row: ContentsRow, contents: Contents, *, hub_url: str) -> dict[str, 
             scores[column.title] = PER_CENT * value.shown
             if value.stderr is not None:
                 scores[f"{column.title} Stderr"] = PER_CENT * value.stderr
-    average, stderr = row.average, row.average_stderr
+            if value.interval is not None:
+                scores |= _interval(column.title, *value.interval)
+            if value.ranks is not None:
+                scores |= _ranks(f"{column.title} Rank", *value.ranks)
+    average, stderr, placing = row.average, row.average_stderr, row.placing
+    if placing is not None:
+        scores |= _interval("Average", placing.low, placing.high)
+        scores |= _ranks("Rank", placing.best, placing.worst)
     return {
         "eval_name": eval_name(row),
         "Precision": submission.precision,
@@ -137,6 +152,7 @@ def _record(row: ContentsRow, contents: Contents, *, hub_url: str) -> dict[str, 
         "Generation": row.generation,
         "Base Model": about.base_model or row.model_id,
         "Rank": row.rank,
+        "Tie Group": None if placing is None else placing.tie_group,
         "Average Stderr": None if stderr is None else PER_CENT * stderr,
         "GPU-hours": row.result.cost.gpu_hours,
         "Moderation": None if decision is None else decision.action.value,
@@ -149,6 +165,14 @@ def _record(row: ContentsRow, contents: Contents, *, hub_url: str) -> dict[str, 
         "Evaluator": row.result.manifest.versions.get("evaluator"),
         "Job Key": submission.job_key,
     }
+
+
+def _interval(name: str, low: float, high: float) -> dict[str, float]:
+    return {f"{name} Low": PER_CENT * low, f"{name} High": PER_CENT * high}
+
+
+def _ranks(name: str, best: int, worst: int) -> dict[str, float]:
+    return {f"{name} Best": best, f"{name} Worst": worst}
 
 
 def eval_name(row: ContentsRow) -> str:

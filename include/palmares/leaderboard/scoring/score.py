@@ -249,6 +249,34 @@ def row_scores(task: SuiteTask, rows: Sequence[DetailsRow], scorer: Scorer | Non
     return [mean(row) for row in zip(*pulls, strict=True)]
 
 
+def recorded_row_scores(task: SuiteTask, records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """What each row counts, from the graded records of a stored score; see `row_scores`.
+
+    Args:
+        task: Says which metrics make the score.
+        records: All graded records of the task; a row that was answered several times counts their mean.
+
+    Returns:
+        By row id; empty: the records hold neither verdicts nor the task's metrics.
+    """
+    if not records:
+        return {}
+    if all("correct" in record for record in records):
+        values = [float(record["correct"]) for record in records]
+    elif all(metric in record for record in records for metric in task.metric.of):
+        parts = {
+            metric: [value if isinstance(value := record[metric], list) else [value] for record in records]
+            for metric in task.metric.of
+        }
+        values = [mean(row) for row in zip(*map(ratio_influences, parts.values()), strict=True)]
+    else:
+        return {}
+    found: dict[str, list[float]] = {}
+    for record, value in zip(records, values, strict=True):
+        found.setdefault(str(record["row_id"]), []).append(value)
+    return {row_id: mean(several) for row_id, several in found.items()}
+
+
 def _response_rates(
     task: SuiteTask,
     rows: Sequence[DetailsRow],

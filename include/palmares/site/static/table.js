@@ -60,6 +60,7 @@ function modelCell(cell) {
   return box;
 }
 
+const span = (interval) => interval && `${words.interval} ${interval}`;
 const shown = (field) => (cell) => cell.getRow().getData()[field];
 
 function columns() {
@@ -67,12 +68,16 @@ function columns() {
   const made = [
     { title: words.rank, field: "order", hozAlign: "right", headerHozAlign: "right", sorter: "number", formatter: shown("ranks"), width: 92 },
     { title: words.model, field: "name", sorter: "string", formatter: modelCell, minWidth: 200, widthGrow: 3, frozen: window.innerWidth > 700 },
-    { title: words.average, field: "average", ...number, formatter: shown("average_text") },
+    { title: words.average, field: "average", ...number, formatter: shown("average_text"), tooltip: (event, cell) => span(cell.getRow().getData().average_interval) },
   ];
   words.benchmarks.forEach((title, i) => made.push({
     title, field: "b" + i, ...number, formatter: shown("b" + i + "_text"),
     headerTooltip: `${words.tips[i]}, ${words.shots[i]} ${words.shots_word}`,
-    tooltip: (event, cell) => `${cell.getRow().getData()["b" + i + "_raw"]} ${words.raw} · ${words.tips[i]}, ${words.shots[i]} ${words.shots_word}`,
+    tooltip: (event, cell) => {
+      const row = cell.getRow().getData(), ranks = row[`b${i}_ranks`];
+      return [`${row[`b${i}_raw`]} ${words.raw}`, span(row[`b${i}_interval`]), ranks && `${words.rank} ${ranks}`,
+        `${words.tips[i]}, ${words.shots[i]} ${words.shots_word}`].filter(Boolean).join(" · ");
+    },
   }));
   made.push({ title: words.parameters, field: "parameters", ...number, formatter: shown("parameters_text") });
   made.push({ title: words.precision, field: "precision" });

@@ -21,8 +21,10 @@ from palmares.leaderboard.publishing import (
 from palmares.leaderboard.publishing.card import CARD_PATH, edit_card
 from palmares.leaderboard.publishing.card_section import card_section
 from palmares.leaderboard.publishing.charts import charts
+from palmares.leaderboard.publishing.rank_intervals import with_rank_intervals
 from palmares.leaderboard.results import Manifest
 from palmares.leaderboard.submissions.submission import Submission
+from palmares.steps.leaderboard.evaluated_rows import evaluated_rows
 from palmares.steps.outbox import check_written, write_everything
 from palmares.steps.services import Services
 from palmares.store.outbox.queue import OutboxEntry
@@ -48,12 +50,17 @@ def is_quiet(services: Services, *, waited_s: float) -> bool:
 
 def read_contents(services: Services) -> Contents:
     """Put the leaderboard together from the store alone: whoever missed an event misses nothing."""
-    found = [_result(services, record) for record in services.store.results.published()]
-    return contents_of(
+    suite = services.settings.suite()
+    records = services.store.results.published()
+    found = [_result(services, record) for record in records]
+    contents = contents_of(
         [result for result in found if result is not None],
-        suite=services.settings.suite(),
+        suite=suite,
         moderation=services.store.moderation.current(),
     )
+    ranked = {row.result.submission.job_key for row in contents.ranked}
+    rows = evaluated_rows(services, [record for record in records if record.job_key in ranked], suite)
+    return with_rank_intervals(contents, rows, seed=suite.seed)
 
 
 def publish_leaderboard(services: Services) -> dict[str, Any]:
