@@ -24,16 +24,13 @@ def first_cells(heading: str) -> set[str]:
 def test_every_column_of_the_contents_table_is_explained():
     content = contents_parquet(contents_of([], suite=SUITE, moderation={}), hub_url="https://hub.example")
     columns = set(pq.read_table(io.BytesIO(content)).column_names)
+    endings = ("", " Raw", " Stderr", " Low", " High", " Rank Best", " Rank Worst")
     for task in SUITE.tasks:
-        own = {task.title, f"{task.title} Raw", f"{task.title} Stderr"}
+        own = {f"{task.title}{ending}" for ending in endings}
         assert own <= columns
         columns -= own
 
-    assert first_cells("### Contents table") == columns | {
-        "<benchmark>",
-        "<benchmark> Raw",
-        "<benchmark> Stderr",
-    }
+    assert first_cells("### Contents table") == columns | {f"<benchmark>{ending}" for ending in endings}
 
 
 def test_every_member_of_the_provenance_is_explained():
