@@ -271,6 +271,11 @@ def stopped(task_id: str, *, reason: str, force: bool) -> Flow[None]:
     yield from call("tasks.stopped", {"task": task_id, "status_reason": reason, "force": force})
 
 
+def failed(task_id: str, *, reason: str) -> Flow[None]:
+    """Declare a running task failed, for an agent that cannot do so itself."""
+    yield from call("tasks.failed", {"task": task_id, "status_reason": reason, "force": True})
+
+
 def completed(task_id: str, *, reason: str) -> Flow[None]:
     """Declare the task completed, whatever its status: its results are there, unreported."""
     yield from call("tasks.completed", {"task": task_id, "status_reason": reason, "force": True})

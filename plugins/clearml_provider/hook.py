@@ -157,6 +157,12 @@ class ClearMLHook(BaseHook):
         flow = cancel(task_id, attempt=attempt, cause="cancelled", reason=reason, grace_s=grace_s)
         return self.run(flow)
 
+    def fail(self, task_id: str, *, reason: str) -> None:
+        """Declare the task failed where its agent cannot do so any more."""
+        from clearml_provider import api
+
+        self.run(api.failed(task_id, reason=reason))
+
     def log_tail(self, task_id: str, *, lines: int = 100) -> list[str]:
         """The console's last lines, keys hidden; they may quote the job's data."""
         from clearml_provider import api

@@ -17,6 +17,7 @@ DAG_IDS = (
     "watch_scorers",
     "publish_leaderboard",
     "publish_queue",
+    "run_containers",
 )
 PAGES = ("queue", "models", "failures")
 """The operators' pages, under ``/palmares``."""

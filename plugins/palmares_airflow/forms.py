@@ -36,13 +36,18 @@ def filled(params: Mapping[str, Any]) -> dict[str, Any]:
 def suites() -> list[str]:
     """Names of the suites, as ``load_settings`` finds them: the leaderboard's block and one file each."""
     folder = _config_dir()
-    own = _keys(folder / "leaderboard.yaml", "suites")
+    own = _block(folder / "leaderboard.yaml", "suites")
     return sorted({*own, *(path.stem for path in folder.glob("suites/*.yaml"))})
 
 
-def clusters() -> list[str]:
-    """Names of the clusters."""
-    return sorted(_keys(_config_dir() / "clusters.yaml", "clusters"))
+def clusters(*, launcher: str | None = None) -> list[str]:
+    """Names of the clusters; *launcher*: of those alone that have it."""
+    found = _block(_config_dir() / "clusters.yaml", "clusters")
+    return sorted(
+        name
+        for name, cluster in found.items()
+        if launcher is None or (isinstance(cluster, dict) and cluster.get("launcher") == launcher)
+    )
 
 
 def _config_dir() -> Path:
@@ -51,14 +56,14 @@ def _config_dir() -> Path:
     return Path(named) if named else Path(__file__).resolve().parents[2] / "include" / "config"
 
 
-def _keys(path: Path, block: str) -> list[str]:
-    """Keys of a block; none where the file cannot be read: the first task names what is wrong with it."""
+def _block(path: Path, block: str) -> dict[str, Any]:
+    """A block by its keys; empty where the file cannot be read: the first task names what is wrong."""
     import yaml
 
     try:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         data = yaml.load(path.read_bytes(), Loader=loader)  # noqa: S506 - both are safe loaders
     except (OSError, ValueError, yaml.YAMLError):
-        return []
+        return {}
     found = data.get(block) if isinstance(data, dict) else None
-    return [str(name) for name in found] if isinstance(found, dict) else []
+    return {str(name): value for name, value in found.items()} if isinstance(found, dict) else {}

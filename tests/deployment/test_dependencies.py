@@ -41,7 +41,6 @@ SCOPES = [
 """Folders, what is left out of them, and the files that must name each package imported there."""
 NOT_IMPORTED = {
     "apache-airflow-providers-celery": "Airflow loads its executor by name",
-    "apache-airflow-providers-docker": "for a leaderboard's own tasks",
     "apache-airflow-providers-standard": "for a leaderboard's own tasks",
     "asyncpg": "Airflow's database driver",
     "authlib": "huggingface_hub's log-in needs it",
@@ -116,14 +115,22 @@ def imported_packages(files: set[Path]) -> dict[str, str]:
                 names = [node.module or ""]
             else:
                 continue
-            found |= {name.partition(".")[0]: str(path.relative_to(ROOT)) for name in names}
+            found |= {_package(name): str(path.relative_to(ROOT)) for name in names}
     return {name: path for name, path in found.items() if name not in sys.stdlib_module_names | OURS}
+
+
+def _package(module: str) -> str:
+    """The top-level package; a provider of Airflow's is a package of its own."""
+    parts = module.split(".")
+    return ".".join(parts[:3]) if parts[:2] == ["airflow", "providers"] else parts[0]
 
 
 def distributions_of(package: str) -> set[str]:
     """Which distributions may provide *package*; its own name, where this environment does not have it."""
     if package == "airflow":
         return {"apache-airflow"}
+    if package.startswith("airflow.providers."):
+        return {f"apache-airflow-providers-{package.rpartition('.')[2]}"}
     return {canonicalize_name(name) for name in PROVIDERS.get(package, [package])}
 
 

@@ -42,6 +42,62 @@ class Speed(BaseModel):
     """With a history: share of jobs that should end within their wall time."""
 
 
+class Mount(BaseModel):
+    """A folder of the Docker host, or a named volume, that jobs see."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str = Field(min_length=1)
+    """An absolute path on the host, or a volume's name."""
+    target: str = Field(pattern=r"^/.+")
+    """Where the job sees it."""
+    read_only: bool = True
+
+    @property
+    def type(self) -> Literal["bind", "volume"]:
+        return "bind" if self.source.startswith("/") else "volume"
+
+
+class DockerHost(BaseModel):
+    """A host with a Docker engine and no ClearML agent: Airflow starts a container for each queued job."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field(pattern=r"^(unix|tcp|https?)://.+")
+    """The engine's address, ``unix:///var/run/docker.sock`` or ``tcp://host:2376``."""
+    tls_ca_cert: str | None = None
+    """Paths on Airflow's workers and triggerers; all three or none."""
+    tls_client_cert: str | None = None
+    tls_client_key: str | None = None
+    registry_conn_id: str | None = None
+    """Airflow connection of type ``docker`` with the registry's credentials; None: the image is public, or on
+    the host already."""
+    image: str = Field(min_length=1)
+    """Of the evaluator; best by digest (``name@sha256:…``). The digest is kept in each provenance."""
+    network: str = "bridge"
+    """A network of the engine from which ClearML and the Hub are reached; best one that reaches no more."""
+    user: str | None = None
+    """``uid:gid``; None: the image's own."""
+    memory_bytes: PositiveInt | None = None
+    """A container's limit, swap included; None: the host's memory."""
+    shm_bytes: PositiveInt = 2**30
+    """Of ``/dev/shm``, which GPU workers talk through."""
+    pids_limit: PositiveInt = 4096
+    gpus: bool = True
+    """False: no GPU is passed on (``gpus_per_node`` then counts places)."""
+    mounts: tuple[Mount, ...] = ()
+    environment: dict[str, str] = {}
+    """Added to a job's environment, such as another address of ClearML inside the network. No secrets: keys
+    come from Airflow's connections."""
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        given = [self.tls_ca_cert, self.tls_client_cert, self.tls_client_key]
+        if any(given) and not all(given):
+            raise ValueError("docker: tls_ca_cert, tls_client_cert and tls_client_key are given together")
+        return self
+
+
 class Cluster(BaseModel):
     """One cluster: ``clusters.yaml`` holds these by name."""
 
@@ -58,6 +114,10 @@ class Cluster(BaseModel):
     fabric_between_nodes: bool = False
     """False: tensor parallelism stays inside a node, pipeline parallelism spans nodes."""
     backend: Literal["vllm", "hf"]
+    launcher: Literal["agent", "docker"] = "agent"
+    """Who takes jobs from the queues: ClearML agents, or the DAG ``run_containers`` on a Docker host."""
+    docker: DockerHost | None = None
+    """Of the launcher ``docker``."""
     queues: dict[str, str] = Field(min_length=1)
     """ClearML queue by shape, e.g. ``2x2`` (nodes x GPUs a node) or ``*`` for any other."""
     gpu_memory_utilization: float = Field(gt=0, le=1)
@@ -81,6 +141,14 @@ class Cluster(BaseModel):
             raise ValueError(
                 f"min_walltime {self.min_walltime} is longer than max_walltime {self.max_walltime}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _the_launcher_is_described(self) -> Self:
+        if (self.launcher == "docker") != (self.docker is not None):
+            raise ValueError("launcher: docker and a block docker belong together: give both or neither")
+        if self.launcher == "docker" and self.nodes > 1:
+            raise ValueError(f"launcher: docker is one host, nodes is {self.nodes}: describe each host apart")
         return self
 
     def queue(self, *, nodes: int, gpus_per_node: int) -> str | None:
