@@ -19,7 +19,7 @@ DAG_IDS = (
     "publish_queue",
     "run_containers",
 )
-PAGES = ("queue", "models", "failures")
+PAGES = ("queue", "models", "failures", "ledger")
 """The operators' pages, under ``/palmares``."""
 
 

@@ -67,6 +67,7 @@ def keep_outcome(termination: Termination, outcome: AttemptOutcome) -> None:
             clearml_task_id=task.id,
             attempt=termination.attempt,
             user_properties=task.user_properties,
+            ran_s=_ran_s(task),
         )
 
 

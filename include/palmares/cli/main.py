@@ -21,6 +21,7 @@ COMMANDS = (
     "palmares.cli.commands.compare",
     "palmares.cli.commands.requests",
     "palmares.cli.commands.models",
+    "palmares.cli.commands.ledger",
     "palmares.cli.commands.rescore",
     "palmares.cli.commands.grade",
     "palmares.cli.commands.classify",

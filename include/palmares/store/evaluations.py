@@ -86,6 +86,8 @@ class Attempt:
     reason: str | None
     started_at: datetime
     ended_at: datetime | None
+    ran_s: float | None = None
+    """Seconds in progress; None: it runs, or nobody knows."""
 
 
 class Evaluations:
@@ -275,6 +277,7 @@ class Evaluations:
                 changed = row | {
                     "started_at": func.now(),
                     "ended_at": None,
+                    "ran_s": None,
                     "failure_class": None,
                     "reason": None,
                 }
@@ -292,8 +295,17 @@ class Evaluations:
                     )
                 )
 
-    def end_attempt(self, job_key: str, *, attempt: int, failure_class: str, reason: str) -> None:
+    def end_attempt(
+        self, job_key: str, *, attempt: int, failure_class: str, reason: str, ran_s: float | None = None
+    ) -> None:
         """Note how *attempt* ended. Said again, the later words count and the first time stays.
+
+        Args:
+            job_key: Of the evaluation.
+            attempt: Its number.
+            failure_class: How it ended.
+            reason: A sentence.
+            ran_s: Seconds in progress; None: nobody knows, and what was noted before stays.
 
         Raises:
             StoreError: No such attempt was recorded.
@@ -306,6 +318,7 @@ class Evaluations:
                     failure_class=failure_class,
                     reason=clean_text(reason),
                     ended_at=func.coalesce(_ATTEMPTS.c.ended_at, func.now()),
+                    ran_s=func.coalesce(ran_s, _ATTEMPTS.c.ran_s),
                 )
             )
             if ended.rowcount != 1:

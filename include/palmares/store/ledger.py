@@ -1,4 +1,4 @@
-"""Durations of accepted jobs, beside what their plans forecast."""
+"""What jobs took: all attempts, and accepted ones beside what their plans forecast."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Float, cast, func, select
 
+from palmares.leaderboard.ledger import LedgerAttempt
 from palmares.store import schema
 from palmares.store.database import Database
+from palmares.store.values import utc_times
 
 _ATTEMPTS = schema.attempts
 _ACCEPTED = schema.accepted_results
@@ -34,10 +36,34 @@ class FinishedJob:
 
 
 class Ledger:
-    """Rows of `accepted_results`, with the plans of their attempts."""
+    """Rows of `attempts`, with the results that were accepted of them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def attempts(self) -> Sequence[LedgerAttempt]:
+        """Every attempt, the oldest first; an accepted one lasted as long as its manifest says."""
+        measured = _ACCEPTED.c.manifest["duration_s"].astext
+        query = (
+            select(
+                _ATTEMPTS.c.job_key,
+                _EVALUATIONS.c.model_id,
+                _ATTEMPTS.c.attempt,
+                func.coalesce(_ATTEMPTS.c.failure_class, "running").label("outcome"),
+                _ATTEMPTS.c.plan,
+                _ATTEMPTS.c.started_at,
+                _ATTEMPTS.c.ended_at,
+                func.coalesce(cast(measured, Float), _ATTEMPTS.c.ran_s).label("ran_s"),
+            )
+            .join(_EVALUATIONS, _EVALUATIONS.c.job_key == _ATTEMPTS.c.job_key)
+            .outerjoin(
+                _ACCEPTED,
+                (_ACCEPTED.c.job_key == _ATTEMPTS.c.job_key) & (_ACCEPTED.c.attempt == _ATTEMPTS.c.attempt),
+            )
+            .order_by(_ATTEMPTS.c.started_at, _ATTEMPTS.c.job_key, _ATTEMPTS.c.attempt)
+        )
+        with self._database.transaction() as connection:
+            return [LedgerAttempt(**utc_times(row._mapping)) for row in connection.execute(query)]
 
     def finished_jobs(self, *, cluster: str, limit: int = MOST_JOBS) -> Sequence[FinishedJob]:
         """Return whole jobs of a cluster that succeeded at their first attempt, the newest first.

@@ -8,6 +8,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Float,
     ForeignKey,
     Identity,
     Index,
@@ -23,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-SCHEMA_REVISION = "0008"
+SCHEMA_REVISION = "0009"
 """The newest migration; a test holds it equal to the one in ``migrations/versions``."""
 
 metadata = MetaData(
@@ -83,6 +84,7 @@ attempts = Table(
     Column("reason", Text),
     _now("started_at"),
     Column("ended_at", DateTime(timezone=True)),
+    Column("ran_s", Float, comment="seconds in progress; null: nobody knows"),
     PrimaryKeyConstraint("job_key", "attempt"),
     CheckConstraint("attempt >= 1", name="attempt_from_one"),
 )

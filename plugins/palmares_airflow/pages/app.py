@@ -12,7 +12,7 @@ from urllib.parse import quote
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from airflow.api_fastapi.core_api.security import GetUserDep
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader
 
@@ -51,6 +51,7 @@ def services() -> Iterator[Services]:
 
 
 ServicesDep = Annotated[Any, Depends(services)]
+Month = Annotated[str, Query(pattern=r"^(\d{4}-(0[1-9]|1[0-2]))?$", description="2026-11; empty: all.")]
 pages = APIRouter(dependencies=[Depends(may_read)])
 
 
@@ -82,6 +83,23 @@ def failures_page(services: ServicesDep) -> HTMLResponse:
 @pages.get("/api/failures")
 def failures_json(services: ServicesDep) -> dict[str, Any]:
     return _failures(services)
+
+
+@pages.get("/ledger")
+def ledger_page(services: ServicesDep, since: Month = "", until: Month = "") -> HTMLResponse:
+    return _html("ledger", **_ledger(services, since=since, until=until), since=since, until=until)
+
+
+@pages.get("/api/ledger")
+def ledger_json(services: ServicesDep, since: Month = "", until: Month = "") -> dict[str, Any]:
+    return _ledger(services, since=since, until=until)
+
+
+def _ledger(services: Services, *, since: str, until: str) -> dict[str, Any]:
+    """What all attempts cost, failed ones included."""
+    from palmares.steps.costs import ledger_report, read_ledger
+
+    return ledger_report(read_ledger(services, since=since or None, until=until or None))
 
 
 def _queue(services: Services) -> dict[str, Any]:

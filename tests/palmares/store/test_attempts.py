@@ -42,6 +42,13 @@ def test_a_late_repetition_of_an_old_attempt_leaves_the_current_one(store, key):
     assert (store.evaluations.get(key).attempt, store.evaluations.get(key).plan) == (2, {"nodes": 2})
 
 
+def test_how_long_an_attempt_ran_stays_noted(store, key):
+    store.evaluations.record_attempt(key, attempt=1, clearml_task_id="t", plan={})
+    store.evaluations.end_attempt(key, attempt=1, failure_class="node_lost", reason="gone", ran_s=12.5)
+    store.evaluations.end_attempt(key, attempt=1, failure_class="node_lost", reason="said again")
+    assert [one.ran_s for one in store.evaluations.attempts(key)] == [12.5]
+
+
 def test_a_deleted_clearml_task_starts_the_count_afresh(store, key):
     store.evaluations.record_attempt(key, attempt=1, clearml_task_id="deleted", plan={"nodes": 1})
     store.evaluations.end_attempt(key, attempt=1, failure_class="node_lost", reason="gone")

@@ -64,3 +64,12 @@ def test_the_newest_come_first_and_no_more_than_asked_for(store, finish):
     keys = [finish(number) for number in range(1, 4)]
 
     assert [job.job_key for job in store.ledger.finished_jobs(cluster="musa", limit=2)] == [keys[2], keys[1]]
+
+
+def test_an_accepted_attempt_lasted_as_long_as_its_manifest_says(store, finish):
+    key = finish(1)
+    store.evaluations.end_attempt(key, attempt=1, failure_class="succeeded", reason="Done.", ran_s=1.0)
+
+    (one,) = store.ledger.attempts()
+    assert (one.job_key, one.outcome, one.ran_s) == (key, "succeeded", 900.25)
+    assert one.plan == PLAN

@@ -130,3 +130,19 @@ def test_without_a_plan_none_is_shown(plan: dict[str, object] | None) -> None:
 def test_times_are_shown_with_their_zone() -> None:
     assert shown(datetime(2026, 1, 5, 8, 0, tzinfo=UTC)) == "2026-01-05 09:00 CET"
     assert shown(None) == ""
+
+
+def test_the_ledger_adds_up_failed_attempts_too(
+    services: Services, petit: Submission, pages: TestClient
+) -> None:
+    fail(services, petit, attempt=1, cause="node_lost", reason="Gone.")
+    services.store.evaluations.end_attempt(
+        petit.job_key, attempt=1, failure_class="node_lost", reason="Gone.", ran_s=7200.0
+    )
+
+    answer = pages.get("/palmares/api/ledger").json()
+    assert (answer["total"]["attempts"], answer["total"]["gpu_hours"]) == (1, 4.0)
+    assert [row["organisation"] for row in answer["by_organisation"]] == ["palmares-demo"]
+    assert "node_lost" in pages.get("/palmares/ledger").text
+    assert pages.get("/palmares/api/ledger", params={"until": "2001-01"}).json()["total"]["attempts"] == 0
+    assert pages.get("/palmares/ledger", params={"since": HOSTILE}).status_code == 422

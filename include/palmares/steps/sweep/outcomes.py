@@ -204,6 +204,7 @@ def record_outcome(
     clearml_task_id: str,
     attempt: int,
     user_properties: Mapping[str, str],
+    ran_s: float | None = None,
 ) -> None:
     """Keep an attempt and its outcome; a model's fault and a cancellation settle the evaluation.
 
@@ -214,7 +215,9 @@ def record_outcome(
     plan = json.loads(user_properties.get("plan") or "{}")
     store = services.store
     store.evaluations.record_attempt(job_key, attempt=attempt, clearml_task_id=clearml_task_id, plan=plan)
-    store.evaluations.end_attempt(job_key, attempt=attempt, failure_class=failure_class, reason=reason)
+    store.evaluations.end_attempt(
+        job_key, attempt=attempt, failure_class=failure_class, reason=reason, ran_s=ran_s
+    )
     if decision == "succeeded":
         store.evaluations.update(job_key, state=EvaluationState.ENQUEUED, clearml_task_id=clearml_task_id)
         return
