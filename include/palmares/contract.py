@@ -129,6 +129,8 @@ MODEL_LOADED: Final = f"{CONSOLE_PREFIX}loaded: "
 
 RESULTS_ARTIFACT: Final = "results"
 """Name of the artifact: one zip."""
+UNFINISHED_ARTIFACT: Final = "unfinished"
+"""Name of the artifact of an attempt that has not ended well: one zip of its tasks' folders."""
 MANIFEST_NAME: Final = "manifest.json"
 MANIFEST_SCHEMA: Final = 1
 RESULTS_PREFIX: Final = "results_"

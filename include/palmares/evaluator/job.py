@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from palmares.evaluator.console import say
 from palmares.evaluator.evaluation import evaluate_model
 from palmares.evaluator.failures import EvaluationFailure
 from palmares.evaluator.settings import JobSettings, read_settings
+from palmares.evaluator.unfinished import UnfinishedUpload
 
 if TYPE_CHECKING:
     from clearml import Task
@@ -42,12 +44,14 @@ def run(task: Task) -> None:
 
     The job's folder holds hidden rows. It is removed on success, and kept after a failure, so that the next
     attempt on this machine begins where this one ended; folders that nobody came back to go after a week.
+    What is answered so far is also uploaded, for the next attempt on another machine.
 
     Raises:
         SystemExit: The job failed; the console's last line and user property ``failure_class`` say why.
     """
     started = time.monotonic()
-    _say_when_told_to_stop()
+    before_end: list[Callable[[], None]] = []
+    _say_when_told_to_stop(before_end)
     properties = task.get_user_properties(value_only=True)
     attempt = str(properties.get("attempt") or "1")
     say(f"attempt {attempt} of ClearML task {task.id}")
@@ -60,7 +64,8 @@ def run(task: Task) -> None:
             datasets_directory=os.environ.get("DATASETS_DIRECTORY"),
         )
         folder = _job_folder(settings, task.id)
-        with RowsReport(task, attempt) as on_rows:
+        with UnfinishedUpload(task, folder, attempt) as unfinished, RowsReport(task, attempt) as on_rows:
+            before_end.append(unfinished.upload_in_time)
             evaluated = evaluate_model(
                 settings, folder, clearml_task_id=task.id, progress=say, on_rows=on_rows
             )
@@ -70,6 +75,7 @@ def run(task: Task) -> None:
         # Only now: values on the task are those of results that have arrived.
         report_values(task, evaluated.single_values, evaluated.rows_per_s, attempt=settings.attempt)
         confirm_results(task, settings.attempt)
+        unfinished.remove()
         say(f"results of attempt {settings.attempt} uploaded and read back")
         shutil.rmtree(folder, ignore_errors=True)
         say(f"done in {time.monotonic() - started:.1f} s")
@@ -89,12 +95,18 @@ def _stop_if_replaced(task: Task, attempt: str) -> None:
         sys.exit(1)
 
 
-def _say_when_told_to_stop() -> None:
-    """Say so on SIGTERM (a drained node, a wall time, a cancellation); ClearML's own handler then ends it."""
+def _say_when_told_to_stop(before_end: list[Callable[[], None]]) -> None:
+    """Say so on SIGTERM (a drained node, a wall time, a cancellation); ClearML's own handler then ends it.
+
+    Args:
+        before_end: Called first; more may be added later.
+    """
     before = signal.getsignal(signal.SIGTERM)
 
     def stop(number: int, frame: FrameType | None) -> None:
         os.write(1, f"\n{CONSOLE_PREFIX}{TOLD_TO_STOP}\n".encode())  # print may be what was interrupted
+        for call in before_end:
+            call()
         if callable(before):
             before(number, frame)
         sys.exit(128 + number)

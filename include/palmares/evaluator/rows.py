@@ -11,14 +11,14 @@ RowsDone = Callable[[str, int, int], None]
 
 
 def ignore_rows(name: str, done: int, of: int) -> None:
-    """For a terminal, which shows lm-eval's own bar."""
+    """For a terminal, which shows a bar."""
 
 
 class RowCounter:
     """Stands in the place of lm-eval's cache hook, which its engines call once for each answered request.
 
-    A row may be several requests: one a choice. An engine that answers a whole task at once (vLLM) calls when
-    it has all answers.
+    A row may be several requests: one a choice. An engine that answers many at once (vLLM) calls when it has
+    the answers of a slice (`palmares.evaluator.answers`).
     """
 
     def __init__(self, name: str, lm_eval_task: Any, rows: int, on_rows: RowsDone) -> None:
@@ -31,8 +31,12 @@ class RowCounter:
 
     def add_partial(self, attr: str, req: object, res: object) -> None:
         """Count a request; lm-eval's own signature, of which nothing is kept."""
+        self.add(1)
+
+    def add(self, requests: int) -> None:
+        """Count requests that are answered."""
         self._requests = self._requests or sum(one.repeats for one in self._task.instances)
-        self._answered = min(self._answered + 1, self._requests)
+        self._answered = min(self._answered + requests, self._requests)
         self._on_rows(self._name, self._answered * self._rows // self._requests, self._rows)
 
 

@@ -15,6 +15,7 @@ from typing import Any, TypeGuard
 
 from palmares.benchmarks.benchmark import Metric
 from palmares.benchmarks.statistics import task_metrics
+from palmares.evaluator.answers import ANSWERS_NAME, AnswerLog, RememberingModel
 from palmares.evaluator.backends import LoadedModel
 from palmares.evaluator.details import count_rows, details_row, write_details
 from palmares.evaluator.environment import quiet_loggers
@@ -77,8 +78,8 @@ def run_task(
         settings: The job.
         prepared: The task, with its rows.
         model: Reused from task to task.
-        folder: The task's own folder; replaced.
-        fingerprint: What the outcome depends on, for `saved_outcome`.
+        folder: The task's own folder; replaced. Answers that an earlier attempt left there are used.
+        fingerprint: What answers and outcome depend on, for `AnswerLog` and `saved_outcome`.
         on_rows: Told the rows that are answered, while the task runs.
 
     Raises:
@@ -93,9 +94,17 @@ def run_task(
     quiet_loggers()
     room = _limit_generation(settings, prepared, model.lm)
     _seed(settings.seed)
-    with counted(model.lm, RowCounter(task.name, prepared.lm_eval_task, len(prepared.rows), on_rows)):
+    counter = RowCounter(task.name, prepared.lm_eval_task, len(prepared.rows), on_rows)
+    lm = RememberingModel(
+        model.lm,
+        AnswerLog(folder / ANSWERS_NAME, fingerprint),
+        title=task.name,
+        backend=settings.backend,
+        on_known=counter.add,
+    )
+    with counted(model.lm, counter):
         results = evaluate(
-            lm=model.lm,
+            lm=lm,
             task_dict={"tasks": {name: prepared.lm_eval_task}, "groups": {}},
             samples={name: list(prepared.rows)},
             apply_chat_template=settings.use_chat_template,

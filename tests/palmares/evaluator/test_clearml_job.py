@@ -143,6 +143,24 @@ def test_a_job_that_is_told_to_stop_says_so(services: Services):
     assert "results_attempt" not in services.task(task_id)["hyperparams"]["properties"]
 
 
+def test_a_job_that_is_stopped_in_the_middle_goes_on_on_another_machine(services: Services, tmp_path: Path):
+    task_id = services.new_task(tasks="community|bac-fr|0,community|ifeval-fr|0", batch_size="1")
+    first = {"PALMARES_JOBS_DIRECTORY": str(tmp_path / "first")}
+    job = services.start_by_itself(task_id, **first)
+    console = services.read_until(job, "palmares | ifeval-fr 2/2: 48 rows")
+    job.send_signal(signal.SIGTERM)
+    rest, _ = job.communicate(timeout=600)
+    assert "palmares | told to stop by SIGTERM" in console + rest
+    assert [one["key"] for one in services.task(task_id)["execution"]["artifacts"]] == ["unfinished"]
+
+    again = services.run_by_itself(task_id, PALMARES_JOBS_DIRECTORY=str(tmp_path / "second"))
+
+    assert again.returncode == 0, again.stdout
+    assert "palmares | goes on with what an earlier attempt on another machine answered" in again.stdout
+    assert "palmares | bac-fr 1/2: saved by an earlier attempt" in again.stdout
+    assert [one["key"] for one in services.task(task_id)["execution"]["artifacts"]] == ["results"]
+
+
 def test_an_attempt_that_was_replaced_uploads_nothing_and_says_nothing_on_the_task(services: Services):
     task_id = services.new_task(tasks="community|bac-fr|0", limit_samples="3")
     job = services.start_by_itself(task_id)
