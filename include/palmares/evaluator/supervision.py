@@ -29,6 +29,9 @@ _KEPT_LINES: Final = 400
 _LONGEST_LINE: Final = 2000
 _WAKE: Final = signal.SIGUSR2
 """Interrupts the main thread, which may wait for an answer that never comes."""
+_KEEP_ENVIRONMENT: Final = "SPT_NOENV"
+"""Environment variable. vLLM names its processes with setproctitle, which writes over the process's
+environment unless this is set: the guardian would know none of them. Source: setproctitle's README."""
 _POLL_S: Final = 1.0
 _REACT_S: Final = 60.0
 _ENGINE_PROCESS: Final = re.compile(rb"VLLM::|multiprocessing\.spawn")
@@ -131,6 +134,7 @@ class Supervisor:
             env=environment,
         )
         os.environ[guardian.VARIABLE] = self._token
+        os.environ[_KEEP_ENVIRONMENT] = "1"
         self._before = signal.signal(_WAKE, self._interrupt)
         self.output.__enter__()
         self._thread = threading.Thread(target=self._watch, daemon=True, name="engine-watch")

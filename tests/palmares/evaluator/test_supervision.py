@@ -18,11 +18,17 @@ from palmares.evaluator.supervision import Supervisor, engine_failure
 DEADLINE_S = 300
 JOB = """
 import multiprocessing, queue, sys, time
+import setproctitle
 from palmares.evaluator.failures import EvaluationFailure
 from palmares.evaluator.supervision import Supervisor
 
+def wait(name):
+    setproctitle.setproctitle(name)  # as vLLM does: it writes over the environment that /proc shows
+    time.sleep(600)
+
 def core(mode, pipe):
-    worker = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(600,))
+    setproctitle.setproctitle("VLLM::EngineCore")
+    worker = multiprocessing.get_context("spawn").Process(target=wait, args=("VLLM::Worker",))
     worker.start()
     if mode == "memory":
         print("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB", flush=True)
