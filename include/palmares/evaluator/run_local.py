@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
 
+from palmares.contract import UserProperty
 from palmares.evaluator.artifact import zip_artifact
 from palmares.evaluator.console import say
 from palmares.evaluator.evaluation import evaluate_model
@@ -36,6 +38,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--max-gen-toks", default="", help="tokens to generate at most, for every task")
     parser.add_argument("--max-model-length", default="")
     parser.add_argument("--batch-size", default="", help="rows at once, with the hf backends")
+    parser.add_argument("--tensor-parallel-size", type=int, help="GPUs that share each layer, with vllm")
+    parser.add_argument("--pipeline-parallel-size", type=int, help="groups of GPUs in a row, with vllm")
+    parser.add_argument("--max-num-seqs", type=int, help="rows in flight, with vllm")
+    parser.add_argument("--gpu-memory-utilization", default="", help="share of a GPU's memory, with vllm")
+    parser.add_argument("--enforce-eager", action="store_true", help="start without compiling, with vllm")
     parser.add_argument("--seed", default="42")
     parser.add_argument("--zip", action="store_true", help="also write results.zip, as ClearML would get it")
     return parser
@@ -60,12 +67,18 @@ def main(arguments: list[str] | None = None) -> int:
         "max_model_length": asked.max_model_length,
         "batch_size": asked.batch_size,
         "seed": asked.seed,
+        "gpu_memory_utilization": asked.gpu_memory_utilization,
+        "enforce_eager": str(asked.enforce_eager),
         "suite": "fr",
+    }
+    plan = {
+        name: getattr(asked, name)
+        for name in ("tensor_parallel_size", "pipeline_parallel_size", "max_num_seqs")
     }
     try:
         settings = read_settings(
             {f"General/{name}": value for name, value in general.items()},
-            {},
+            {UserProperty.PLAN: json.dumps(plan)},
             datasets_directory=asked.datasets,
             allow_local=True,
         )

@@ -70,6 +70,20 @@ def evaluate(
     max_model_length: Annotated[
         int | None, typer.Option(min=16, help="Longest prompt and answer.", show_default="the model's own")
     ] = None,
+    tensor_parallel_size: Annotated[
+        int | None, typer.Option(min=1, help="vllm: GPUs that share each layer.", show_default="1")
+    ] = None,
+    pipeline_parallel_size: Annotated[
+        int | None, typer.Option(min=1, help="vllm: groups of GPUs, one after another.", show_default="1")
+    ] = None,
+    max_num_seqs: Annotated[
+        int | None, typer.Option(min=1, help="vllm: rows in flight.", show_default="the engine's own")
+    ] = None,
+    gpu_memory_utilization: Annotated[
+        float | None,
+        typer.Option(min=0.01, max=1.0, help="vllm: share of a GPU's memory.", show_default="0.9"),
+    ] = None,
+    enforce_eager: Annotated[bool, typer.Option(help="vllm: start without compiling.")] = False,
     seed: Annotated[int, typer.Option(help="Of examples, samples and drawn rows.")] = 42,
     datasets: Annotated[
         Path | None, typer.Option(help="Folder of our own datasets.", envvar="DATASETS_DIRECTORY")
@@ -91,6 +105,10 @@ def evaluate(
         "--batch-size": batch_size,
         "--max-gen-toks": max_gen_toks,
         "--max-model-length": max_model_length,
+        "--tensor-parallel-size": tensor_parallel_size,
+        "--pipeline-parallel-size": pipeline_parallel_size,
+        "--max-num-seqs": max_num_seqs,
+        "--gpu-memory-utilization": gpu_memory_utilization,
         "--seed": seed,
         "--datasets": datasets,
         "--output": output,
@@ -98,6 +116,7 @@ def evaluate(
     command = [str(python), "-m", "palmares.evaluator.run_local", model]
     for name, value in options.items():
         command += [] if value is None else [name, str(value)]
+    command += ["--enforce-eager"] if enforce_eager else []
     command += [] if apply_chat_template else ["--no-chat-template"]
     # Progress is for people: with --json, standard output holds the object only.
     done = subprocess.run(command, stdout=2 if as_json else None, check=False)  # noqa: S603 - this project's own script
