@@ -32,7 +32,7 @@ from clearml_provider.operators import (
 )
 from clearml_provider.sensors import ClearMLTaskSensor
 
-from tests.plugins.clearml_provider.workplace import Workplace
+from tests.plugins.clearml_provider.workplace import ANSWER_DEADLINE_S, Workplace
 
 SPEC = {"name": "a job", "script": {"entry_point": "job.py", "diff": "print(1)"}}
 NO_TASK = "0" * 32
@@ -273,7 +273,7 @@ def test_an_artifact_whose_file_is_gone_is_told(clearml, tmp_path):
     clearml.upload(task_id, "results", b"x")
     artifact = clearml.task().artifact("results")
     headers = {"Authorization": f"Bearer {clearml.hook.get_conn()._token}"}
-    httpx.delete(artifact.uri, headers=headers).raise_for_status()
+    httpx.delete(artifact.uri, headers=headers, timeout=ANSWER_DEADLINE_S).raise_for_status()
     made = fetch(task_id, tmp_path / "out")
     refused(clearml, made, ClearMLArtifactError, "is listed, but the file server answered HTTP 404")
 

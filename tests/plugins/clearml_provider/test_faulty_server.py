@@ -32,6 +32,7 @@ from clearml_provider.transport import RetryPolicy, call
 
 from devstack.servers.faults import Fault, FaultInjector
 from tests.plugins.clearml_provider.conftest import ACCESS_KEY, JWT_SECRET, SECRET_KEY, _served
+from tests.plugins.clearml_provider.workplace import ANSWER_DEADLINE_S
 
 SPEC = {"name": "a job", "project": "faults", "script": {"entry_point": "job.py", "diff": "print(1)"}}
 ENDPOINTS = [
@@ -78,7 +79,8 @@ class Place:
         self.hook.run(api.server_info())  # signs in
         headers = {"Authorization": f"Bearer {self.hook.get_conn()._token}"}
         files = {"results.zip": ("results.zip", content)}
-        httpx.post(self.files_host, files=files, headers=headers).raise_for_status()
+        answer = httpx.post(self.files_host, files=files, headers=headers, timeout=ANSWER_DEADLINE_S)
+        answer.raise_for_status()
         artifact: dict[str, Any] = {"key": "results", "type": "custom"}
         artifact |= {"uri": f"{self.files_host}/results.zip"}
         artifact |= {"content_size": len(content), "hash": hashlib.sha256(content).hexdigest()}

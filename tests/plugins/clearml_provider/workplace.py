@@ -22,6 +22,8 @@ from clearml_provider.triggers import ClearMLTaskTrigger
 T = TypeVar("T")
 Asgi = Callable[..., Any]
 Between = Callable[[Call | Pause], None]
+ANSWER_DEADLINE_S = 60.0
+"""httpx gives up after 5 s without an answer, which a busy machine needs now and then."""
 
 
 class Faults:
@@ -167,7 +169,7 @@ class Workplace:
         content = json.dumps(event | {"msg": "".join(f"{line}\n" for line in lines)})
         headers = {"Authorization": f"Bearer {client._token}", "Content-Type": "application/json-lines"}
         url = f"{client.settings.api_host}/v2.23/events.add_batch"
-        httpx.post(url, content=content, headers=headers).raise_for_status()
+        httpx.post(url, content=content, headers=headers, timeout=ANSWER_DEADLINE_S).raise_for_status()
 
     def status(self, task_id: str) -> str:
         return self.hook.task(task_id).status.value
@@ -179,7 +181,10 @@ class Workplace:
         headers = {"Authorization": f"Bearer {client._token}"}
         url = f"{client.settings.files_host}/tests/a job.{task_id}/artifacts/{name}/{name}.zip"
         files = {f"tests/a job.{task_id}/artifacts/{name}/{name}.zip": (f"{name}.zip", content)}
-        httpx.post(client.settings.files_host, files=files, headers=headers).raise_for_status()
+        answer = httpx.post(
+            client.settings.files_host, files=files, headers=headers, timeout=ANSWER_DEADLINE_S
+        )
+        answer.raise_for_status()
         artifact = {
             "key": name,
             "type": "custom",
