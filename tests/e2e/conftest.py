@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import pytest
 from devstack.supervisor.paths import StackPaths
 from devstack.supervisor.processes import stack_processes
 from devstack.supervisor.state import StackState, load_state
+from tests.fixtures.stack_end import stack_ends_with_this_process
 
 SWEEP_DEADLINE_S = 1800.0
 JOB_SCRIPT = "clearml_job.py"
@@ -56,8 +58,10 @@ def run_palmares(home: Path, *arguments: str, environment: Mapping[str, str] | N
 
 @pytest.fixture(scope="package")  # not longer: an Airflow that idles beside the other tests takes half a core
 def sweep() -> Iterator[FinishedSweep]:
-    with tempfile.TemporaryDirectory(prefix="palmares-e2e-") as folder:
+    with ExitStack() as context:
+        folder = context.enter_context(tempfile.TemporaryDirectory(prefix="palmares-e2e-"))
         home = Path(folder) / "state"
+        context.enter_context(stack_ends_with_this_process(home))
         paths = StackPaths.locate(home)
         over = threading.Event()
         killed: list[int] = []

@@ -20,6 +20,7 @@ import pytest
 from devstack.supervisor.paths import StackPaths
 from devstack.supervisor.processes import stack_processes
 from devstack.supervisor.state import load_state
+from tests.fixtures.stack_end import stack_ends_with_this_process
 
 pytestmark = pytest.mark.stack
 DEADLINE_S = 600.0
@@ -90,7 +91,10 @@ def assert_nothing_is_left(home: Path) -> None:
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="palmares-test-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="palmares-test-") as folder,
+        stack_ends_with_this_process(Path(folder) / "state"),
+    ):
         yield Path(folder) / "state"
         palmares(Path(folder) / "state", "down")
 

@@ -17,6 +17,7 @@ from devstack.supervisor.processes import (
     memory_of,
     stack_processes,
     supervisor_process,
+    wait_for_end,
 )
 from devstack.supervisor.state import StackState, Supervisor, prepare_home
 from tests.devstack.conftest import wait_until
@@ -103,6 +104,43 @@ def test_a_process_that_ignores_sigterm_is_killed():
     process.wait()
     process.stdout.close()
     assert not psutil.pid_exists(process.pid)
+
+
+TEST_RUN = """
+import os, subprocess, sys
+from pathlib import Path
+from tests.fixtures.stack_end import stack_ends_with_this_process
+home = sys.argv[1]
+with stack_ends_with_this_process(Path(home)):
+    command = subprocess.Popen(
+        ["sleep", "600"], env={**os.environ, "PALMARES_HOME": home}, start_new_session=True
+    )
+    print(command.pid, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_test_run_that_is_killed_takes_its_stack_along(paths):
+    prepare_home(paths)
+    state = StackState()
+    state.save(paths)
+    part = sleeper(state, start_new_session=True)
+    run = subprocess.Popen(
+        [sys.executable, "-c", TEST_RUN, paths.home],
+        cwd=Path(__file__).parents[3],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert run.stdout is not None
+        command = psutil.Process(int(run.stdout.readline()))
+        assert part.poll() is None
+        run.kill()
+        assert wait_for_end([command], timeout_s=60) == []
+        wait_until(lambda: part.poll() is not None, "the part has ended")
+    finally:
+        run.communicate()
+        end(run, part)
 
 
 def test_memory_is_counted_once_however_often_it_is_shared():

@@ -13,6 +13,7 @@ from tests.faults.full.scenarios import FULL, FullScenario
 from tests.faults.full.stack import FullStack, running_stack
 from tests.faults.observe import observe
 from tests.faults.report import Played, recorded
+from tests.fixtures.stack_end import stack_ends_with_this_process
 
 pytestmark = [pytest.mark.faults, pytest.mark.stack]
 
@@ -21,6 +22,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.stack]
 def stack() -> Iterator[tuple[FullStack, httpx.Client]]:
     with tempfile.TemporaryDirectory(prefix="palmares-faults-") as folder, ExitStack() as opened:
         Path(folder).chmod(0o755)  # PostgreSQL's own user goes through
+        opened.enter_context(stack_ends_with_this_process(Path(folder) / "state"))
         running = opened.enter_context(running_stack(Path(folder) / "state"))
         yield running, opened.enter_context(airflow(running))
 
