@@ -89,6 +89,7 @@ def _manifest(folder: Path, facts: JobFacts, outcomes: Outcomes, details: dict[s
         "limit_samples": settings.limit_samples,
         "seed": settings.seed,
         "versions": facts.versions,
+        "engine": {name: value for name, value in facts.engine.items() if name != "pretrained"},
         "started_at": _time(facts.started_at),
         "ended_at": _time(facts.ended_at),
         "duration_s": facts.duration_s,
@@ -100,6 +101,7 @@ def _manifest(folder: Path, facts: JobFacts, outcomes: Outcomes, details: dict[s
                 "lm_eval_task": outcome.lm_eval_task,
                 "metrics": outcome.metrics,
                 "details": details[task.key],
+                "rows_per_s": round(outcome.rows / max(outcome.seconds, 0.001), 3),
             }
             for task, outcome, _ in outcomes
         },
