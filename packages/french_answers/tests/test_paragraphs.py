@@ -17,7 +17,7 @@ MAX_REFUSED = 2
 """Right paragraphs that are not accepted; as many were measured."""
 MAX_FOREIGN_ACCEPTED = 6
 """Wrong paragraphs of an author who had not seen the code that are accepted; as many were measured."""
-MAX_FOREIGN_REFUSED = 60
+MAX_FOREIGN_REFUSED = 55
 """Right ones that are not accepted; as many were measured."""
 SEED = 20261130
 CASES_A_DRESSING = 40

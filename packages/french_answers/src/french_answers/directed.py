@@ -84,8 +84,27 @@ _REALS_BEYOND = re.compile(
 )
 
 
+_MEMBER = r"[A-Za-z]\s*(?:\\in|∈)\s*(?:\\mathbb\s*\{?\s*[RZNC]\}?|[ℝℤℕℂ])"
+_BELONGS = re.compile(
+    rf"(?<=\$),?\s*(?:où|avec|pour tout|with|where)\s+\${_MEMBER}\$(?=[\s.]*$)"
+    rf"|(?:,|\\[,;]|\\q?quad|\s)+(?:(?:où|avec)\s+)?{_MEMBER}(?=[\s.$]*$)"
+)
+"""« où $k \\in \\mathbb{R}$ » at the end says what a letter stands for."""
+_PARTS = re.compile(
+    r"(?:de |a pour )?partie réelle (?:est |égale à )?\$?(?P<real>-?[\d,/]+)\$?,? et (?:de |pour )?(?:la )?"
+    r"partie imaginaire (?:est |égale à )?\$?(?P<imaginary>-?[\d,/]*\d)\$?",
+    re.IGNORECASE,
+)
+
+
+def _complex_of_words(found: re.Match[str]) -> str:
+    return f"égal à ${found['real']} + ({found['imaginary']}) i$"
+
+
 def _with_regions(text: str) -> str:
-    """Write « tous les réels supérieurs ou égaux à 3 » as an interval."""
+    """Write « tous les réels supérieurs ou égaux à 3 » as an interval, and a complex number's parts as it."""
+    text = _BELONGS.sub("", text)
+    text = _PARTS.sub(_complex_of_words, text)
     if "réel" not in text:
         return text
     text = _REALS_BUT.sub(r"$ℝ∖\\{\1\\}$", text)
@@ -118,6 +137,11 @@ def find_value(
         if name is not None and other is not None and name[1] != other[1]:
             return False
         return _fits(expected, value, candidate, labelled=labelled)
+
+    def fits_anyhow(candidate: Candidate) -> bool:
+        return fits(candidate) or (
+            asked is not None and _fits(Expected(gold, policy=policy), value, candidate)
+        )
 
     statements = read_statements(text)
     order = conclusions(statements, question=question)
@@ -154,7 +178,7 @@ def find_value(
         )
         if found is not None:
             alternatives = isinstance(value, Members) and not value.ordered
-            if found.correct and not alternatives and _offers_another(statement.text, fits):
+            if found.correct and not alternatives and _offers_another(statement.text, fits_anyhow):
                 return replace(found, correct=False, unsure="Another value is offered.")
             return found
     return None
@@ -241,8 +265,9 @@ def _judged(
     if _listed(clause, given):
         return Finding(correct=False, text=statement.text, unsure="Two values are given.")
     if len(matches) == len(given):
-        another = any(not fits(one) for one in candidates(rest)[:1])
-        if another and _EQUIVALENT.match(rest) and isinstance(value, Scalar) and value.unit is not None:
+        others = [one for one in candidates(rest)[:1] if not fits(one)]
+        another = bool(others)
+        if with_unit and _EQUIVALENT.match(rest) and any(_has_unit(one) for one in others):
             return Finding(
                 correct=False, text=statement.text, unsure="The same value is given in another unit."
             )
@@ -262,6 +287,11 @@ def _literal(one: Candidate) -> tuple[str, bool]:
         if isinstance(said, Scalar) and said.unit is not None:
             return way, True
     return one.texts[-1], False
+
+
+def _has_unit(one: Candidate) -> bool:
+    said = (_read(way) for way in one.texts if len(way) <= MAX_VALUE)
+    return any(isinstance(value, Scalar) and value.unit is not None for value in said)
 
 
 def _equal(one: Candidate, other: Candidate) -> bool:
@@ -305,11 +335,19 @@ _JOINT = re.compile(
 )
 
 
+_OF_MULTIPLE = re.compile(r"\$?-?\d[\d,]*\s*[a-z]\s*=")
+"""« 3k = -12 et k = -4 »: the first is a step to the second."""
+
+
 def _listed(clause: str, given: Sequence[Candidate]) -> bool:
     """Tell values that stand beside each other as equals: « 7 ou 8 », « 12 ; 13 »."""
     return any(
         other.start == one.start
-        or (other.start >= one.end and _JOINT.fullmatch(clause[one.end : other.start]) is not None)
+        or (
+            not _OF_MULTIPLE.match(one.texts[0])
+            and other.start >= one.end
+            and _JOINT.fullmatch(clause[one.end : other.start]) is not None
+        )
         for one, other in pairwise(given)
     )
 
@@ -343,6 +381,7 @@ def _members(
         if _NOT_THAT.match(text):
             return Finding(correct=False, text=statement.text)
         return Finding(correct=expected.compare("∅").equal, text=statement.text)
+    text = _without_remarks(text)
     found = [one for one in candidates(text) if not one.denied]
     found = [one for one in found if any(_WRITTEN.search(way) for way in one.texts)] or found
     if not found:
@@ -579,7 +618,7 @@ _VERB = re.compile(
     r"|on parle|on obtient|on trouve|correspond|repr[ée]sente|d[ée]signe|constitue|devient"
     r"|employ[ée]|obtenu|observ[ée]|met en [ée]vidence|known as|called|is|was|are|a pour|forme"
     r"|r[ée]ponse|answer|conclusion|donc|ainsi|[ée]crit|utilise|reconna[îi]t|suit|donne|dit"
-    r"|choisi[st]?|traduit|qualifie|r[ée]sultat|:)\b|:",
+    r"|choisi[st]?|traduit|qualifie|r[ée]sultat|on appelle|place (?=(?:la|le) (?:notion|concept)))\b|:",
     re.IGNORECASE,
 )
 
@@ -599,13 +638,44 @@ def find_words(gold: str, text: str, policy: GradingPolicy, question: str | None
     for statement in conclusions(read_statements(text), of_words=True, question=question):
         clause = without_hedge(obey_corrections(without_markup(readable(statement.text))))
         clause = _UNLIKE.split(_BUT_IT_IS.split(clause)[-1], maxsplit=1)[0]
-        verdict = _names(expected, gold, clause, policy)
+        verdict = _names(expected, gold, clause, policy, question=question)
+        if verdict is None and "(" in clause and "(" not in gold:
+            verdict = _names(expected, gold, _GLOSS.sub("", clause), policy, question=question)
         if verdict is not None:
             return Finding(correct=verdict, text=statement.text)
+        if verdict is None and _says_surname(gold, expected, clause, policy, question):
+            return Finding(correct=True, text=statement.text)
         goes_on = question and not (capital and _new_names(clause, question))
         if statement.strength >= (2 if goes_on else 1):
             return Finding(correct=False, text=statement.text)
     return None
+
+
+_FIRST_NAME_BEFORE = re.compile(r"(?<![.?!])\s[A-ZÀ-Ý][^\W\d_.]+\s+(?:(?:de|du|van|von)\s+|d')?$")
+"""« Thomas » before Corneille: another person of that name."""
+
+
+_SURNAME = re.compile(r"(?:d'|\b(?:de|du|van|von)\s)?[^\W\d_]+$")
+
+
+def _says_surname(
+    gold: str, expected: list[str], clause: str, policy: GradingPolicy, question: str | None
+) -> bool:
+    """Tell a clause that names a person by surname: « Son auteur, Baudelaire, », « P. Picasso »."""
+    if not (
+        policy.partial_name
+        and _PERSON.fullmatch(gold)
+        and wording.is_short_name(gold, expected, expected[-1:])
+    ):
+        return False
+    surname = _SURNAME.findall(gold)[0]
+    place = clause.find(surname)
+    before = clause[: max(place, 0)]
+    if place < 0 or _FIRST_NAME_BEFORE.search(f" {before}") or surname in (question or ""):
+        return False
+    before = re.sub(r"\b[A-ZÀ-Ý]\.\s*(?:[A-ZÀ-Ý]\.\s*)?$", "", before)
+    clause = before + clause[place:]
+    return _names(expected[-1:], surname, clause, policy, question=question) is True
 
 
 _PROPER = re.compile(r"(?<=[\w,;:('] )[A-ZÀ-Ý][^\W\d_]+|(?<=')[A-ZÀ-Ý][^\W\d_]+")
@@ -617,7 +687,13 @@ def _new_names(clause: str, question: str) -> bool:
 
 
 def _names(
-    expected: list[str], gold: str, clause: str, policy: GradingPolicy, *, among: bool = False
+    expected: list[str],
+    gold: str,
+    clause: str,
+    policy: GradingPolicy,
+    *,
+    among: bool = False,
+    question: str | None = None,
 ) -> bool | None:
     """Tell whether a clause names something as the answer; False: denied; None: not named.
 
@@ -627,6 +703,7 @@ def _names(
         clause: Without markup.
         policy: What is accepted where that is a choice.
         among: It is one of some choices: the others tell what it is not, and so it may stand anywhere.
+        question: Its own names are no rivals.
     """
     found = [(match.group(), match.start(), match.end()) for match in re.finditer(r"[^\W_]+|[^\w\s]", clause)]
     verdict: bool | None = None
@@ -656,11 +733,47 @@ def _names(
         if not among and not gold[:1].isupper() and _IN_LIST.match(after):
             verdict = False if verdict is None else verdict
             continue
-        if not among and not _alone(before, after, capital=gold[:1].isupper()):
-            verdict = False if verdict is None else verdict
-            continue
-        return True
+        if among:
+            return True
+        person = question is not None and _PERSON.fullmatch(gold) is not None
+        alone = _alone(before, after, capital=gold[:1].isupper()) or (
+            _is_couple(expected, gold, question) and _COUPLED.match(after) is not None
+        )
+        if person and question and gold not in question:
+            alone = _named_first(before, after, question, alone=alone)
+        if alone:
+            return True
+        verdict = False if verdict is None else verdict
     return verdict
+
+
+_COUPLED = re.compile(r"\s*(?:$|[.(])")
+
+
+def _is_couple(expected: list[str], gold: str, question: str | None) -> bool:
+    """Tell two things that the question does not name: « l'offre et la demande »."""
+    return len(expected) > 2 and "et" in expected and question is not None and gold not in question
+
+
+_PERSON = re.compile(r"[A-ZÀ-Ý][^\W\d_]+(?:[ -](?:(?:de|du|van|von|d'|le|la) ?)?[A-ZÀ-Ý][^\W\d_]+){1,3}")
+_ANOTHER_PERSON = re.compile(r"[A-ZÀ-Ý][^\W\d_]+ (?:(?:de|du|van|von) )?[A-ZÀ-Ý][^\W\d_]+")
+_SAYS = re.compile(
+    r"\b(?:est|[ée]tait|fut|is|was|par|by|s'agit d[e']|auteur|nomm[ée]e?|appel[ée]e?|c'est)\b[^.;]{0,40}$",
+    re.IGNORECASE,
+)
+_GLOSS = re.compile(r"\s\([^()]*\)")
+
+
+def _named_first(before: str, after: str, question: str, *, alone: bool) -> bool:
+    """Whether a person is the first that a sentence names and that the question does not name."""
+    if any(found.group() not in question for found in _ANOTHER_PERSON.finditer(before)):
+        return False
+    if alone:
+        return True
+    return _SAYS.search(before) is not None and _GOES_ON.match(after) is not None and not _AFAR.search(before)
+
+
+_GOES_ON = re.compile(r"\s*(?:$|[.(]|,\s+(?:un|une|l'un|le|la|qui|dont|alors|en|auteur|[ée]crivain)\b)")
 
 
 def _acronym(gold: str, before: str) -> bool:
@@ -688,10 +801,16 @@ def _matched(expected: list[str], words: list[str]) -> int:
     return position
 
 
+_RANKS = {"Ve": "5", "Vᵉ": "5", "Vème": "5", "Xe": "10", "Xᵉ": "10", "Xème": "10"}
+"""Roman ranks that in small letters are words' ends."""
+
+
 def _same_token(expected: str, word: str) -> bool:
     given = wording.tokens(word)
     if not given:
         return False
+    if word in _RANKS:
+        return wording.ordinal(expected) == _RANKS[word]
     one, other = wording.ordinal(expected), wording.ordinal(given[0])
     return one == other or (len(one) > 3 and len(other) > 3 and wording.stem(one) == wording.stem(other))
 

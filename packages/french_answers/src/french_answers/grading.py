@@ -66,8 +66,9 @@ def grade_answer(
     ways = _ways(gold.strip(), question or instruction or "")
     if _OXIDATION.fullmatch(gold.strip()):
         prediction = _OXIDATION.sub(lambda one: f"{one[1]}{_DIGITS.get(one[2], one[2])}", prediction)
-    grades = [_grade(one, prediction, instruction, choices, question, policy) for one in ways]
-    return next((one for one in grades if one.correct), grades[0])
+    grade = _grade(ways[0], prediction, instruction, choices, question, policy)
+    others = (_grade(one, prediction, instruction, choices, question, policy) for one in ways[1:])
+    return grade if grade.correct else next((one for one in others if one.correct), grade)
 
 
 _IN_BRACKETS = re.compile(r"([^\W\d_][^()\d=+$\\]{2,})\s\(([A-ZÀ-Ý][\w₀-₉]{1,7})\)")
@@ -86,8 +87,11 @@ def _ways(gold: str, asked: str) -> list[str]:
     oxidation = _OXIDATION.fullmatch(gold)
     if oxidation is not None and oxidation[2] in _DIGITS:
         return [gold, f"{oxidation[1]}{_DIGITS[oxidation[2]]}"]
-    if "primitive" in asked and not _CONSTANT.search(gold):
-        return [gold, f"{gold} + C"]
+    if "primitive" in asked:
+        constant = _CONSTANT.search(gold)
+        if constant is None:
+            return [gold, f"{gold} + C"]
+        return [gold, *(f"{gold[: constant.start()]}+ {letter}" for letter in "CkKc" if letter not in gold)]
     return [gold]
 
 

@@ -181,7 +181,7 @@ def _says(gold: str, expected: list[str], said: str, policy: GradingPolicy) -> b
             return True
     if expected[0] in GENERIC and len(expected) > 1 and given == expected[1:]:
         return True
-    return policy.partial_name and _is_short_name(gold, expected, given)
+    return policy.partial_name and is_short_name(gold, expected, given)
 
 
 def _says_other(rest: str) -> bool:
@@ -232,7 +232,7 @@ def stem(word: str) -> str:
     return word.removesuffix("s").removesuffix("e")
 
 
-def _is_short_name(gold: str, expected: list[str], given: list[str]) -> bool:
+def is_short_name(gold: str, expected: list[str], given: list[str]) -> bool:
     """« Hugo » for Victor Hugo, « Pythagore » for the theorem; not the first name, not a sovereign's."""
     if len(expected) < 2 or not given or given != expected[-len(given) :] or len(given) >= len(expected):
         return False

@@ -353,7 +353,8 @@ def _by_role(found: Sequence[Statement], *, of_words: bool) -> list[Statement]:
 
 
 _WHILE = re.compile(
-    r",\s*(?:alors que|tandis que|while|whereas|mais la question|en (?:souvenir|m[ée]moire|hommage)"
+    r",\s*(?:alors que|tandis que|while|whereas|contre\b(?=[^,]*\d|\s+O\b)|mais la question"
+    r"|en (?:souvenir|m[ée]moire|hommage)"
     r"|au contraire d|[àa] (?:la diff[ée]rence|l'inverse) d)\b",
     re.IGNORECASE,
 )
@@ -367,7 +368,7 @@ LONG = 120
 def concluding_text(text: str, *, of_words: bool = False, question: str | None = None) -> str:
     """The likeliest conclusion of a text of several sentences; a short text as it is."""
     text = _ASIDE_INSIDE.sub("", text)
-    if len(text) <= LONG:
+    if len(text) <= LONG and _CONTRAST.search(text) is None:
         return focused(text, question) if question else text
     text = _WHILE.split(text, maxsplit=1)[0] if "\n" not in text and text.count(". ") == 0 else text
     found = read_statements(text)
