@@ -25,7 +25,7 @@ from palmares.benchmarks.bac_fr.scorer import BacFrScorer
 from performance.grading.original_rule import is_right
 from performance.grading.pairs import LENGTH_CLASSES
 from performance.grading.report import markdown
-from performance.grading.timing import GRADERS, Run, Tally, run
+from performance.grading.timing import GRADERS, Counts, Run, run
 
 CASE_FILES = ("bac_fr_cases.jsonl", "bac_fr_own_cases.jsonl")
 DATA = Path(__file__).resolve().parents[1] / "packages/french_answers/tests/data"
@@ -54,11 +54,11 @@ def _verdict(grader: str, case: dict[str, Any]) -> bool:
     ).correct
 
 
-def summary(tallies: list[Tally]) -> dict[str, Any]:
+def summary(counts_of: list[Counts]) -> dict[str, Any]:
     """One grader's figures over some length classes."""
-    whole = Tally()
-    for tally in tallies:
-        whole.add(tally)
+    whole = Counts()
+    for counts in counts_of:
+        whole.add(counts)
     rows = max(1, whole.rows)
     return {
         "rows": whole.rows,
@@ -71,9 +71,9 @@ def summary(tallies: list[Tally]) -> dict[str, Any]:
     }
 
 
-def compared(tallies: dict[str, list[Tally]]) -> dict[str, Any]:
+def compared(counts_of: dict[str, list[Counts]]) -> dict[str, Any]:
     """Both graders' figures, and the two ratios that the leaderboard asks about."""
-    both = {grader: summary(found) for grader, found in tallies.items()}
+    both = {grader: summary(found) for grader, found in counts_of.items()}
     ours, original = both["palmares"], both["original"]
     return both | {
         "speed_ratio": _ratio(ours["rows_per_s"], original["rows_per_s"]),
@@ -91,17 +91,19 @@ def to_json(found: Run, *, by_length: bool) -> dict[str, Any]:
     """One number of workers, as plain JSON."""
     answer = {
         "workers": found.workers,
-        "whole_mix": compared(found.tallies),
+        "whole_mix": compared(found.counts_of),
         "errors_by_family": {
-            grader: dict(sum((tally.by_family for tally in tallies), start=type(tallies[0].by_family)()))
-            for grader, tallies in found.tallies.items()
+            grader: dict(
+                sum((counts.by_family for counts in counts_of), start=type(counts_of[0].by_family)())
+            )
+            for grader, counts_of in found.counts_of.items()
         },
         "peak_memory_mb": round(found.peak_bytes / 1e6, 1),
         "slow_engine_peak_memory_mb": round(found.children_peak_bytes / 1e6, 1),
     }
     if by_length:
         answer["by_length"] = {
-            name: compared({grader: [tallies[index]] for grader, tallies in found.tallies.items()})
+            name: compared({grader: [counts_of[index]] for grader, counts_of in found.counts_of.items()})
             for index, name in enumerate(LENGTH_CLASSES)
         }
     return answer
@@ -147,11 +149,11 @@ def main(argv: list[str] | None = None) -> None:
         "runs": [to_json(found, by_length=options.by_length) for found in runs],
         "case_files": {name: errors_on_cases(name) for name in CASE_FILES},
     }
-    first = runs[0].tallies["palmares"]
+    first = runs[0].counts_of["palmares"]
     if len(runs) > 1:
-        alone = sum(tally.wall_s for tally in first)
+        alone = sum(counts.wall_s for counts in first)
         answer["speed_up"] = {
-            str(found.workers): round(alone / sum(tally.wall_s for tally in found.tallies["palmares"]), 3)
+            str(found.workers): round(alone / sum(counts.wall_s for counts in found.counts_of["palmares"]), 3)
             for found in runs[1:]
         }
     if options.misses:

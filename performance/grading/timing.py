@@ -23,7 +23,7 @@ BLOCK = 10_000
 
 
 @dataclass(slots=True)
-class Tally:
+class Counts:
     """One grader on one length class; seconds of the block's slowest process, summed over blocks."""
 
     rows: int = 0
@@ -36,8 +36,8 @@ class Tally:
     by_family: Counter[str] = field(default_factory=Counter)
     """Errors."""
 
-    def add(self, other: Tally) -> None:
-        """Take over another tally's counts; wall clock adds up too."""
+    def add(self, other: Counts) -> None:
+        """Add another's counts; wall clock adds up, too."""
         self.rows += other.rows
         self.wall_s += other.wall_s
         self.processor_s += other.processor_s
@@ -55,8 +55,8 @@ class Tally:
         return self.rows / self.wall_s if self.wall_s else 0.0
 
 
-Tallies = dict[str, list[Tally]]
-"""Grader → one tally a length class."""
+CountsByGrader = dict[str, list[Counts]]
+"""Grader → counts of each length class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Run:
     """What one number of processes measured."""
 
     workers: int
-    tallies: Tallies
+    counts_of: CountsByGrader
     peak_bytes: int
     """Resident, of the largest process; its part of the pairs and the set of those drawn included."""
     children_peak_bytes: int
@@ -124,7 +124,7 @@ def run(rows: int, *, seed: int, workers: int, keep_misses: int = 0) -> Run:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    blocks: list[Tallies]
+    blocks: list[CountsByGrader]
     peak_bytes: int
     children_peak_bytes: int
     misses: list[Pair]
@@ -144,20 +144,20 @@ def _work(
     for warm in unique_pairs(500, seed=seed + 1):  # imports, compiled patterns, the slow engine's process
         for grader in GRADERS.values():
             grader(warm)
-    blocks: list[Tallies] = []
+    blocks: list[CountsByGrader] = []
     misses: list[Pair] = []
     children_peak = 0
     for _ in range(-(-most_rows // BLOCK)):
         classes: list[list[Pair]] = [[] for _ in LENGTH_CLASSES]
         for pair in islice(stream, BLOCK):
             classes[length_class(pair.prediction)].append(pair)
-        tallies: Tallies = {}
+        counts_of: CountsByGrader = {}
         for name, grader in GRADERS.items():
             barrier.wait()
-            tallies[name] = [
+            counts_of[name] = [
                 _graded(grader, pairs, misses if name == "palmares" else [], keep_misses) for pairs in classes
             ]
-        blocks.append(tallies)
+        blocks.append(counts_of)
         children_peak = max(children_peak, *_memory_of_children())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     answer.send(_Part(blocks, peak, children_peak, misses))
@@ -165,40 +165,40 @@ def _work(
 
 def _graded(
     grader: Callable[[Pair], tuple[bool, bool]], pairs: list[Pair], misses: list[Pair], keep: int
-) -> Tally:
+) -> Counts:
     children = _processor_of_children()
     processor, wall = time.process_time(), time.perf_counter()
     verdicts = [grader(pair) for pair in pairs]
     wall, processor = time.perf_counter() - wall, time.process_time() - processor
-    tally = Tally(len(pairs), wall, processor + _processor_of_children() - children)
+    counts = Counts(len(pairs), wall, processor + _processor_of_children() - children)
     for pair, (correct, slow) in zip(pairs, verdicts, strict=True):
-        tally.slow += slow
+        counts.slow += slow
         if correct != pair.correct:
-            tally.by_family[pair.family] += 1
+            counts.by_family[pair.family] += 1
             if correct:
-                tally.false_positives += 1
+                counts.false_positives += 1
             else:
-                tally.false_negatives += 1
+                counts.false_negatives += 1
             if len(misses) < keep:
                 misses.append(pair)
-    return tally
+    return counts
 
 
 def _joined(workers: int, parts: list[_Part]) -> Run:
     """Sum counts; the wall clock of a block and class is its slowest process's."""
-    total: Tallies = {name: [Tally() for _ in LENGTH_CLASSES] for name in GRADERS}
+    total: CountsByGrader = {name: [Counts() for _ in LENGTH_CLASSES] for name in GRADERS}
     for blocks in zip(*(part.blocks for part in parts), strict=True):
-        for name, tallies in total.items():
+        for name, counts_of in total.items():
             slowest = max((block[name] for block in blocks), key=lambda part: sum(t.wall_s for t in part))
-            for index, tally in enumerate(tallies):
+            for index, counts in enumerate(counts_of):
                 for block in blocks:
-                    wall = tally.wall_s
-                    tally.add(block[name][index])
-                    tally.wall_s = wall
-                tally.wall_s += slowest[index].wall_s
+                    wall = counts.wall_s
+                    counts.add(block[name][index])
+                    counts.wall_s = wall
+                counts.wall_s += slowest[index].wall_s
     return Run(
         workers=workers,
-        tallies=total,
+        counts_of=total,
         peak_bytes=max(part.peak_bytes for part in parts),
         children_peak_bytes=max(part.children_peak_bytes for part in parts),
         misses=[pair for part in parts for pair in part.misses],

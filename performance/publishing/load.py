@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 from palmares.hub import Hub
-from palmares.hub.commit import MARK
+from palmares.hub.commit import KEY_PREFIX
 from palmares.leaderboard.settings import HubSettings, Settings, load_settings
 from palmares.store.outbox.commit_log import HOUR_S
 
@@ -148,7 +148,9 @@ def _our_commits(hub: FaultyHub, repositories: HubSettings) -> dict[str, list[st
         repo_id: [
             commit.commit_id
             for commit in api.list_repo_commits(repo_id, repo_type="dataset")
-            if MARK in commit.message and commit.title != "Requests" and not commit.title.startswith("Like ")
+            if KEY_PREFIX in commit.message
+            and commit.title != "Requests"
+            and not commit.title.startswith("Like ")
         ]
         for repo_id in (repositories.details_repo, repositories.results_repo, repositories.requests_repo)
     }

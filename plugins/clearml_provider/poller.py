@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 POLL_BUDGET_S = 10.0
 """How long one request keeps trying; the next poll is another chance."""
-GATHER_S = 0.5
+LINGER_S = 0.5
 """How long the first poll of new tasks waits for others, so that a thousand triggers starting at once cost
 three requests. Nothing is lost: whoever defers has just read the task."""
 _LONGEST_HOLD_S = 600.0
@@ -116,9 +116,9 @@ class TaskPoller:
 
     @contextmanager
     def subscribed(self, subscription: Subscription[N]) -> Iterator[Subscription[N]]:
-        """Poll it from now on: within `GATHER_S` first, then at the ticks of its interval."""
+        """Poll it from now on: within `LINGER_S` first, then at the ticks of its interval."""
         if not self._fresh:
-            self._fresh_at = self._loop.time() + min(GATHER_S, subscription.interval_s / 4)
+            self._fresh_at = self._loop.time() + min(LINGER_S, subscription.interval_s / 4)
             self._fresh_came.set()
         self._fresh[subscription] = None
         if self._task is None or self._task.done():

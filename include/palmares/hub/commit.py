@@ -14,7 +14,7 @@ from palmares.leaderboard.errors import HubRefusedError, HubUnavailableError, St
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi
 
-MARK = "Palmares-Commit: "
+KEY_PREFIX = "Palmares-Commit: "
 SUMMARY_CHARACTERS = 200
 DESCRIPTION_CHARACTERS = 4000
 _COMMITS_LOOKED_AT = 2000
@@ -24,11 +24,11 @@ _COMMITS_LOOKED_AT = 2000
 class Commit:
     """Files to write into a dataset's main branch, right after *parent_commit*.
 
-    The description carries a mark of its own, by which a first try whose answer was lost is found: the Hub
-    has no other key, and answers the second try that it came too late.
+    The description carries an idempotency key, by which a first try whose answer was lost is found: the Hub
+    has no other, and answers the second try that it came too late.
 
     Args:
-        mark: Known to the caller, who can look for it after a crash; None: made up here.
+        idempotency_key: Known to the caller, who can look for it after a crash; None: made up here.
     """
 
     def __init__(
@@ -38,13 +38,13 @@ class Commit:
         files: Mapping[str, bytes],
         message: str,
         parent_commit: str,
-        mark: str | None = None,
+        idempotency_key: str | None = None,
     ) -> None:
         self._repo_id = repo_id
         self._files = files
         self._summary, self._description = _split(message)
         self._parent_commit = parent_commit
-        self._mark = mark or uuid4().hex
+        self._idempotency_key = idempotency_key or uuid4().hex
         self._may_be_applied = False
 
     def send(self, api: HfApi) -> str | None:
@@ -62,7 +62,7 @@ class Commit:
                     self._repo_id,
                     operations,
                     commit_message=self._summary,
-                    commit_description=f"{self._description}\n\n{MARK}{self._mark}".lstrip(),
+                    commit_description=f"{self._description}\n\n{KEY_PREFIX}{self._idempotency_key}".lstrip(),
                     repo_type="dataset",
                     revision="main",
                     parent_commit=self._parent_commit,
@@ -80,11 +80,11 @@ class Commit:
 
     def _applied(self, api: HfApi) -> str | None:
         with translated(f"history of dataset {self._repo_id}"):
-            return find_commit(api, self._repo_id, self._mark, since=self._parent_commit)
+            return find_commit(api, self._repo_id, self._idempotency_key, since=self._parent_commit)
 
 
-def find_commit(api: HfApi, repo_id: str, mark: str, *, since: str) -> str | None:
-    """Return the commit of a dataset's main branch that carries *mark* and came after *since*.
+def find_commit(api: HfApi, repo_id: str, idempotency_key: str, *, since: str) -> str | None:
+    """Return the commit of a dataset's main branch that carries *idempotency_key* and came after *since*.
 
     Not `list_repo_commits`, which reads the whole history, and that may be long.
     """
@@ -92,7 +92,7 @@ def find_commit(api: HfApi, repo_id: str, mark: str, *, since: str) -> str | Non
     for commit in islice(pages(address, token=api.token), _COMMITS_LOOKED_AT):
         if commit["id"] == since:
             return None
-        if f"{MARK}{mark}" in f"{commit['title']}\n{commit['message']}":
+        if f"{KEY_PREFIX}{idempotency_key}" in f"{commit['title']}\n{commit['message']}":
             return str(commit["id"])
     return None
 

@@ -110,14 +110,14 @@ class HubWriter(ABC):
         *,
         message: str,
         parent_commit: str,
-        mark: str | None = None,
+        idempotency_key: str | None = None,
     ) -> str:
         """Write files into a dataset, in one commit right after *parent_commit*; return its hash.
 
         If an answer is lost, it is tried again, and what the first try did is found: there is one commit.
 
         Args:
-            mark: A name of this commit that no other has, to find it by later; None: one is made up.
+            idempotency_key: A name that no other commit has, to find it by later; None: one is made up.
 
         Raises:
             StaleCommitError: The dataset's main branch is no longer at *parent_commit*.
@@ -125,18 +125,25 @@ class HubWriter(ABC):
             HubUnavailableError: Try again later; the commit may have been made.
         """
         subject = f"commit to dataset {repo_id}"
-        commit = Commit(repo_id=repo_id, files=files, message=message, parent_commit=parent_commit, mark=mark)
+        commit = Commit(
+            repo_id=repo_id,
+            files=files,
+            message=message,
+            parent_commit=parent_commit,
+            idempotency_key=idempotency_key,
+        )
         return sha_of(self._call(subject, commit.send), subject)
 
-    def find_commit(self, repo_id: str, mark: str, *, since: str) -> str | None:
-        """Return the commit that carries *mark*, if it was made after the commit *since*.
+    def find_commit(self, repo_id: str, idempotency_key: str, *, since: str) -> str | None:
+        """Return the commit that carries *idempotency_key*, if it was made after the commit *since*.
 
         Raises:
             HubNotFoundError: No such dataset.
             HubUnavailableError: Try again later.
         """
         return self._call(
-            f"history of dataset {repo_id}", lambda api: find_commit(api, repo_id, mark, since=since)
+            f"history of dataset {repo_id}",
+            lambda api: find_commit(api, repo_id, idempotency_key, since=since),
         )
 
     def ensure_dataset(self, repo_id: str, *, private: bool) -> None:

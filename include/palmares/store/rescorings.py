@@ -43,7 +43,7 @@ class RescoringOutcome(StrEnum):
     """No verdict and no score differs; nothing was published."""
     QUARANTINED = "parked"
     """A gate stopped the new scores; the old ones stand."""
-    LEFT_ALONE = "left_alone"
+    SKIPPED = "left_alone"
     """The model is being evaluated, or waits for it."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from palmares.hub import Hub
-from palmares.hub.commit import MARK
+from palmares.hub.commit import KEY_PREFIX
 from palmares.leaderboard.errors import HubNotFoundError, HubRefusedError, StaleCommitError
 from palmares.store.outbox.writer import is_content
 
@@ -16,15 +16,19 @@ def repo(new_dataset):
     return new_dataset()
 
 
-def commit(hub: Hub, repo: str, number: int, *, mark: str | None = None) -> str:
+def commit(hub: Hub, repo: str, number: int, *, idempotency_key: str | None = None) -> str:
     return hub.commit_files(
-        repo, {f"{number}.txt": b"%d" % number}, message=f"m{number}", parent_commit=hub.head(repo), mark=mark
+        repo,
+        {f"{number}.txt": b"%d" % number},
+        message=f"m{number}",
+        parent_commit=hub.head(repo),
+        idempotency_key=idempotency_key,
     )
 
 
 def test_a_commit_is_found_by_its_mark_and_only_after_its_parent(hub, repo):
     before = hub.head(repo)
-    made = commit(hub, repo, 1, mark="abc")
+    made = commit(hub, repo, 1, idempotency_key="abc")
     later = commit(hub, repo, 2)
     assert hub.find_commit(repo, "abc", since=before) == made
     assert hub.find_commit(repo, "abc", since=made) is None
@@ -33,14 +37,14 @@ def test_a_commit_is_found_by_its_mark_and_only_after_its_parent(hub, repo):
 
 
 def test_the_mark_stands_in_the_history_for_people_to_see(hub, repo, api):
-    commit(hub, repo, 1, mark="abc")
+    commit(hub, repo, 1, idempotency_key="abc")
     newest = api.list_repo_commits(repo, repo_type="dataset")[0]
-    assert (newest.title, newest.message) == ("m1", f"{MARK}abc")
+    assert (newest.title, newest.message) == ("m1", f"{KEY_PREFIX}abc")
 
 
 def test_a_lost_commit_is_found_behind_more_than_a_page_of_others(hub, repo):
     before = hub.head(repo)
-    made = commit(hub, repo, 0, mark="deep")
+    made = commit(hub, repo, 0, idempotency_key="deep")
     for number in range(1, 105):
         commit(hub, repo, number)
     assert hub.find_commit(repo, "deep", since=before) == made
@@ -50,7 +54,7 @@ def test_only_as_much_of_the_history_is_read_as_is_needed(hub_server, hub, repo)
     for number in range(3):
         commit(hub, repo, number)
     parent = hub.head(repo)
-    commit(hub, repo, 4, mark="near")
+    commit(hub, repo, 4, idempotency_key="near")
     with cutting_proxy(hub_server.port, cut=lambda _: False) as proxy:
         assert Hub(endpoint=proxy.endpoint, token=hub_server.token).find_commit(repo, "near", since=parent)
         assert [line for line in proxy.requests if "/commits/" in line] == proxy.requests
@@ -66,11 +70,13 @@ def test_a_commit_whose_answer_was_lost_and_that_was_overtaken_since_is_found(hu
     before = hub.head(repo)
     with cutting_proxy(hub_server.port, cut=lambda line: b"/commit/" in line, times=1) as proxy:
         through = Hub(endpoint=proxy.endpoint, token=hub_server.token)
-        made = through.commit_files(repo, {"x": b"1"}, message="m", parent_commit=before, mark="lost")
+        made = through.commit_files(
+            repo, {"x": b"1"}, message="m", parent_commit=before, idempotency_key="lost"
+        )
     assert proxy.cuts == 1
     assert hub.find_commit(repo, "lost", since=before) == made
     with pytest.raises(StaleCommitError):
-        hub.commit_files(repo, {"x": b"2"}, message="m", parent_commit=before, mark="other")
+        hub.commit_files(repo, {"x": b"2"}, message="m", parent_commit=before, idempotency_key="other")
 
 
 def test_contents_are_told_apart_without_reading_them(hub, repo):

@@ -22,8 +22,8 @@ class FakeCommitter:
 
     history: dict[str, list[dict[str, bytes]]] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
-    marks: dict[tuple[str, str], str] = field(default_factory=dict)
-    """Oid by repository and mark."""
+    idempotency_keys: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Oid by repository and idempotency_key."""
     private: dict[str, bool] = field(default_factory=dict)
     after_read: Callable[[], None] | None = None
     """Called when files were read, before anything is committed: another writer's chance."""
@@ -85,7 +85,13 @@ class FakeCommitter:
         return {path: tree[path] for path in paths if path in tree}
 
     def commit_files(
-        self, repo_id: str, files: Mapping[str, bytes], *, message: str, parent_commit: str, mark: str
+        self,
+        repo_id: str,
+        files: Mapping[str, bytes],
+        *,
+        message: str,
+        parent_commit: str,
+        idempotency_key: str,
     ) -> str:
         self.calls.append(f"commit {len(files)}")
         if self.error is not None:
@@ -95,17 +101,31 @@ class FakeCommitter:
         if self.send_late:
             self.send_late -= 1
             self.late.append(
-                lambda: self._apply(repo_id, files, message=message, parent_commit=parent_commit, mark=mark)
+                lambda: self._apply(
+                    repo_id,
+                    files,
+                    message=message,
+                    parent_commit=parent_commit,
+                    idempotency_key=idempotency_key,
+                )
             )
             raise KeyboardInterrupt
-        oid = self._apply(repo_id, files, message=message, parent_commit=parent_commit, mark=mark)
+        oid = self._apply(
+            repo_id, files, message=message, parent_commit=parent_commit, idempotency_key=idempotency_key
+        )
         if self.lose_answers:
             self.lose_answers -= 1
             raise HubUnavailableError("the connection was cut")
         return oid
 
     def _apply(
-        self, repo_id: str, files: Mapping[str, bytes], *, message: str, parent_commit: str, mark: str
+        self,
+        repo_id: str,
+        files: Mapping[str, bytes],
+        *,
+        message: str,
+        parent_commit: str,
+        idempotency_key: str,
     ) -> str:
         with self.lock:
             if parent_commit != f"c{len(self.history[repo_id]) - 1}":
@@ -115,12 +135,12 @@ class FakeCommitter:
             self.history[repo_id].append({**self.history[repo_id][-1], **files})
             self.messages.append(message)
             oid = f"c{len(self.history[repo_id]) - 1}"
-            self.marks[repo_id, mark] = oid
+            self.idempotency_keys[repo_id, idempotency_key] = oid
             return oid
 
-    def find_commit(self, repo_id: str, mark: str, *, since: str) -> str | None:
+    def find_commit(self, repo_id: str, idempotency_key: str, *, since: str) -> str | None:
         self.calls.append("find")
-        return self.marks.get((repo_id, mark))
+        return self.idempotency_keys.get((repo_id, idempotency_key))
 
     def ensure_dataset(self, repo_id: str, *, private: bool) -> None:
         self.history.setdefault(repo_id, [{}])

@@ -21,10 +21,12 @@ def begin(store, *, entry_ids=(), per_hour=10, endpoint=HUB, repo_id=REPO, paren
 def test_a_commit_is_noted_before_it_is_sent_and_settled_with_its_entries(store):
     store.outbox.add([put("x"), put("y")])
     ids = [entry.id for entry in store.outbox.pending()]
-    mark = begin(store, entry_ids=ids)
-    assert store.commit_log.unfinished(HUB, REPO) == [SentCommit(mark=mark, parent="p", entry_ids=tuple(ids))]
+    idempotency_key = begin(store, entry_ids=ids)
+    assert store.commit_log.unfinished(HUB, REPO) == [
+        SentCommit(idempotency_key=idempotency_key, parent="p", entry_ids=tuple(ids))
+    ]
     assert not store.commit_log.has_committed(HUB, REPO)
-    store.commit_log.finish(mark, "oid", done=ids[:1], failed={ids[1]: "no"})
+    store.commit_log.finish(idempotency_key, "oid", done=ids[:1], failed={ids[1]: "no"})
     assert store.commit_log.unfinished(HUB, REPO) == []
     assert store.commit_log.has_committed(HUB, REPO)
     assert store.outbox.status(["put:x", "put:y"]) == {
@@ -34,10 +36,10 @@ def test_a_commit_is_noted_before_it_is_sent_and_settled_with_its_entries(store)
 
 
 def test_a_void_commit_counts_no_longer_and_a_made_one_stays_made(store):
-    mark = begin(store, per_hour=1)
+    idempotency_key = begin(store, per_hour=1)
     with pytest.raises(CommitBudgetError):
         begin(store, per_hour=1)
-    store.commit_log.void(mark)
+    store.commit_log.void(idempotency_key)
     assert store.commit_log.use(HUB).used == 0
     other = begin(store, per_hour=1)
     store.commit_log.finish(other, "oid", done=[])
@@ -72,7 +74,7 @@ def test_old_commits_are_forgotten_but_those_of_unknown_end(store, age_commits):
     store.commit_log.finish(made, "oid", done=[])
     age_commits(8 * 24 * 3600)
     begin(store)
-    assert store.commit_log.unfinished(HUB, REPO)[0].mark == sent
+    assert store.commit_log.unfinished(HUB, REPO)[0].idempotency_key == sent
     with pytest.raises(StoreError, match="No row"):
         store.commit_log.finish(made, "oid", done=[])
 

@@ -50,16 +50,18 @@ class Logging(FakeCommitter):
     def __init__(self) -> None:
         super().__init__()
         self.log: list[tuple[str, str, bytes | None]] = []
-        """``("ours", mark, None)`` and ``("theirs", path, content)``."""
+        """``("ours", idempotency_key, None)`` and ``("theirs", path, content)``."""
 
     def theirs(self, path: str, content: bytes | None) -> None:
         if content is not None or path in self.files(REPO):
             self.write(REPO, path, content)
             self.log.append(("theirs", path, content))
 
-    def _apply(self, repo_id, files, *, message, parent_commit, mark):
-        oid = super()._apply(repo_id, files, message=message, parent_commit=parent_commit, mark=mark)
-        self.log.append(("ours", mark, None))
+    def _apply(self, repo_id, files, *, message, parent_commit, idempotency_key):
+        oid = super()._apply(
+            repo_id, files, message=message, parent_commit=parent_commit, idempotency_key=idempotency_key
+        )
+        self.log.append(("ours", idempotency_key, None))
         return oid
 
 

@@ -91,10 +91,17 @@ def test_another_writers_change_survives_a_stale_parent(store, hub, repo, monkey
     commit_files = Hub.commit_files
     theirs = REQUEST.replace(b'"extra": 1', b'"extra": "theirs"')
 
-    def overtaken(self, repo_id, files, *, message, parent_commit, mark):
+    def overtaken(self, repo_id, files, *, message, parent_commit, idempotency_key):
         monkeypatch.setattr(Hub, "commit_files", commit_files)
         commit_files(hub, repo_id, {"org/a.json": theirs}, message="Theirs", parent_commit=parent_commit)
-        return commit_files(self, repo_id, files, message=message, parent_commit=parent_commit, mark=mark)
+        return commit_files(
+            self,
+            repo_id,
+            files,
+            message=message,
+            parent_commit=parent_commit,
+            idempotency_key=idempotency_key,
+        )
 
     store.outbox.add([edit(repo, "org/a.json", status="RUNNING")])
     monkeypatch.setattr(Hub, "commit_files", overtaken)

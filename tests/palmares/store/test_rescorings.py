@@ -158,7 +158,7 @@ def test_grading_again_in_the_same_run_replaces_until_it_is_settled(store, submi
 
 def test_what_was_left_alone_may_be_graded_again(store, submission):
     key = published(store, submission)
-    store.rescorings.finalize(graded(store, key), RescoringOutcome.LEFT_ALONE, reason="being evaluated")
+    store.rescorings.finalize(graded(store, key), RescoringOutcome.SKIPPED, reason="being evaluated")
 
     assert graded(store, key).outcome is RescoringOutcome.GRADED
 

@@ -21,7 +21,7 @@ from tests.plugins.clearml_provider.workplace import Workplace
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(poller, "POLL_BUDGET_S", 0.05)
-    monkeypatch.setattr(poller, "GATHER_S", 0.05)
+    monkeypatch.setattr(poller, "LINGER_S", 0.05)
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ class Predictor:
 
     name: str
     """A field of ``ScorerLimits``."""
-    says: str
+    meaning: str
     """For messages: "calls … right"."""
     right: bool
     """What the verdict has to be."""
@@ -177,50 +177,52 @@ def _gold_after_trace(known: Known) -> str | None:
 
 
 PREDICTORS: tuple[Predictor, ...] = (
-    Predictor(name="empty", says="an empty answer", right=False, text=lambda _: ""),
-    Predictor(name="no_answer", says="no answer at all", right=False, text=lambda _: "Je ne sais pas."),
-    Predictor(name="constant_0", says="the constant 0", right=False, text=lambda known: known.wrong("0")),
-    Predictor(name="constant_a", says="the constant A", right=False, text=lambda known: known.wrong("A")),
+    Predictor(name="empty", meaning="an empty answer", right=False, text=lambda _: ""),
+    Predictor(name="no_answer", meaning="no answer at all", right=False, text=lambda _: "Je ne sais pas."),
+    Predictor(name="constant_0", meaning="the constant 0", right=False, text=lambda known: known.wrong("0")),
+    Predictor(name="constant_a", meaning="the constant A", right=False, text=lambda known: known.wrong("A")),
     Predictor(
-        name="constant_vrai", says="the constant vrai", right=False, text=lambda known: known.wrong("vrai")
+        name="constant_vrai", meaning="the constant vrai", right=False, text=lambda known: known.wrong("vrai")
     ),
     Predictor(
         name="constant_common",
-        says="the most frequent answer",
+        meaning="the most frequent answer",
         right=False,
         text=lambda known: known.wrong(known.common),
     ),
-    Predictor(name="shuffled", says="another row's answer", right=False, text=lambda known: known.other),
-    Predictor(name="digit_changed", says="a changed digit", right=False, text=_digit_changed),
-    Predictor(name="digit_appended", says="a digit too many at the end", right=False, text=_appended),
-    Predictor(name="digit_prepended", says="a digit too many in front", right=False, text=_prepended),
-    Predictor(name="sign_changed", says="the other sign", right=False, text=_sign_changed),
+    Predictor(name="shuffled", meaning="another row's answer", right=False, text=lambda known: known.other),
+    Predictor(name="digit_changed", meaning="a changed digit", right=False, text=_digit_changed),
+    Predictor(name="digit_appended", meaning="a digit too many at the end", right=False, text=_appended),
+    Predictor(name="digit_prepended", meaning="a digit too many in front", right=False, text=_prepended),
+    Predictor(name="sign_changed", meaning="the other sign", right=False, text=_sign_changed),
     Predictor(
         name="negated",
-        says="a negation of the answer",
+        meaning="a negation of the answer",
         right=False,
         text=lambda known: f"Ce n'est pas {known.gold.rstrip(' .')}.",
     ),
-    Predictor(name="hedged", says="two answers at once", right=False, text=_hedged),
-    Predictor(name="every_choice", says="all choices at once", right=False, text=_every_choice),
+    Predictor(name="hedged", meaning="two answers at once", right=False, text=_hedged),
+    Predictor(name="every_choice", meaning="all choices at once", right=False, text=_every_choice),
     Predictor(
         name="unfinished_trace",
-        says="a reasoning trace that never ends",
+        meaning="a reasoning trace that never ends",
         right=False,
         text=lambda known: f"<think>\nCalculons pas à pas.\n{known.gold}",
     ),
     Predictor(
         name="wrong_after_trace",
-        says="a wrong answer after the right one in a trace",
+        meaning="a wrong answer after the right one in a trace",
         right=False,
         text=_wrong_after_trace,
     ),
-    Predictor(name="gold", says="the expected answer itself", right=True, text=lambda known: known.gold),
-    Predictor(name="gold_in_sentence", says="the expected answer in a sentence", right=True, text=_sentence),
-    Predictor(name="gold_with_unit", says="the expected number with a unit", right=True, text=_with_unit),
+    Predictor(name="gold", meaning="the expected answer itself", right=True, text=lambda known: known.gold),
+    Predictor(
+        name="gold_in_sentence", meaning="the expected answer in a sentence", right=True, text=_sentence
+    ),
+    Predictor(name="gold_with_unit", meaning="the expected number with a unit", right=True, text=_with_unit),
     Predictor(
         name="gold_after_trace",
-        says="the expected answer after a trace",
+        meaning="the expected answer after a trace",
         right=True,
         text=_gold_after_trace,
     ),

@@ -18,7 +18,7 @@ class Rate:
     """How many rows, of how many, and how many may be."""
 
     name: str
-    says: str
+    meaning: str
     """In words, for messages."""
     of: Literal["scorer", "answers"]
     count: int
@@ -51,7 +51,7 @@ class Rate:
         elif self.most is not None:
             limit = f", at most {self.most}"
         rows = f" (rows {', '.join(self.row_ids)})" if self.row_ids else ""
-        return f"{self.name}: {self.says} {self.count} of {self.rows}{limit}{rows}"
+        return f"{self.name}: {self.meaning} {self.count} of {self.rows}{limit}{rows}"
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"row_ids": list(self.row_ids), "breached": self.breached}

@@ -23,10 +23,10 @@ from palmares.leaderboard.checks.sample import draw
 if TYPE_CHECKING:  # scoring imports this package
     from palmares.benchmarks.scorer import Grade, Scorer
 
-Seen = Iterable[tuple[DetailsRow, bool | None]]
+CountedRows = Iterable[tuple[DetailsRow, bool | None]]
 """Rows, each with whether the statistic counts it; None: cannot be told, and is not counted."""
 
-_SAYS = {
+_MEANINGS = {
     "empty": "the model wrote nothing on",
     "no_answer": "no final answer was found on",
     "unsure": "the scorer cannot tell whether the answer is right on",
@@ -60,7 +60,7 @@ def answer_rates(
     Returns:
         One rate for each statistic that these rows allow.
     """
-    statistics: list[tuple[str, Seen]] = [("constant", _constant(rows, grades))]
+    statistics: list[tuple[str, CountedRows]] = [("constant", _constant(rows, grades))]
     if kind == "generate":
         texts = [(row, row.predictions[0] if row.predictions else "") for row in rows if row.generated]
         statistics += [
@@ -81,13 +81,13 @@ def answer_rates(
     return tuple(rate for rate in rates if rate.rows)
 
 
-def _rate(name: str, seen: Seen, settings: SanitySettings) -> Rate:
+def _rate(name: str, seen: CountedRows, settings: SanitySettings) -> Rate:
     known = [(row.row_id, has) for row, has in seen if has is not None]
     against = [row_id for row_id, has in known if has]
     share = getattr(settings.answers, name) if len(known) >= settings.min_rows else None
     return Rate(
         name=name,
-        says=_SAYS[name],
+        meaning=_MEANINGS[name],
         of="answers",
         count=len(against),
         rows=len(known),
@@ -96,7 +96,7 @@ def _rate(name: str, seen: Seen, settings: SanitySettings) -> Rate:
     )
 
 
-def _constant(rows: Sequence[DetailsRow], grades: Sequence[Grade] | None) -> Seen:
+def _constant(rows: Sequence[DetailsRow], grades: Sequence[Grade] | None) -> CountedRows:
     """The most frequent answer, on the rows where it is wrong: many may rightly expect it."""
     judged: Sequence[Grade | None] = [None] * len(rows) if grades is None else grades
     answers = [_answer(row, grade) for row, grade in zip(rows, judged, strict=True)]
@@ -123,7 +123,9 @@ def _place(text: str, row: DetailsRow) -> str | None:
     return f"choice {row.choices.index(text) + 1}" if text in row.choices else None
 
 
-def _disagreements(rows: Sequence[DetailsRow], grades: Sequence[Grade], scorer: Scorer, most: int) -> Seen:
+def _disagreements(
+    rows: Sequence[DetailsRow], grades: Sequence[Grade], scorer: Scorer, most: int
+) -> CountedRows:
     """Rows on which either way finds the right answer: where both fail, there is nothing to disagree on."""
     chosen = sorted(range(len(rows)), key=lambda place: draw(rows[place].row_id))[:most]
     for place in chosen:

@@ -51,7 +51,7 @@ def _rate(scorer: Scorer, predictor: Predictor, known: list[Known], share: float
             against.append(row.row_id)
     return Rate(
         name=predictor.name,
-        says=f"calls {predictor.says} right on",
+        meaning=f"calls {predictor.meaning} right on",
         of="scorer",
         count=count,
         rows=rows,

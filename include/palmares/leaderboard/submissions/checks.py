@@ -253,7 +253,7 @@ class Check:
         return self.run.__name__
 
     @property
-    def says(self) -> str:
+    def meaning(self) -> str:
         """What holds when it passes, in a sentence."""
         return (self.run.__doc__ or "").strip()
 

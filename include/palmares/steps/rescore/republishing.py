@@ -100,7 +100,7 @@ def _check_request(services: Services, submission: Submission, rescoring: Rescor
 
 
 def _leave_alone(services: Services, rescoring: Rescoring, reason: str) -> None:
-    services.store.rescorings.finalize(rescoring, RescoringOutcome.LEFT_ALONE, reason=reason)
+    services.store.rescorings.finalize(rescoring, RescoringOutcome.SKIPPED, reason=reason)
     raise ClaimLostError(f"{rescoring.job_key} is left alone. {reason}")
 
 

@@ -119,14 +119,14 @@ def _scores_at(scores: Mapping[str, Any]) -> dict[str, ScoreAt]:
     }
 
 
-_GOOD = (RescoringOutcome.PUBLISHED, RescoringOutcome.UNCHANGED, RescoringOutcome.LEFT_ALONE)
+_GOOD = (RescoringOutcome.PUBLISHED, RescoringOutcome.UNCHANGED, RescoringOutcome.SKIPPED)
 
 
 def _without_grading(services: Services, job_key: str) -> RescoringOutcome | None:
     """A model that another run took before its turn came was left alone; else its task failed."""
     evaluation = services.store.evaluations.get(job_key)
     is_published = evaluation is not None and evaluation.state is EvaluationState.PUBLISHED
-    return None if is_published else RescoringOutcome.LEFT_ALONE
+    return None if is_published else RescoringOutcome.SKIPPED
 
 
 def _missing(selected: Sequence[Mapping[str, str]], graded: Collection[str]) -> list[dict[str, str]]:

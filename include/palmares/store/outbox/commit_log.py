@@ -29,7 +29,7 @@ class CommitBudgetError(HubUnavailableError):
 class SentCommit:
     """A commit that was sent, and whose end nobody has noted yet."""
 
-    mark: str
+    idempotency_key: str
     """Stands in the commit's description."""
     parent: str
     entry_ids: tuple[int, ...]
@@ -61,9 +61,9 @@ class CommitLog:
         files: int,
         per_hour: int,
     ) -> str:
-        """Note a commit that is about to be sent, as one of the hour's; return its mark.
+        """Note a commit that is about to be sent, as one of the hour's; return its idempotency key.
 
-        Whoever comes after a crash finds by the mark whether it was made, and settles its entries.
+        Whoever comes after a crash finds by the key whether it was made, and settles its entries.
 
         Args:
             entry_ids: Of the outbox: what it settles.
@@ -73,7 +73,7 @@ class CommitLog:
         Raises:
             CommitBudgetError: They are used up; says when the next one is free.
         """
-        mark = uuid4().hex
+        idempotency_key = uuid4().hex
         with self._database.transaction() as connection:
             # One at a time: two workers must not both take the last one.
             connection.execute(
@@ -90,14 +90,14 @@ class CommitLog:
                     _COMMITS.insert().values(
                         endpoint=endpoint,
                         repo_id=repo_id,
-                        mark=mark,
+                        mark=idempotency_key,
                         parent=parent,
                         entry_ids=sorted(entry_ids),
                         files=files,
                         sent_at=func.clock_timestamp(),
                     )
                 )
-                return mark
+                return idempotency_key
         raise CommitBudgetError(
             f"all {per_hour} commits of the hour are used at {endpoint} (hub.commits_per_hour in "
             f"leaderboard.yaml); the next one is free in {use.frees_in_s:.0f} s",
@@ -105,12 +105,17 @@ class CommitLog:
         )
 
     def finish(
-        self, mark: str, oid: str, *, done: Collection[int], failed: Mapping[int, str] | None = None
+        self,
+        idempotency_key: str,
+        oid: str,
+        *,
+        done: Collection[int],
+        failed: Mapping[int, str] | None = None,
     ) -> None:
         """Note that a commit was made, and settle its entries with it.
 
         Args:
-            mark: Of `begin`.
+            idempotency_key: Of `begin`.
             oid: The commit.
             done: Outbox entries that it holds.
             failed: Entries that can never be applied, with the reason.
@@ -118,7 +123,7 @@ class CommitLog:
         with self._database.transaction() as connection:
             commit = connection.execute(
                 _COMMITS.update()
-                .where(_COMMITS.c.mark == mark)
+                .where(_COMMITS.c.mark == idempotency_key)
                 .values(status="made", oid=oid, settled_at=func.now())
                 .returning(_COMMITS.c.endpoint, _COMMITS.c.repo_id)
             ).one()
@@ -130,12 +135,12 @@ class CommitLog:
                 .on_conflict_do_update(index_elements=["endpoint", "repo_id"], set_=last)
             )
 
-    def void(self, mark: str) -> None:
+    def void(self, idempotency_key: str) -> None:
         """Note that a commit was not made: it counts no longer, and its entries wait on."""
         with self._database.transaction() as connection:
             connection.execute(
                 _COMMITS.update()
-                .where(_COMMITS.c.mark == mark, _COMMITS.c.status == "sent")
+                .where(_COMMITS.c.mark == idempotency_key, _COMMITS.c.status == "sent")
                 .values(status="void", settled_at=func.now())
             )
 
@@ -150,8 +155,8 @@ class CommitLog:
         )
         with self._database.transaction() as connection:
             return [
-                SentCommit(mark=mark, parent=parent, entry_ids=tuple(entry_ids))
-                for mark, parent, entry_ids in connection.execute(query)
+                SentCommit(idempotency_key=idempotency_key, parent=parent, entry_ids=tuple(entry_ids))
+                for idempotency_key, parent, entry_ids in connection.execute(query)
             ]
 
     def use(self, endpoint: str) -> CommitUse:

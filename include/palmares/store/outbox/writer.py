@@ -60,9 +60,15 @@ class Committer(Protocol):
         ...
 
     def commit_files(
-        self, repo_id: str, files: Mapping[str, bytes], *, message: str, parent_commit: str, mark: str
+        self,
+        repo_id: str,
+        files: Mapping[str, bytes],
+        *,
+        message: str,
+        parent_commit: str,
+        idempotency_key: str,
     ) -> str:
-        """Write *files* in one commit on top of *parent_commit*, findable by *mark*; returns its oid.
+        """Write *files* in one commit on top of *parent_commit*, findable by its key; returns its oid.
 
         Raises:
             StaleCommitError: *parent_commit* is not the newest any more.
@@ -71,8 +77,8 @@ class Committer(Protocol):
         """
         ...
 
-    def find_commit(self, repo_id: str, mark: str, *, since: str) -> str | None:
-        """Oid of the commit with *mark* that was made after the commit *since*, if there is one."""
+    def find_commit(self, repo_id: str, idempotency_key: str, *, since: str) -> str | None:
+        """Oid of the commit with this key that was made after the commit *since*, if there is one."""
         ...
 
     def ensure_dataset(self, repo_id: str, *, private: bool) -> None:
@@ -137,9 +143,9 @@ def drain_outbox(
     """Write everything that waits for *repo_id*, in order.
 
     Others may write to the same repository: every commit names its parent, and when somebody was faster,
-    the files are read and edited again. Every commit is noted before it is sent, with a mark that its
-    description carries: whoever comes after a crash or a lost answer looks for the mark, and settles what
-    was written instead of writing it again.
+    the files are read and edited again. Every commit is noted before it is sent, with an idempotency key
+    that its description carries: whoever comes after a crash or a lost answer looks for the key, and
+    finalizes what was written instead of writing it again.
 
     What stands in the way is noted in the store, with a time before which nobody tries again.
 
@@ -256,11 +262,11 @@ class Drain:
         for sent in self._store.commit_log.unfinished(self._committer.endpoint, self._repo_id):
             if self._at_head([]) == sent.parent:
                 continue
-            oid = self._committer.find_commit(self._repo_id, sent.mark, since=sent.parent)
+            oid = self._committer.find_commit(self._repo_id, sent.idempotency_key, since=sent.parent)
             if oid is None:
-                self._store.commit_log.void(sent.mark)
+                self._store.commit_log.void(sent.idempotency_key)
                 continue
-            self._store.commit_log.finish(sent.mark, oid, done=sent.entry_ids)
+            self._store.commit_log.finish(sent.idempotency_key, oid, done=sent.entry_ids)
             self.finalized += len(sent.entry_ids)
             self.commits.append(oid)
             log.info("%s: commit %s had been made, its answer was lost", self._repo_id, oid)
@@ -322,7 +328,7 @@ class Drain:
         if not change.files:
             self._finalize(done, commit=None, failed=change.failed, batch=batch)
             return False
-        mark = store.commit_log.begin(
+        idempotency_key = store.commit_log.begin(
             committer.endpoint,
             repo_id,
             parent=head,
@@ -332,17 +338,21 @@ class Drain:
         )
         try:
             oid = committer.commit_files(
-                repo_id, change.files, message=commit_message(done), parent_commit=head, mark=mark
+                repo_id,
+                change.files,
+                message=commit_message(done),
+                parent_commit=head,
+                idempotency_key=idempotency_key,
             )
         except StaleCommitError:
-            store.commit_log.void(mark)
+            store.commit_log.void(idempotency_key)
             raise
         except HubRefusedError as error:
             if error.code == "content":
-                store.commit_log.void(mark)
+                store.commit_log.void(idempotency_key)
             raise
         self._head = oid
-        self._finalize(done, commit=oid, failed=change.failed, batch=batch, mark=mark)
+        self._finalize(done, commit=oid, failed=change.failed, batch=batch, idempotency_key=idempotency_key)
         return True
 
     def _finalize(
@@ -352,11 +362,11 @@ class Drain:
         commit: str | None,
         failed: dict[int, str],
         batch: Sequence[PendingEntry],
-        mark: str | None = None,
+        idempotency_key: str | None = None,
     ) -> None:
         ids = [entry.id for entry in done]
-        if mark is not None and commit is not None:
-            self._store.commit_log.finish(mark, commit, done=ids, failed=failed)
+        if idempotency_key is not None and commit is not None:
+            self._store.commit_log.finish(idempotency_key, commit, done=ids, failed=failed)
             self.commits.append(commit)
             log.info("%s: %d entries in commit %s", self._repo_id, len(ids), commit)
         else:

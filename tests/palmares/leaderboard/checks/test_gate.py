@@ -9,7 +9,7 @@ SCORERS = {"bac-fr": "bac-fr 2", "gpqa-fr": "evaluator-metrics 1"}
 
 
 def rate(of, *, count, name="empty"):
-    return Rate(name=name, says=f"counted {name} on", of=of, count=count, rows=48, most=1, row_ids=("r1",))
+    return Rate(name=name, meaning=f"counted {name} on", of=of, count=count, rows=48, most=1, row_ids=("r1",))
 
 
 def test_rates_within_their_limits_pass():

@@ -29,7 +29,7 @@ def test_a_floor_forgives_what_the_ceiling_of_the_rest_allows(share, rows, wante
 
 
 def test_a_sentence_says_rate_limit_and_rows():
-    rate = Rate(name="empty", says="calls an empty answer right on", of="scorer", count=2, rows=9, most=0,
+    rate = Rate(name="empty", meaning="calls an empty answer right on", of="scorer", count=2, rows=9, most=0,
                 row_ids=("a", "b"))  # fmt: skip
 
     assert rate.breached

@@ -50,7 +50,7 @@ def test_every_check_is_on_the_page_with_its_codes_in_its_order():
     rows = []
     for check in CHECKS:
         codes = ", ".join(f"`{code}`" for code in check.codes)
-        rows.append(f"| `{check.name}` | {check.says.replace('``', '`')} | {codes} |")
+        rows.append(f"| `{check.name}` | {check.meaning.replace('``', '`')} | {codes} |")
     assert "\n".join(rows) in text
 
 

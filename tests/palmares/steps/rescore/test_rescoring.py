@@ -259,9 +259,7 @@ def test_a_model_that_is_evaluated_anew_is_left_alone(services, petit):
         republish(services, petit.job_key, dag_run_id=AGAIN)
 
     assert heads(services) == before
-    assert (
-        services.store.rescorings.get(petit.job_key, dag_run_id=AGAIN).outcome is RescoringOutcome.LEFT_ALONE
-    )
+    assert services.store.rescorings.get(petit.job_key, dag_run_id=AGAIN).outcome is RescoringOutcome.SKIPPED
 
 
 def test_a_request_that_waits_for_a_new_evaluation_keeps_its_status(services, petit):
