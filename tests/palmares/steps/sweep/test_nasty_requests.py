@@ -14,7 +14,7 @@ from palmares.steps.leaderboard.standings import leaderboard_rows
 from palmares.steps.outbox import write_everything
 from palmares.steps.services import Services
 
-from tests.data.nasty_requests import SKIPPED, NastyRequest, corpus
+from tests.data.nasty_requests import LEFT_ALONE, NastyRequest, corpus
 from tests.palmares.steps.sweeping import admit, request_files
 
 CORPUS = corpus()
@@ -66,7 +66,7 @@ def test_a_sweep_over_all_of_them_decides_each_and_changes_nothing_else(
     codes = {
         refusal.request_path: refusal.refusal.code for refusal in services.store.request_files.refusals()
     }
-    assert {one.name: codes.get(one.path, SKIPPED) for one in CORPUS} == {
+    assert {one.name: codes.get(one.path, LEFT_ALONE) for one in CORPUS} == {
         one.name: one.expected for one in CORPUS
     }
     write_everything(services)  # they are more than one commit takes
@@ -75,7 +75,7 @@ def test_a_sweep_over_all_of_them_decides_each_and_changes_nothing_else(
         if len(one.content) > MAX_REQUEST_BYTES:
             assert after[one.path] == b""  # not even downloaded
             continue
-        if one.expected in {SKIPPED, "invalid_json"}:
+        if one.expected in {LEFT_ALONE, "invalid_json"}:
             assert after[one.path] == one.content, one.name
             continue
         before, now = read_object(one.content), read_object(after[one.path])
