@@ -63,6 +63,9 @@ def _url_problems(url: str, name: str) -> Iterator[str]:
 
 
 def _clearml_problems(connection: str) -> Iterator[str]:
+    if not connection:
+        yield "AIRFLOW_CONN_CLEARML_DEFAULT is missing: docker-compose.yaml makes it of the CLEARML_… values"
+        return
     try:
         fields = json.loads(connection)
     except json.JSONDecodeError:
@@ -82,7 +85,8 @@ def write_admin_password(home: Path, password: str) -> None:
 
 def main() -> None:
     command = sys.argv[1:]
-    found = list(problems(os.environ, command))
+    # What the image does by default needs no secret.
+    found = [] if command == ["airflow", "version"] else list(problems(os.environ, command))
     if found or not command:
         for problem in found or ["no command was given"]:
             sys.stderr.write(f"palmares: {problem}\n")

@@ -111,7 +111,11 @@ def test_components_wait_for_what_they_need(services: Services):
         for needed, how in service.get("depends_on", {}).items():
             other = services[needed]
             once = needed == "airflow-init"
-            assert how["condition"] == ("service_completed_successfully" if once else "service_healthy"), name
+            expected = "service_completed_successfully" if once else "service_healthy"
+            if (name, needed) == ("airflow-worker", "airflow-api-server"):
+                # On a slow host `up` gives up waiting for its health, and would never make the worker.
+                expected = "service_started"
+            assert how["condition"] == expected, name
             assert once or "healthcheck" in other, (
                 f"{name} waits for the health of {needed}, which has no check"
             )
