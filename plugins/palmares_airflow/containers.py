@@ -217,11 +217,11 @@ class RunJobOperator(DockerOperator):
         """
         from clearml_provider.hook import ClearMLHook
 
-        _, host = self._cluster()
+        self._cluster()
         ended = ContainerEnd(**event)
         clearml = ClearMLHook(self.clearml_conn_id)
         try:
-            self._show_log(event, host, clearml)
+            self._show_log(clearml)
             tell_clearml(clearml, self.job["task_id"], attempt=self.job["attempt"], ended=ended)
         finally:
             clearml.close()
@@ -252,9 +252,14 @@ class RunJobOperator(DockerOperator):
             services.store.database.advisory_lock(f"docker {host.url}", timeout_s=120),
         ):
             try:
-                return str(self.cli.inspect_container(name)["Id"])
+                found = self.cli.inspect_container(name)
             except NotFound:
                 self._check_queued()
+            else:
+                if found["State"]["Status"] == "created":  # a worker died before it started it
+                    self.container = found
+                    self.cli.start(found["Id"])
+                return str(found["Id"])
             taken = taken_gpus(self.cli, cluster.name)
             free = [number for number in range(cluster.gpus_per_node) if number not in taken]
             if len(free) < self.job["gpus"]:
@@ -356,11 +361,13 @@ class RunJobOperator(DockerOperator):
         repo_digests = image.get("RepoDigests") or [f"{host.image}@{image['Id']}"]
         return str(repo_digests[0])
 
-    def _show_log(self, event: Mapping[str, Any], host: DockerHost, clearml: ClearMLHook) -> None:
+    def _show_log(self, clearml: ClearMLHook) -> None:
+        from airflow.sdk import Connection
         from clearml_provider.redaction import redactor
 
         name = container_name(self.job["task_id"], self.job["attempt"])
-        hidden = redactor([clearml.settings.access_key, clearml.settings.secret_key])
+        keys = [clearml.settings.access_key, clearml.settings.secret_key]
+        hidden = redactor([*keys, Connection.get(self.hub_conn_id).password or ""])
         try:
             text = self.cli.logs(name, tail=LOG_LINES).decode(errors="replace")
         except (APIError, DockerException, OSError) as error:

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferred
 from clearml_provider.operators import ClearMLEnqueueOperator
+from docker.api import APIClient
 from palmares.leaderboard.settings import load_settings
 from palmares_airflow.containers import (
     CLUSTER_LABEL,
@@ -31,7 +32,11 @@ from tests.plugins.clearml_provider.workplace import Workplace
 
 __all__ = ["postgres_url", "store_url"]
 
-HELLO = "from clearml import Task\ntask = Task.init(auto_resource_monitoring=False)\nprint('hello', 6 * 7)\n"
+HELLO = (
+    "import os\nfrom clearml import Task\ntask = Task.init(auto_resource_monitoring=False)\n"
+    "print('hello', 6 * 7, 'token', os.environ['HF_TOKEN'])\n"
+)
+_START = APIClient.start
 SLEEP = HELLO + "import time\nwhile True: time.sleep(1)\n"
 
 
@@ -128,7 +133,7 @@ def until_running(host: Host, task_id: str) -> None:
 
 
 def test_a_queued_job_runs_once_in_a_container_and_leaves_none(
-    host: Host, caplog: pytest.LogCaptureFixture
+    host: Host, capsys: pytest.CaptureFixture[str]
 ) -> None:
     task_id = host.enqueue(HELLO)
     (job,) = host.waiting()
@@ -143,9 +148,33 @@ def test_a_queued_job_runs_once_in_a_container_and_leaves_none(
     assert host.clearml.hook.task(task_id).status.value == "completed"
     assert any("hello 42" in line for line in host.clearml.hook.log_tail(task_id, lines=300))
     assert host.engine.client.containers(all=True) == []
-    assert host.clearml.hook.settings.secret_key not in caplog.text
+    shown = capsys.readouterr().out
+    assert "hello 42 token ***" in shown
+    assert "hf-token" not in shown
+    assert host.clearml.hook.settings.secret_key not in shown
     with pytest.raises(AirflowSkipException, match="another run has it"):
         RunJobOperator(task_id="run_job", job=job).execute({})
+
+
+def test_a_container_that_a_dead_worker_left_unstarted_is_started(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.enqueue(SLEEP)
+    (job,) = host.waiting()
+    name = container_name(job["task_id"], job["attempt"])
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(APIClient, "start", dies)
+    with pytest.raises(KeyboardInterrupt):
+        RunJobOperator(task_id="run_job", job=job).execute({})
+    monkeypatch.setattr(APIClient, "start", _START)
+    assert host.engine.client.inspect_container(name)["State"]["Status"] == "created"
+
+    host.start(job)
+
+    assert host.engine.client.inspect_container(name)["State"]["Running"]
 
 
 def test_a_container_has_its_cluster_its_limits_and_no_rights(host: Host) -> None:
