@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -54,6 +55,10 @@ class ClearMLSettings(BaseModel):
     project: str
     script: str
     """The evaluator's entry script, relative to the project's root."""
+
+
+EVALUATED_WEIGHT_TYPES = ("Original",)
+EVALUATED_PRECISIONS = ("bfloat16", "float16", "float32")
 
 
 class Limits(BaseModel):
@@ -192,7 +197,33 @@ def load_settings(config_dir: Path | None = None) -> Settings:
         url = os.environ.get(STORAGE_URL_VARIABLE) or data.get("storage_url")
         if isinstance(url, str):
             data["storage_url"] = _absolute(url)
-    return parse_settings(Settings, data, path)
+    settings = parse_settings(Settings, data, path)
+    if promised := list(_promises(settings)):
+        raise SettingsError(
+            f"{path}: {'; '.join(promised)}. A model let in for it would fail on its machine."
+        )
+    return settings
+
+
+def _promises(settings: Settings) -> Iterator[str]:
+    """What the settings allow and the evaluator does not do, each with what to write instead."""
+    policies = settings.policies
+    if policies.allow_custom_code:
+        yield (
+            "policies.allow_custom_code is true, but the evaluator runs no code of a model's "
+            "repository: write false"
+        )
+    for name, allowed in (("weight_types", EVALUATED_WEIGHT_TYPES), ("precisions", EVALUATED_PRECISIONS)):
+        if unknown := [one for one in getattr(policies, name) if one not in allowed]:
+            has, loads = ", ".join(unknown), ", ".join(allowed)
+            yield f"policies.{name} has {has}, the evaluator loads {loads}: take it out"
+    for suite in settings.suites.values():
+        for task in suite.tasks:
+            if task.thinking_tokens:
+                yield (
+                    f"suite {suite.name}: {task.name} has thinking_tokens, but the evaluator does not ask "
+                    "for thinking: write max_generated_tokens instead"
+                )
 
 
 def _with_suites(data: Any, folder: Path) -> Any:

@@ -91,3 +91,23 @@ def test_an_unknown_suite_or_cluster_is_refused_with_the_known_ones(settings):
         settings.suite("de")
     with pytest.raises(SettingsError, match="No cluster 'mars'"):
         settings.cluster("mars")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("allow_custom_code: false", "allow_custom_code: true", "the evaluator runs no code of a model"),
+        ("weight_types: [Original]", "weight_types: [Original, Adapter]", "weight_types has Adapter"),
+        ("precisions: [bfloat16,", "precisions: [8bit, bfloat16,", "precisions has 8bit"),
+        (
+            "max_generated_tokens: ",
+            "thinking_tokens: 64\n        max_generated_tokens: ",
+            "has thinking_tokens",
+        ),
+    ],
+)
+def test_what_no_evaluator_does_is_refused_before_a_model_is_let_in_for_it(config, old, new, message):
+    edit(config / "leaderboard.yaml", old, new)
+
+    with pytest.raises(SettingsError, match=f"{message}.*would fail on its machine"):
+        load_settings(config)
