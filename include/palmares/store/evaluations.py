@@ -330,6 +330,16 @@ class Evaluations:
         with self._database.transaction() as connection:
             return [Attempt(**utc_times(row._mapping)) for row in connection.execute(query)]
 
+    def attempts_of(self, job_keys: Collection[str]) -> list[Attempt]:
+        """Attempts of some evaluations, the newest first."""
+        query = (
+            select(_ATTEMPTS)
+            .where(_ATTEMPTS.c.job_key.in_(list(job_keys)))
+            .order_by(_ATTEMPTS.c.started_at.desc(), _ATTEMPTS.c.job_key)
+        )
+        with self._database.transaction() as connection:
+            return [Attempt(**utc_times(row._mapping)) for row in connection.execute(query)]
+
     def attempts(self, job_key: str) -> list[Attempt]:
         query = select(_ATTEMPTS).where(_ATTEMPTS.c.job_key == job_key).order_by(_ATTEMPTS.c.attempt)
         with self._database.transaction() as connection:

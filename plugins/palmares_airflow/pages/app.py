@@ -52,6 +52,8 @@ def services() -> Iterator[Services]:
 
 ServicesDep = Annotated[Any, Depends(services)]
 Month = Annotated[str, Query(pattern=r"^(\d{4}-(0[1-9]|1[0-2]))?$", description="2026-11; empty: all.")]
+Page = Annotated[int, Query(ge=1, le=100_000, description="From 1.")]
+MODELS_A_PAGE = 50
 pages = APIRouter(dependencies=[Depends(may_read)])
 
 
@@ -66,13 +68,13 @@ def queue_json(services: ServicesDep) -> dict[str, Any]:
 
 
 @pages.get("/models")
-def models_page(services: ServicesDep, run: str = "", q: str = "") -> HTMLResponse:
-    return _html("models", **_models(services, run=run, q=q), run=run, q=q)
+def models_page(services: ServicesDep, run: str = "", q: str = "", page: Page = 1) -> HTMLResponse:
+    return _html("models", **_models(services, run=run, q=q, page=page), run=run, q=q)
 
 
 @pages.get("/api/models")
-def models_json(services: ServicesDep, run: str = "", q: str = "") -> dict[str, Any]:
-    return _models(services, run=run, q=q)
+def models_json(services: ServicesDep, run: str = "", q: str = "", page: Page = 1) -> dict[str, Any]:
+    return _models(services, run=run, q=q, page=page)
 
 
 @pages.get("/failures")
@@ -125,11 +127,20 @@ def _queue(services: Services) -> dict[str, Any]:
     }
 
 
-def _models(services: Services, *, run: str, q: str) -> dict[str, Any]:
+def _models(services: Services, *, run: str, q: str, page: int) -> dict[str, Any]:
+    """One page of evaluations, the one that changed last first."""
     evaluations = services.store.evaluations.find(dag_run_id=run or None)
     kept = [one for one in evaluations if q.casefold() in one.model_id.casefold()]
-    rows = model_rows(kept, services.store.evaluations.all_attempts(), _links(services))
-    return {"models": [asdict(row) for row in rows]}
+    kept.sort(key=lambda one: one.updated_at, reverse=True)
+    shown_here = kept[(page - 1) * MODELS_A_PAGE : page * MODELS_A_PAGE]
+    attempts = services.store.evaluations.attempts_of([one.job_key for one in shown_here])
+    rows = model_rows(shown_here, attempts, _links(services))
+    return {
+        "models": [asdict(row) for row in rows],
+        "total": len(kept),
+        "number": page,
+        "last": max(1, -(-len(kept) // MODELS_A_PAGE)),
+    }
 
 
 def _failures(services: Services) -> dict[str, Any]:

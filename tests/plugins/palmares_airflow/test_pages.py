@@ -81,7 +81,8 @@ def test_a_model_has_its_attempts_plan_and_links(
 def test_the_models_of_one_run_are_those_that_it_holds(petit: Submission, pages: TestClient) -> None:
     everything = pages.get("/palmares/api/models", params={"run": "night-1"}).json()["models"]
     assert petit.model_id in [model["model"] for model in everything]
-    assert pages.get("/palmares/api/models", params={"run": "night-2"}).json() == {"models": []}
+    nothing = pages.get("/palmares/api/models", params={"run": "night-2"}).json()
+    assert nothing == {"models": [], "total": 0, "number": 1, "last": 1}
     assert "night-2" in pages.get("/palmares/models", params={"run": "night-2"}).text
 
 
@@ -146,3 +147,19 @@ def test_the_ledger_adds_up_failed_attempts_too(
     assert "node_lost" in pages.get("/palmares/ledger").text
     assert pages.get("/palmares/api/ledger", params={"until": "2001-01"}).json()["total"]["attempts"] == 0
     assert pages.get("/palmares/ledger", params={"since": HOSTILE}).status_code == 422
+
+
+def test_models_come_fifty_a_page(
+    services: Services, petit: Submission, pages: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("palmares_airflow.pages.app.MODELS_A_PAGE", 2)
+    fail(services, petit, attempt=1, cause="node_lost", reason="Gone.")
+
+    first, second = (pages.get("/palmares/api/models", params={"page": page}).json() for page in (1, 2))
+
+    assert (first["total"], first["last"], len(first["models"]), len(second["models"])) == (3, 2, 2, 1)
+    names = [model["model"] for model in (*first["models"], *second["models"])]
+    assert len(set(names)) == 3
+    assert "page 1 of 2, 3 evaluations" in pages.get("/palmares/models").text
+    assert "page=1" in pages.get("/palmares/models", params={"page": 2}).text
+    assert pages.get("/palmares/models", params={"page": 0}).status_code == 422
