@@ -58,7 +58,7 @@ class AnswerLog:
         """Write the answers to a slice, and let the file system have them before the next begins."""
         self._answers[requests] = answers
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"requests": requests, "answers": answers}, ensure_ascii=False) + "\n")
+            file.write(json.dumps({"requests": requests, "answers": answers}) + "\n")
             file.flush()
             os.fsync(file.fileno())
 

@@ -105,6 +105,20 @@ def test_a_line_that_a_kill_has_cut_is_answered_again(tmp_path: Path):
     assert AnswerLog(path, "another").find("first") is None
 
 
+@pytest.mark.parametrize("answer", ["ligne\u2028suite", "a\x85b", "cassé \ud800", "deux\nlignes\r\n"])
+def test_an_answer_of_any_characters_is_read_back(answer: str, tmp_path: Path):
+    from palmares.evaluator.answers import AnswerLog
+
+    path = tmp_path / "answers.jsonl"
+    log = AnswerLog(path, "f")
+    log.add("odd", [answer])
+    log.add("next", ["plain"])
+
+    again = AnswerLog(path, "f")
+
+    assert (again.find("odd"), again.find("next")) == ([answer], ["plain"])
+
+
 def test_the_log_holds_no_prompt(uninterrupted: Run, asked: list[int], tmp_path: Path):
     from lm_eval.models.huggingface import HFLM
 
