@@ -100,7 +100,7 @@ def cancel_replaced(job_key: str, reason: str) -> None:
 
 
 def queue_depths() -> dict[str, int]:
-    """How many jobs wait or run, by each queue that an agent serves.
+    """How many jobs wait or run, by each queue that an agent serves, or Airflow on a Docker host.
 
     Returns:
         Empty when ClearML is out of reach: planning goes on without.
@@ -108,10 +108,17 @@ def queue_depths() -> dict[str, int]:
     from clearml_provider.exceptions import ClearMLError
     from clearml_provider.hook import ClearMLHook
     from clearml_provider.transport import RetryPolicy
+    from palmares.leaderboard.settings import load_settings
 
+    hosts = [cluster for cluster in load_settings().clusters.values() if cluster.docker is not None]
+    launched = {queue for host in hosts for queue in host.queues.values()}
     hook = ClearMLHook(retry=RetryPolicy(budget_s=QUEUES_BUDGET_S))
     try:
-        return {one.name: one.waiting + one.busy for one in hook.queue_statistics() if one.workers}
+        return {
+            one.name: one.waiting + one.busy
+            for one in hook.queue_statistics()
+            if one.workers or one.name in launched
+        }
     except ClearMLError as error:
         log.warning("cannot ask ClearML how long its queues are, planning goes on without: %s", error)
         return {}
