@@ -91,7 +91,7 @@ def test_airflow_links_to_the_pages_from_its_menu_and_from_each_run_and_task(ope
 
     views = {(view["destination"], view["href"].rsplit("/", 1)[-1]) for view in ours["external_views"]}
     assert views == {
-        ("nav", "queue"), ("nav", "models"), ("nav", "failures"),
+        ("nav", "queue"), ("nav", "models"), ("nav", "failures"), ("nav", "ledger"),
         ("dag_run", "models?run={RUN_ID}"), ("task_instance", "models?run={RUN_ID}"),
     }  # fmt: skip
     assert operator.get("/api/v2/plugins/importErrors").raise_for_status().json()["import_errors"] == []

@@ -115,3 +115,5 @@ def walk(tour: Tour) -> None:
     again = tour.go(api.get_task(task.id))
     done = tour.go(cancel.adopt(again, reason="a test"))
     tour.go(attempts.start_attempt(done, queue_id=place.queue_id, edit=AttemptEdit(), fresh=True))
+    place.start()
+    tour.go(api.failed(task.id, reason="a test"))
