@@ -255,15 +255,34 @@ class Evaluations:
             return sorted(rows.scalars())
 
     def record_attempt(
-        self, job_key: str, *, attempt: int, clearml_task_id: str, plan: Mapping[str, Any]
+        self,
+        job_key: str,
+        *,
+        attempt: int,
+        clearml_task_id: str,
+        plan: Mapping[str, Any],
+        started_at: datetime | None = None,
     ) -> None:
         """Note that *attempt* was enqueued, and make it the evaluation's current one; safe to run twice.
 
         A late repetition of an older attempt leaves the current one alone. The same number with another
         ClearML task (the first was deleted) starts that attempt afresh.
+
+        Args:
+            job_key: Of the evaluation.
+            attempt: Its number.
+            clearml_task_id: Which runs it.
+            plan: As the task carries it.
+            started_at: When it was enqueued, aware; None: now.
         """
         stored = clean_json(plan, what=f"{job_key}: plan of attempt {attempt}")
-        row = {"job_key": job_key, "attempt": attempt, "clearml_task_id": clearml_task_id, "plan": stored}
+        row = {
+            "job_key": job_key,
+            "attempt": attempt,
+            "clearml_task_id": clearml_task_id,
+            "plan": stored,
+            "started_at": func.now() if started_at is None else started_at,
+        }
         with self._database.transaction() as connection:
             current = locked_evaluation(connection, job_key)
             known = connection.execute(
@@ -275,7 +294,6 @@ class Evaluations:
                 changed: dict[str, Any] = {"plan": stored}
             else:
                 changed = row | {
-                    "started_at": func.now(),
                     "ended_at": None,
                     "ran_s": None,
                     "failure_class": None,

@@ -49,7 +49,7 @@ def ledger(
     as_csv: AsCsv = False,
     as_json: AsJson = False,
 ) -> None:
-    """Add up what all attempts cost, failed ones included: hours, energy, carbon, money.
+    """Add up what attempts cost that a run saw end, failed ones included: hours, energy, carbon, money.
 
     GPU-hours are of reserved GPUs; prices, power and carbon are those of clusters.yaml.
     """

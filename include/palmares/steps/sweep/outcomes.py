@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import takewhile
 
 from pydantic import ValidationError
@@ -214,7 +215,15 @@ def record_outcome(
     job_key = user_properties["idempotency_key"]
     plan = json.loads(user_properties.get("plan") or "{}")
     store = services.store
-    store.evaluations.record_attempt(job_key, attempt=attempt, clearml_task_id=clearml_task_id, plan=plan)
+    enqueued_at = user_properties.get("enqueued_at", "")
+    store.evaluations.record_attempt(
+        job_key,
+        attempt=attempt,
+        clearml_task_id=clearml_task_id,
+        plan=plan,
+        # Attempts are first recorded here, when they have ended.
+        started_at=datetime.fromtimestamp(int(enqueued_at), UTC) if enqueued_at.isdecimal() else None,
+    )
     store.evaluations.end_attempt(
         job_key, attempt=attempt, failure_class=failure_class, reason=reason, ran_s=ran_s
     )

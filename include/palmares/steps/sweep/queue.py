@@ -155,7 +155,6 @@ def running_evaluations(services: Services) -> Iterator[Running]:
     """Evaluations under way, as the estimates of starts need them."""
     for one in services.store.evaluations.find(state=LIVE):
         attempts = services.store.evaluations.attempts(one.job_key)
-        yield Running(
-            plan=JobPlan.from_json(one.plan) if one.plan else None,
-            began=attempts[-1].started_at if attempts else one.created_at,
-        )
+        # The present attempt begins where the last that is known ended.
+        began = (attempts[-1].ended_at or attempts[-1].started_at) if attempts else one.created_at
+        yield Running(plan=JobPlan.from_json(one.plan) if one.plan else None, began=began)

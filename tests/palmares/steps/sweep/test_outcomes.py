@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from palmares.leaderboard.outcomes import Decision
 from palmares.leaderboard.planning import JobPlan
+from palmares.steps.costs import ledger_report, read_ledger
 from palmares.steps.services import Services
 from palmares.steps.sweep.outcomes import NextStep, bounded, classify_task, next_step, record_outcome
 from palmares.store.store import EvaluationState
@@ -196,6 +198,32 @@ def test_each_attempt_is_kept_with_the_plan_it_ran_by(services: Services, tmp_pa
 
     assert [(one.attempt, one.plan["max_num_seqs"]) for one in kept] == [(1, 64), (2, 16)]
     assert {one.failure_class for one in kept} == {"out_of_memory"}
+
+
+def test_an_attempt_of_unknown_duration_costs_from_its_queueing_to_its_end(
+    services: Services,
+) -> None:
+    petit = claimed(admit(services, run="night-1", models=["palmares-demo/petit"]))["petit"]
+    enqueued_at = datetime.now(UTC) - timedelta(hours=2)
+    record_outcome(
+        services,
+        decision="retry",
+        failure_class="node_lost",
+        reason="The node is gone.",
+        clearml_task_id="c" * 32,
+        attempt=2,
+        user_properties={
+            "idempotency_key": petit.job_key,
+            "enqueued_at": str(int(enqueued_at.timestamp())),
+            "plan": json.dumps({"cluster": "local", "nodes": 1, "gpus_per_node": 1}),
+        },
+        ran_s=None,
+    )
+
+    report = ledger_report(read_ledger(services), by=("outcome",))
+
+    assert report["total"]["gpu_hours"] == pytest.approx(2.0, abs=0.05)
+    assert (report["total"]["at_most"], report["by_outcome"][0]["outcome"]) == (1, "node_lost")
 
 
 def test_a_retry_settles_nothing_in_the_store(services: Services) -> None:
