@@ -22,12 +22,11 @@ def find_jobs() -> list[dict[str, Any]]:
     from airflow.sdk.exceptions import AirflowSkipException
     from clearml_provider.hook import ClearMLHook
     from palmares.leaderboard.settings import load_settings
-    from palmares_airflow.containers import waiting_jobs
+    from palmares_airflow.containers import find_waiting
 
     hook = ClearMLHook()
     try:
-        hosts = [cluster for cluster in load_settings().clusters.values() if cluster.docker is not None]
-        found = [job for cluster in hosts for job in waiting_jobs(cluster, hook)]
+        found = find_waiting(load_settings().clusters.values(), hook)
     finally:
         hook.close()
     if not found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -81,11 +81,37 @@ def container_name(task_id: str, attempt: int) -> str:
     return f"palmares-{task_id}-{attempt}"
 
 
-def taken_gpus(engine: APIClient, cluster: str) -> set[int]:
-    """Numbers of the GPUs that containers of this cluster hold."""
-    running = engine.containers(filters={"label": f"{CLUSTER_LABEL}={cluster}"})
+def running_containers(engine: APIClient, cluster: str) -> list[dict[str, Any]]:
+    """The containers that run for this cluster, as the engine lists them."""
+    found: list[dict[str, Any]] = engine.containers(filters={"label": f"{CLUSTER_LABEL}={cluster}"})
+    return found
+
+
+def taken_gpus(running: Iterable[Mapping[str, Any]]) -> set[int]:
+    """Numbers of the GPUs that containers hold, by their labels."""
     held = (one["Labels"].get(GPUS_LABEL, "") for one in running)
     return {int(number) for numbers in held for number in numbers.split(",") if number}
+
+
+def find_waiting(clusters: Iterable[Cluster], hook: ClearMLHook) -> list[dict[str, Any]]:
+    """`waiting_jobs` of every Docker host; one whose engine is away does not hold up the others.
+
+    Raises:
+        AirflowFailException: An engine is away, and no other host has a job to start.
+    """
+    found: list[dict[str, Any]] = []
+    away: list[str] = []
+    for cluster in clusters:
+        if cluster.docker is None:
+            continue
+        try:
+            found += waiting_jobs(cluster, hook)
+        except AirflowFailException as error:
+            log.error("%s", error)  # noqa: TRY400 - the sentence is enough
+            away.append(str(error))
+    if away and not found:
+        raise AirflowFailException(" ".join(away))
+    return found
 
 
 def waiting_jobs(cluster: Cluster, hook: ClearMLHook) -> list[dict[str, Any]]:
@@ -110,14 +136,18 @@ def waiting_jobs(cluster: Cluster, hook: ClearMLHook) -> list[dict[str, Any]]:
     if not queued:
         return []
     try:
-        engine = answering(docker_hook(cluster.docker))
-        free = cluster.gpus_per_node - len(taken_gpus(engine, cluster.name))
+        running = running_containers(answering(docker_hook(cluster.docker)), cluster.name)
     except (DockerException, OSError) as error:
         raise AirflowFailException(_unreachable(cluster.docker, error)) from error
+    # A container takes its task out of the queue only when the agent in it has started.
+    started = {name.removeprefix("/") for one in running for name in one["Names"]}
+    free = cluster.gpus_per_node - len(taken_gpus(running))
     found = []
     tasks = hook.run(api.get_tasks(queued, fields=api.FULL_FIELDS))
     for task_id in queued:
         task = tasks[task_id]
+        if container_name(task_id, task.attempt) in started:
+            continue
         gpus = gpus_of(task, cluster)
         if gpus > free:
             # First come, first served: a small job behind a large one would keep it waiting for ever.
@@ -260,7 +290,7 @@ class RunJobOperator(DockerOperator):
                     self.container = found
                     self.cli.start(found["Id"])
                 return str(found["Id"])
-            taken = taken_gpus(self.cli, cluster.name)
+            taken = taken_gpus(running_containers(self.cli, cluster.name))
             free = [number for number in range(cluster.gpus_per_node) if number not in taken]
             if len(free) < self.job["gpus"]:
                 raise AirflowSkipException(

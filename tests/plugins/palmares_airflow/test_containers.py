@@ -22,6 +22,7 @@ from palmares_airflow.containers import (
     ContainerTrigger,
     RunJobOperator,
     container_name,
+    find_waiting,
     waiting_jobs,
 )
 
@@ -280,6 +281,31 @@ def test_an_engine_that_is_away_is_named_and_the_job_stays_queued(host: Host, tm
 
     with pytest.raises(AirflowFailException, match=r"nobody.sock does not answer.*jobs stay queued"):
         host.waiting()
+
+
+def test_a_host_whose_engine_is_away_does_not_hold_up_the_others(host: Host, tmp_path: Path) -> None:
+    task_id = host.enqueue(HELLO)
+    near = load_settings().cluster("host")
+    assert near.docker is not None
+    gone = near.docker.model_copy(update={"url": f"unix://{tmp_path}/nobody.sock"})
+    away = near.model_copy(update={"name": "away", "docker": gone})
+
+    found = find_waiting([away, near, load_settings().cluster("musa")], host.clearml.hook)
+
+    assert [(job["cluster"], job["task_id"]) for job in found] == [("host", task_id)]
+    with pytest.raises(AirflowFailException, match=r"nobody\.sock does not answer"):
+        find_waiting([away], host.clearml.hook)
+
+
+def test_a_job_whose_container_runs_is_not_listed_again_while_it_is_still_queued(host: Host) -> None:
+    task_id = host.enqueue(HELLO)
+    (job,) = host.waiting()
+    deferred = host.start(job)
+
+    assert host.clearml.hook.task(task_id).status.value == "queued"
+    assert host.waiting() == []
+
+    host.settle(job, deferred)
 
 
 def test_a_queue_that_nobody_made_is_made(host: Host) -> None:
