@@ -154,7 +154,7 @@ def plan_resources(submission: dict[str, Any]) -> dict[str, Any]:
             submission,
             dag_run_id=run_id,
             cluster=cluster,
-            queue_depths=queue_depths,
+            queue_depths=lambda: queue_depths(services.settings.clusters.values()),
             run_url=run_url(context["dag_run"].dag_id, run_id),
         )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from clearml_provider.hook import ClearMLHook
     from clearml_provider.models import TaskInfo
+    from palmares.leaderboard.clusters import Cluster
     from palmares.steps.reconcile.sources import Job
     from palmares.store.store import Evaluation
 
@@ -99,8 +100,11 @@ def cancel_replaced(job_key: str, reason: str) -> None:
         hook.close()
 
 
-def queue_depths() -> dict[str, int]:
+def queue_depths(clusters: Iterable[Cluster]) -> dict[str, int]:
     """How many jobs wait or run, by each queue that an agent serves, or Airflow on a Docker host.
+
+    Args:
+        clusters: Of the settings; those of Docker hosts need no agent.
 
     Returns:
         Empty when ClearML is out of reach: planning goes on without.
@@ -108,10 +112,8 @@ def queue_depths() -> dict[str, int]:
     from clearml_provider.exceptions import ClearMLError
     from clearml_provider.hook import ClearMLHook
     from clearml_provider.transport import RetryPolicy
-    from palmares.leaderboard.settings import load_settings
 
-    hosts = [cluster for cluster in load_settings().clusters.values() if cluster.docker is not None]
-    launched = {queue for host in hosts for queue in host.queues.values()}
+    launched = {queue for one in clusters if one.docker is not None for queue in one.queues.values()}
     hook = ClearMLHook(retry=RetryPolicy(budget_s=QUEUES_BUDGET_S))
     try:
         return {
