@@ -74,6 +74,11 @@ class StopCause(StrEnum):
 TASK_KEY: Final = r"[\w.-]+\|[\w.+:-]+\|\d+"
 """A task's key, as a regular expression: source, name, number of examples. lighteval's names hold ``:``."""
 
+PRECISIONS: Final = ("bfloat16", "float16", "float32")
+"""Types of weights that the evaluator loads."""
+WEIGHT_TYPES: Final = ("Original",)
+"""Kinds of weights that the evaluator loads: no adapters and no deltas."""
+
 # --- The ClearML task -----------------------------------------------------------------------------------
 
 

@@ -51,7 +51,7 @@ def run(task: Task) -> None:
     """
     started = time.monotonic()
     before_end: list[Callable[[], None]] = []
-    _say_when_told_to_stop(before_end)
+    _report_stop_signal(before_end)
     properties = task.get_user_properties(value_only=True)
     attempt = str(properties.get("attempt") or "1")
     say(f"attempt {attempt} of ClearML task {task.id}")
@@ -95,7 +95,7 @@ def _stop_if_replaced(task: Task, attempt: str) -> None:
         sys.exit(1)
 
 
-def _say_when_told_to_stop(before_end: list[Callable[[], None]]) -> None:
+def _report_stop_signal(before_end: list[Callable[[], None]]) -> None:
     """Say so on SIGTERM (a drained node, a wall time, a cancellation); ClearML's own handler then ends it.
 
     Args:

@@ -13,11 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from palmares.benchmarks import registry
 from palmares.benchmarks.benchmark import Benchmark
 from palmares.benchmarks.errors import BenchmarkError
-from palmares.contract import TASK_KEY
+from palmares.contract import PRECISIONS, TASK_KEY
 from palmares.evaluator.failures import EvaluationFailure
 
 _HUB_ID = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}/)?[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}")
-_DTYPES = {"bfloat16", "float16", "float32", "auto"}
+_DTYPES = {*PRECISIONS, "auto"}
 
 
 class TaskKey(BaseModel):

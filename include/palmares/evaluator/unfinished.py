@@ -66,9 +66,10 @@ class UnfinishedUpload:
 
     def remove(self) -> None:
         """Take the archive off the task."""
-        self._task.reload()
-        if UNFINISHED_ARTIFACT in self._task.artifacts:
-            self._task.delete_artifacts([UNFINISHED_ARTIFACT], raise_on_errors=False)
+        with self._lock:  # an upload that is under way would bring it back
+            self._task.reload()
+            if UNFINISHED_ARTIFACT in self._task.artifacts:
+                self._task.delete_artifacts([UNFINISHED_ARTIFACT], raise_on_errors=False)
 
     def _take_over(self) -> None:
         """Unpack what another machine has uploaded, unless there is something of this job here."""

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 from french_answers import GradingPolicy
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, model_validator
 
+from palmares.contract import PRECISIONS, WEIGHT_TYPES
 from palmares.leaderboard.clusters import Cluster
 from palmares.leaderboard.errors import SettingsError
 from palmares.leaderboard.outcomes.budgets import RetryBudgets
@@ -55,10 +56,6 @@ class ClearMLSettings(BaseModel):
     project: str
     script: str
     """The evaluator's entry script, relative to the project's root."""
-
-
-EVALUATED_WEIGHT_TYPES = ("Original",)
-EVALUATED_PRECISIONS = ("bfloat16", "float16", "float32")
 
 
 class Limits(BaseModel):
@@ -198,14 +195,12 @@ def load_settings(config_dir: Path | None = None) -> Settings:
         if isinstance(url, str):
             data["storage_url"] = _absolute(url)
     settings = parse_settings(Settings, data, path)
-    if promised := list(_promises(settings)):
-        raise SettingsError(
-            f"{path}: {'; '.join(promised)}. A model let in for it would fail on its machine."
-        )
+    if refused := list(_not_evaluated(settings)):
+        raise SettingsError(f"{path}: {'; '.join(refused)}. A model let in for it would fail on its machine.")
     return settings
 
 
-def _promises(settings: Settings) -> Iterator[str]:
+def _not_evaluated(settings: Settings) -> Iterator[str]:
     """What the settings allow and the evaluator does not do, each with what to write instead."""
     policies = settings.policies
     if policies.allow_custom_code:
@@ -213,7 +208,7 @@ def _promises(settings: Settings) -> Iterator[str]:
             "policies.allow_custom_code is true, but the evaluator runs no code of a model's "
             "repository: write false"
         )
-    for name, allowed in (("weight_types", EVALUATED_WEIGHT_TYPES), ("precisions", EVALUATED_PRECISIONS)):
+    for name, allowed in (("weight_types", WEIGHT_TYPES), ("precisions", PRECISIONS)):
         if unknown := [one for one in getattr(policies, name) if one not in allowed]:
             has, loads = ", ".join(unknown), ", ".join(allowed)
             yield f"policies.{name} has {has}, the evaluator loads {loads}: take it out"
